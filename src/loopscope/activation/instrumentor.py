@@ -1,0 +1,61 @@
+"""The conventional instrumentor: `LoopscopeInstrumentor().instrument(...)`, `opentelemetry-instrument`, OTEL_CONFIG_FILE."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+
+from loopscope import runtime
+from loopscope.settings import Settings, switched_on
+
+_OPTIONS = ("tracer_provider", "meter_provider", "span_exporter")
+
+
+@dataclass
+class Configuration:
+    """The settings as OTEL_CONFIG_FILE names them; None leaves a setting to the environment."""
+
+    enabled: bool | None = None
+    detail: str | None = None
+    include: list[str] | None = None
+    exclude: list[str] | None = None
+    stall_threshold: float | None = None
+    delay_threshold: float | None = None
+    max_steps_per_task_span: int | None = None
+    max_spans_per_trace: int | None = None
+    max_spans_per_second: int | None = None
+    segment_seconds: float | None = None
+    buffer_size: int | None = None
+    metrics: bool | None = None
+    stacks: bool | None = None
+    core: str | None = None
+    trace_file: str | None = None
+
+
+class LoopscopeInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """Switches loopscope on and off.
+
+    `instrument(tracer_provider=, meter_provider=, span_exporter=, **settings)`; settings are those of
+    `loopscope.Settings`. An unknown keyword raises TypeError; a bad value warns and uses its default.
+    """
+
+    configuration = Configuration
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """None: asyncio is part of Python."""
+        return ()
+
+    def _instrument(self, **kwargs: Any) -> None:
+        options = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs}
+        kwargs.pop("skip_dep_check", None)
+        kwargs.pop("raise_exception_on_conflict", None)
+        settings = Settings.load(**{name: value for name, value in kwargs.items() if value is not None})
+        if "enabled" not in kwargs and switched_on() is False:
+            return
+        runtime.start(settings, **options)
+
+    def _uninstrument(self, **kwargs: Any) -> None:
+        runtime.stop()

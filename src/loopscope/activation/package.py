@@ -1,0 +1,5 @@
+"""What BaseInstrumentor's tools look for in an instrumentation package."""
+
+_instruments = ()
+_supports_metrics = False
+_semconv_status = "development"

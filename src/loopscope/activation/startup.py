@@ -1,0 +1,121 @@
+"""Switching on by the environment alone: called by the .pth or .start file at every interpreter start.
+
+Until asyncio is imported there is only an import hook. The first loop that is made starts the runtime, which
+imports OpenTelemetry's SDK. (wrapt's import hooks cannot serve here: importing wrapt imports asyncio.)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+_LOOPS = {"asyncio.base_events": "BaseEventLoop", "uvloop": "Loop"}
+
+_watching: Finder | None = None
+_undo: list[Callable[[], None]] = []
+
+
+def main() -> None:
+    """Watch for the first loop. Idempotent: in a virtual environment it is called twice."""
+    global _watching
+    if _watching is not None:
+        return
+    _watching = Finder()
+    for name in _LOOPS:
+        module = sys.modules.get(name)
+        if module is not None:
+            _watch(module)
+    sys.meta_path.insert(0, _watching)
+
+
+class Finder(MetaPathFinder):
+    """Finds nothing itself: lets `_watch` see the loops' modules once they are imported."""
+
+    def __init__(self) -> None:
+        self._busy: set[str] = set()
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """See MetaPathFinder."""
+        if fullname not in _LOOPS or fullname in self._busy:
+            return None
+        self._busy.add(fullname)
+        try:
+            from importlib.util import find_spec
+
+            spec = find_spec(fullname)
+        finally:
+            self._busy.discard(fullname)
+        if spec is not None and spec.loader is not None:
+            spec.loader = Watched(spec.loader)
+        return spec
+
+
+class Watched(Loader):
+    """A module's own loader, and a look at the module afterwards."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """See Loader."""
+        return self._loader.create_module(spec)  # type: ignore[no-any-return]
+
+    def exec_module(self, module: ModuleType) -> None:
+        """See Loader."""
+        spec = module.__spec__
+        if spec is not None:
+            spec.loader = self._loader
+        module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        if _watching is not None:
+            _watch(module)
+
+
+def _watch(module: ModuleType) -> None:
+    """Start the runtime when the first loop of this module is made."""
+    kind = getattr(module, _LOOPS[module.__name__], None)
+    if kind is None:
+        return
+    before = vars(kind).get("__init__")
+    original = kind.__init__
+
+    def __init__(self: Any, *args: Any, **options: Any) -> None:
+        begin()
+        original(self, *args, **options)
+
+    kind.__init__ = __init__
+
+    def undo() -> None:
+        if vars(kind).get("__init__") is __init__:
+            if before is None:
+                del kind.__init__
+            else:
+                kind.__init__ = before
+
+    _undo.append(undo)
+
+
+def begin() -> None:
+    """Start the runtime and stop watching. An error is logged once; the application goes on."""
+    global _watching
+    finder, _watching = _watching, None
+    if finder is None:
+        return
+    if finder in sys.meta_path:
+        sys.meta_path.remove(finder)
+    while _undo:
+        _undo.pop()()
+    try:
+        from loopscope.activation.instrumentor import LoopscopeInstrumentor
+
+        LoopscopeInstrumentor().instrument()
+    except Exception:
+        import logging
+
+        logging.getLogger("loopscope").exception("loopscope could not start; the application goes on")

@@ -1,0 +1,111 @@
+"""What a suspended task waits for, and where in the application's own code it does."""
+
+from __future__ import annotations
+
+import gc
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import Any
+
+from loopscope.capture import coroutines, private
+from loopscope.model import STANDARD, Place
+
+#: attribute of a future that run_in_executor() gave: what it runs
+LABEL = "_loopscope_label"
+
+#: awaitables that hide what they await: `async for` over a generator, a coroutine's `__await__`
+_HIDING = frozenset({"async_generator_asend", "async_generator_athrow", "coroutine_wrapper"})
+
+_THREADED = "asyncio.to_thread"
+
+_places = coroutines._places
+
+
+def point(task: Any, waiter: Any) -> tuple[str | Place | None, Place | None, int]:
+    """(awaiting, await point, index of its instruction) of a task that has just suspended.
+
+    `waiter` is the future it waits for, None after a bare yield. The await point is the innermost function
+    of the application's own; where there is none, the innermost of an installed package, else of all.
+    """
+    item = task.get_coro()
+    found: Place | None = None
+    holder: Any = None
+    inner: Place | None = None
+    while item is not None:
+        kind = type(item)
+        if kind is CoroutineType:
+            code = item.cr_code
+            following = item.cr_await
+        elif kind is GeneratorType:
+            code = item.gi_code
+            following = item.gi_yieldfrom
+        elif kind is AsyncGeneratorType:
+            code = item.ag_code
+            following = item.ag_await
+        elif kind.__name__ in _HIDING:
+            item = _hidden(item)
+            continue
+        else:
+            break
+        place = _places.get(code) or coroutines.place_of(item, code)
+        if found is None or place.origin >= found.origin:
+            found, holder, inner = place, item, None
+        elif place.public:
+            inner = place
+        item = following
+    if found is not None and found.origin == STANDARD and found.public:
+        inner = found
+    lasti = -1
+    if found is not None:
+        frame = coroutines.frame_of(holder)
+        if frame is not None:
+            lasti = frame.f_lasti
+    return (None if waiter is None else _awaiting(waiter, inner)), found, lasti
+
+
+def _hidden(item: Any) -> Any:
+    for referent in gc.get_referents(item):
+        if type(referent) in (AsyncGeneratorType, CoroutineType, GeneratorType):
+            return referent
+    return None
+
+
+def _awaiting(waiter: Any, inner: Place | None) -> str | Place:
+    if isinstance(waiter, private.TASKS):
+        return f"task {title(waiter)}"
+    if inner is None or inner.public == _THREADED:
+        label = getattr(waiter, LABEL, None)
+        if label is not None:
+            return label  # type: ignore[no-any-return]
+    if inner is not None:
+        return inner
+    return future_name(type(waiter))
+
+
+def title(task: Any) -> str:
+    """The qualname of a task's coroutine as its own span has it."""
+    life = getattr(task, "_loopscope", None)
+    if life is not None:
+        return life.place.qualname  # type: ignore[no-any-return]
+    return coroutines.qualname_of(task.get_coro())
+
+
+def future_name(kind: type) -> str:
+    """A future's type, as users know it."""
+    if kind.__name__ == private.GATHERING:
+        return "asyncio.gather"
+    module = kind.__module__
+    return f"{'asyncio' if module in ('_asyncio', 'asyncio.futures') else module}.{kind.__qualname__}"
+
+
+def function_name(function: Any) -> str:
+    """The qualname of a callable, seen through partials and `Context.run`; its type's where it has none."""
+    for _ in range(8):
+        inner = getattr(function, "func", None)  # functools.partial
+        if inner is None:
+            break
+        arguments = function.args
+        if getattr(inner, "__name__", "") == "run" and arguments:
+            function = arguments[0]
+        else:
+            function = inner
+    return coroutines.qualname_of(function)

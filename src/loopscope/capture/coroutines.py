@@ -1,0 +1,182 @@
+"""Whose code a task runs: names, modules, and the wrappers that are looked through."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sysconfig
+from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
+from typing import Any
+
+from loopscope.capture import private
+from loopscope.model import APPLICATION, LIBRARY, STANDARD, Place
+
+_STANDARD = tuple(
+    {os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib")}
+)
+_ASYNCIO = os.path.join(os.path.dirname(asyncio.__file__), "")
+_LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+#: code objects remembered at most: a program that makes code without end must not fill memory
+_LIMIT = 8192
+_places: dict[CodeType, Place] = {}
+
+#: known wrappers: (module, qualname) -> the local variable that holds the coroutine (or function) they wrap
+WRAPPERS: dict[tuple[str, str], str] = {
+    ("uvloop", "run.<locals>.wrapper"): "main",
+    ("asyncio.tasks", "_wrap_awaitable"): "awaitable",
+    ("anyio._backends._asyncio", "AsyncIOBackend.run.<locals>.wrapper"): "func",
+    ("anyio._backends._asyncio", "AsyncIOBackend.run_async_from_thread.<locals>.task_wrapper"): "func",
+    ("anyio._backends._asyncio", "BlockingPortal._spawn_task_from_thread.<locals>.run_func"): "func",
+    ("anyio.from_thread", "BlockingPortal._call_func"): "func",
+    ("anyio._backends._asyncio", "TaskGroup._run_wrapped_task"): "coro",
+    ("opentelemetry.instrumentation.asyncio", "AsyncioInstrumentor.trace_coroutine"): "coro",
+    ("sentry_sdk.integrations.asyncio", "patch_asyncio.<locals>._sentry_task_factory.<locals>._task_with_sentry_span_creation"): "coro",
+    ("sentry_sdk.integrations.asyncio", "patch_asyncio.<locals>._sentry_task_factory.<locals>._coro_creating_hub_and_span"): "coro",
+    ("ddtrace.contrib.internal.asyncio.patch", "_wrapped_create_task.<locals>.traced_coro"): "coro",
+    ("ddtrace.contrib.internal.asyncio.patch", "_wrapped_create_task_py37.<locals>.traced_coro"): "coro",
+}  # fmt: skip
+_WRAPPER_CODES: dict[CodeType, str | None] = {}
+
+#: the loop's own housekeeping, not shown
+HOUSEKEEPING = frozenset({"shutdown_asyncgens", "shutdown_default_executor"})
+
+
+def code_of(awaitable: Any) -> CodeType | None:
+    """The code that a coroutine-like object runs, None where it has none."""
+    kind = type(awaitable)
+    if kind is CoroutineType:
+        return awaitable.cr_code  # type: ignore[no-any-return]
+    if kind is GeneratorType:
+        return awaitable.gi_code  # type: ignore[no-any-return]
+    if kind is AsyncGeneratorType:
+        return awaitable.ag_code  # type: ignore[no-any-return]
+    code = getattr(awaitable, "cr_code", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def frame_of(awaitable: Any) -> Any:
+    """The frame of a coroutine-like object, None once it has ended."""
+    for name in ("cr_frame", "gi_frame", "ag_frame"):
+        frame = getattr(awaitable, name, None)
+        if frame is not None:
+            return frame
+    return None
+
+
+def qualname_of(awaitable: Any) -> str:
+    """The `__qualname__`, else `__name__`, else the type's name."""
+    for name in ("__qualname__", "__name__"):
+        text = getattr(awaitable, name, None)
+        if isinstance(text, str) and text:
+            return text
+    return type(awaitable).__qualname__
+
+
+def origin_of(file: str) -> int:
+    """Whose code a file is: APPLICATION, LIBRARY (installed packages) or STANDARD (Python's own)."""
+    if any(part in file for part in _LIBRARIES):
+        return LIBRARY
+    if file.startswith(_STANDARD) or file.startswith("<frozen "):
+        return STANDARD
+    return APPLICATION
+
+
+def place_of(awaitable: Any, code: CodeType) -> Place:
+    """The Place of a running coroutine-like object, remembered by its code."""
+    place = _places.get(code)
+    if place is None:
+        frame = frame_of(awaitable)
+        module = frame.f_globals.get("__name__", "") if frame is not None else ""
+        qualname = getattr(code, "co_qualname", None) or qualname_of(awaitable)
+        place = make_place(code, module if isinstance(module, str) else "", qualname)
+        if len(_places) >= _LIMIT:
+            _places.clear()
+        _places[code] = place
+    return place
+
+
+def make_place(code: CodeType | None, module: str, qualname: str) -> Place:
+    """A Place with its public name: asyncio's functions as users write them, private helpers none."""
+    origin = origin_of(code.co_filename) if code is not None else LIBRARY
+    public = f"{module}.{qualname}" if module else qualname
+    if code is not None and code.co_filename.startswith(_ASYNCIO):
+        public = _asyncio_name(module, qualname)
+    return Place(code, module, qualname, origin, public)
+
+
+def _asyncio_name(module: str, qualname: str) -> str:
+    if qualname == "_wait":
+        return "asyncio.wait"
+    parts = qualname.split(".")
+    if any(part.startswith("_") and not part.startswith("__") or part == "<locals>" for part in parts):
+        return ""
+    if qualname.startswith("__sleep0"):
+        return ""
+    if getattr(asyncio, parts[0], None) is not None:
+        return f"asyncio.{qualname}"
+    return f"{module}.{qualname}"
+
+
+def identify(coroutine: Any) -> Place:
+    """The Place of a task's coroutine, seen through known wrappers. Call it before its first step."""
+    for _ in range(4):
+        code = code_of(coroutine)
+        if code is None:
+            break
+        variable = _wrapped_by(code, coroutine)
+        if variable is None:
+            break
+        inner = _local(coroutine, variable)
+        if inner is None:
+            break
+        coroutine = inner
+    return _place_of_root(coroutine)
+
+
+def is_housekeeping(coroutine: Any) -> bool:
+    """Whether this is the runner's own clean-up of a loop."""
+    if getattr(coroutine, "__name__", None) not in HOUSEKEEPING:
+        return False
+    code = code_of(coroutine)
+    return code is None or code.co_filename.startswith(_ASYNCIO) or "uvloop" in code.co_filename
+
+
+def _place_of_root(coroutine: Any) -> Place:
+    code = code_of(coroutine)
+    qualname = qualname_of(coroutine)
+    if code is None:
+        function = getattr(coroutine, "__code__", None)  # a wrapped function, looked through
+        module = getattr(coroutine, "__module__", None)
+        return make_place(
+            function if isinstance(function, CodeType) else None,
+            module if isinstance(module, str) else "",
+            qualname,
+        )
+    place = place_of(coroutine, code)
+    if place.qualname == qualname:
+        return place
+    # functools.wraps: many functions, one code
+    return make_place(code, place.module, qualname)
+
+
+def _wrapped_by(code: CodeType, coroutine: Any) -> str | None:
+    try:
+        return _WRAPPER_CODES[code]
+    except KeyError:
+        place = place_of(coroutine, code)
+        variable = WRAPPERS.get((place.module, place.qualname))
+        if len(_WRAPPER_CODES) >= _LIMIT:
+            _WRAPPER_CODES.clear()
+        _WRAPPER_CODES[code] = variable
+        return variable
+
+
+def _local(coroutine: Any, variable: str) -> Any:
+    frame = frame_of(coroutine)
+    if frame is None:
+        return None
+    found = frame.f_locals.get(variable)
+    if private.LOCALS_SNAPSHOT:
+        frame.f_locals.clear()
+    return found

@@ -1,0 +1,232 @@
+"""The hooks on the loop classes: put on, taken off, and nothing left behind.
+
+A hook that somebody wrapped since cannot be taken off: it stays as a pass-through of one flag test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.base_events
+import asyncio.events
+import sys
+from types import FunctionType, MethodType
+from typing import Any
+
+from loopscope.capture import awaits, private
+from loopscope.capture.core import DUE, Callback, Core, wrappable
+from loopscope.capture.patches import Patches
+from loopscope.model import CALLBACK, THREAD, TIMER, clock
+
+_FILE = __file__
+
+
+class Gate:
+    """Puts a core's hooks on asyncio's loops, and on uvloop's once it is imported."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.patches = Patches()
+
+    def install(self) -> None:
+        """Put the hooks on asyncio's loop classes, and on uvloop's if it is there already."""
+        core, put = self.core, self.patches.put
+        loop = asyncio.base_events.BaseEventLoop
+        put(loop, "call_soon", lambda original: _call_soon(core, original))
+        put(loop, "call_soon_threadsafe", lambda original: _call_soon_threadsafe(core, original))
+        put(loop, "call_at", lambda original: _call_at(core, original))
+        put(loop, "run_in_executor", lambda original: _run_in_executor(core, original))
+        if private.EAGER:
+            put(loop, "create_task", lambda original: _create_task(core, original))
+        for module in (asyncio.events, asyncio):
+            put(module, "_set_running_loop", lambda original: _set_running_loop(core, original))
+        if "uvloop" in sys.modules:
+            self.install_uvloop(sys.modules["uvloop"])
+
+    def install_uvloop(self, uvloop: Any) -> None:
+        """The same for `uvloop.Loop`. Its call_at calls its call_later."""
+        loop = getattr(uvloop, "Loop", None)
+        if loop is None or not self.core.on or self.patches.covers(loop):
+            return
+        core, put = self.core, self.patches.put
+        put(loop, "call_soon", lambda original: _call_soon(core, original))
+        put(loop, "call_soon_threadsafe", lambda original: _call_soon_threadsafe(core, original))
+        put(loop, "call_later", lambda original: _call_later(core, original))
+        put(loop, "run_in_executor", lambda original: _run_in_executor(core, original))
+        if private.EAGER:
+            put(loop, "create_task", lambda original: _create_task(core, original))
+
+    def remove(self) -> None:
+        """Take the hooks off."""
+        self.patches.undo()
+
+    def blind(self) -> list[str]:
+        """What this core cannot see, in sentences."""
+        told = [
+            f"{name} was replaced after loopscope wrapped it" for name in self.patches.replaced() if "call_soon" in name
+        ]
+        for state in list(self.core.running.values()):
+            if not state.gated and not state.seen:
+                told.append(f"the event loop {state.kind} has a call_soon of its own")
+        return told
+
+
+def _is_ours(loop: Any) -> bool:
+    method = getattr(loop, "call_soon", None)
+    return getattr(getattr(method, "__func__", None), "_loopscope_gate", False)
+
+
+def _call_soon(core: Core, original: Any) -> Any:
+    builtin, wrapper, method = private.BUILTIN, private.STEP_WRAPPER, MethodType
+    tasks, step, wakeup = private.TASKS, private.PY_STEP, private.PY_WAKEUP
+    wrappers: dict[type, bool] = {}
+
+    def call_soon(self: Any, callback: Any, *args: Any, context: Any = None) -> Any:
+        if not core.on:
+            return original(self, callback, *args, context=context)
+        kind = type(callback)
+        task = None
+        if kind is builtin:
+            owner = callback.__self__
+            if isinstance(owner, tasks) and callback.__name__ == "task_wakeup":
+                task = owner
+        elif kind is method:
+            function = callback.__func__
+            if function is step or function is wakeup:
+                task = callback.__self__
+        elif kind is not FunctionType:
+            known = wrappers.get(kind)
+            if known is None:
+                known = wrappers[kind] = kind.__name__ == wrapper
+            if known:
+                task = callback.__self__
+        if task is None:
+            if args and isinstance(args[0], tasks) and args[0].done():
+                callback = _after_task(core, callback, args[0])
+            stand_in = callback
+        else:
+            try:
+                waking = args[:1] if kind is not method or callback.__func__ is wakeup else ()
+                stand_in = core.ready(self, task, callback, waking, context)
+            except Exception:
+                core.fail()
+                stand_in = callback
+        try:
+            handle = original(self, stand_in, *args, context=context)
+        except BaseException:
+            if stand_in is not callback:
+                stand_in.life.ready = 0
+            raise
+        if self.get_debug():
+            _trim(handle)
+        return handle
+
+    call_soon._loopscope_gate = True  # type: ignore[attr-defined]
+    return call_soon
+
+
+def _trim(handle: Any) -> None:
+    traceback = getattr(handle, "_source_traceback", None)
+    if traceback:
+        private.trim(traceback, _FILE)
+
+
+def _after_task(core: Core, callback: Any, task: Any) -> Any:
+    """A done callback of a task: whom it wakes was woken through the task's last step."""
+    life = getattr(task, "_loopscope", None)
+    if life is None or not wrappable(callback):
+        return callback
+    return Callback(callback, core, CALLBACK, 0, life.id, max(life.index - (life.started == 0), 0))
+
+
+def _call_soon_threadsafe(core: Core, original: Any) -> Any:
+    def call_soon_threadsafe(self: Any, callback: Any, *args: Any, context: Any = None) -> Any:
+        if core.on and private.running_loop() is not self and wrappable(callback):
+            by = core.enter().life
+            callback = (
+                Callback(callback, core, THREAD, clock())
+                if by is None
+                else Callback(callback, core, THREAD, clock(), by.id, by.index)
+            )
+        handle = original(self, callback, *args, context=context)
+        if core.on and self.get_debug():
+            _trim(handle)
+        return handle
+
+    return call_soon_threadsafe
+
+
+def _timed(core: Core, callback: Any, args: tuple[Any, ...], due: int) -> Any:
+    """What to schedule for a timer: its due time is noted at the future it will set, or with the callback."""
+    future = args[0] if args else getattr(callback, "__self__", None)
+    if isinstance(future, private.FUTURES):
+        setattr(future, DUE, due)
+        return callback
+    return Callback(callback, core, TIMER, due) if wrappable(callback) else callback
+
+
+def _call_at(core: Core, original: Any) -> Any:
+    def call_at(self: Any, when: Any, callback: Any, *args: Any, context: Any = None) -> Any:
+        if core.on and isinstance(when, (int, float)):
+            try:
+                callback = _timed(core, callback, args, clock() + int((when - self.time()) * 1e9))
+            except Exception:
+                core.fail()
+        handle = original(self, when, callback, *args, context=context)
+        if core.on and self.get_debug():
+            _trim(handle)
+        return handle
+
+    return call_at
+
+
+def _call_later(core: Core, original: Any) -> Any:
+    def call_later(self: Any, delay: Any, callback: Any, *args: Any, context: Any = None) -> Any:
+        if core.on and isinstance(delay, (int, float)):
+            try:
+                callback = _timed(core, callback, args, clock() + int(delay * 1e9))
+            except Exception:
+                core.fail()
+        return original(self, delay, callback, *args, context=context)
+
+    return call_later
+
+
+def _run_in_executor(core: Core, original: Any) -> Any:
+    def run_in_executor(self: Any, executor: Any, func: Any, *args: Any) -> Any:
+        future = original(self, executor, func, *args)
+        if core.on and isinstance(future, private.FUTURES):
+            try:
+                setattr(future, awaits.LABEL, f"executor {awaits.function_name(_inner(func, args))}")
+            except Exception:
+                core.fail()
+        return future
+
+    return run_in_executor
+
+
+def _inner(func: Any, args: tuple[Any, ...]) -> Any:
+    return args[0] if args and getattr(func, "__name__", "") == "run" and callable(args[0]) else func
+
+
+def _create_task(core: Core, original: Any) -> Any:
+    def create_task(self: Any, coro: Any, **options: Any) -> Any:
+        if not core.on or self.get_task_factory() is None and not options.get("eager_start"):
+            return original(self, coro, **options)
+        task = core.create(original, self, coro, options)
+        if self.get_debug() and getattr(task, "_source_traceback", None):
+            private.trim(task._source_traceback, _FILE)
+        return task
+
+    return create_task
+
+
+def _set_running_loop(core: Core, original: Any) -> Any:
+    def _set_running_loop(loop: Any) -> Any:
+        if core.on:
+            try:
+                core.runs(loop, loop is None or _is_ours(loop))
+            except Exception:
+                core.fail()
+        return original(loop)
+
+    return _set_running_loop

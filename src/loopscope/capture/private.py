@@ -1,0 +1,63 @@
+"""Every touch of asyncio's and CPython's insides, by name. A test for each fails when a version moves it."""
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.base_events
+import asyncio.events
+import asyncio.tasks
+import sys
+import types
+from typing import Any
+
+#: the class that tasks are instances of; the C one where there is one
+Task: type = asyncio.tasks.Task
+PyTask: type = getattr(asyncio.tasks, "_PyTask", Task)
+TASKS: tuple[type, ...] = (Task, PyTask) if Task is not PyTask else (Task,)
+FUTURES: tuple[type, ...] = (asyncio.Future, getattr(asyncio.futures, "_PyFuture", asyncio.Future))
+
+#: a C task's wakes are builtin methods of this name; so are `task.cancel` and the like
+BUILTIN = types.BuiltinMethodType
+WAKEUP = "task_wakeup"
+#: type name of what a C task passes for a step that is not a wake
+STEP_WRAPPER = "TaskStepMethWrapper"
+#: the functions that a pure-Python task schedules as bound methods
+PY_STEP = getattr(PyTask, "_Task__step", None)
+PY_WAKEUP = getattr(PyTask, "_Task__wakeup", None)
+#: asyncio.timeout()'s expiry
+ON_TIMEOUT = "_on_timeout"
+GATHERING = "_GatheringFuture"
+
+CANCELLING = sys.version_info >= (3, 11)
+#: asyncio.Task takes eager_start
+EAGER = sys.version_info >= (3, 12)
+#: reading `frame.f_locals` leaves a snapshot in the frame that keeps its values alive
+LOCALS_SNAPSHOT = sys.version_info < (3, 13)
+
+current_task = asyncio.current_task
+running_loop = asyncio._get_running_loop
+
+
+def awaited(task: Any) -> Any:
+    """The future that a suspended task waits for, else None."""
+    return task._fut_waiter
+
+
+def failure(task: Any) -> BaseException | None:
+    """The exception of a done task, without marking it as retrieved as `task.exception()` would."""
+    return task._exception  # type: ignore[no-any-return]
+
+
+def thread_name(ident: int) -> str:
+    """The name of a thread, without making a dummy object for one that threading did not start."""
+    import threading
+
+    for thread in threading.enumerate():
+        if thread.ident == ident:
+            return thread.name
+    return f"thread-{ident}"
+
+
+def trim(traceback: Any, file: str) -> None:
+    """Take our frames out of a debug-mode source traceback."""
+    traceback[:] = [frame for frame in traceback if frame.filename != file]

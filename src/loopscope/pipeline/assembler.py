@@ -1,0 +1,122 @@
+"""Turns records into task lives and steps. Pure: no thread, no clock, no OpenTelemetry."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from loopscope.model import (
+    BIRTH,
+    DESTROYED,
+    GONE,
+    SPAN_END,
+    SPAN_START,
+    STEP,
+    UNKNOWN,
+    Place,
+    Record,
+    Step,
+    TaskLife,
+)
+
+
+class Sink(Protocol):
+    """Takes what the assembler makes."""
+
+    def born(self, life: TaskLife) -> None:
+        """A task was created, or is seen for the first time."""
+
+    def stepped(self, life: TaskLife, step: Step) -> None:
+        """It took a step; the life's sums already hold it."""
+
+    def ended(self, life: TaskLife, time: int) -> None:
+        """It ended: `life.state` says how, None where nothing was recorded of its end."""
+
+    def span_started(self, trace_id: int, time: int) -> None:
+        """The application started a local span of this trace."""
+
+    def span_ended(self, trace_id: int, time: int) -> None:
+        """The application ended a local span of this trace."""
+
+
+class Assembler:
+    """Feed it records in the order in which they were written.
+
+    It holds to this, whatever is lost: a task's steps neither overlap nor run backwards, and its sums are
+    those of its steps. A gap in a task's step numbers is counted as `missing`.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        #: the lives of tasks that have not ended, by id
+        self.lives: dict[int, TaskLife] = {}
+        #: records of a step that was already told
+        self.repeated = 0
+
+    def feed(self, record: Record) -> None:
+        """Take one record."""
+        tag = record[0]
+        if tag == STEP:
+            self._step(record)
+        elif tag == BIRTH:
+            self._birth(record)
+        elif tag == GONE:
+            life = self.lives.pop(record[1], None)
+            if life is not None:
+                life.state = None if record[3] else DESTROYED
+                self._sink.ended(life, max(record[2], life.last_end))
+        elif tag == SPAN_START:
+            self._sink.span_started(record[1], record[2])
+        elif tag == SPAN_END:
+            self._sink.span_ended(record[1], record[2])
+
+    def _birth(self, record: Record) -> None:
+        _, id, born, pulse, name, place, creator, creator_step, span, late = record
+        life = TaskLife(id, name, place, born, pulse, creator, creator_step, span, late)
+        life.last_end = born
+        self.lives[id] = life
+        self._sink.born(life)
+
+    def _step(self, record: Record) -> None:
+        (
+            _, id, index, where, ready, start, end, waker_kind, waker, waker_step, waker_name, outcome, awaiting,
+            point, lasti, span, activated, span_after, name, state, error,
+        ) = record  # fmt: skip
+        life = self.lives.get(id)
+        if life is None:
+            place = point if isinstance(point, Place) else UNKNOWN
+            life = self.lives[id] = TaskLife(id, name, place, ready, late=True, steps=index)
+            life.last_end = ready
+            self._sink.born(life)
+        if index < life.steps:
+            self.repeated += 1
+            return
+        if index > life.steps:
+            if life.unrecorded or life.late and not life.running:
+                life.unrecorded = False
+            else:
+                life.missing += index - life.steps
+        life.steps = index + 1
+        life.name = name
+        life.where = where
+        last = life.last_end
+        if start < last:
+            start = last
+        if ready < last:
+            ready = last
+        elif ready > start:
+            ready = start
+        if end < start:
+            end = start
+        life.last_end = end
+        life.running += end - start
+        life.ready += start - ready
+        step = Step(
+            index, where, ready, start, end, waker_kind, waker, waker_step, waker_name, outcome, awaiting,
+            point, lasti, span, tuple(activated) if activated else (), span_after, error,
+        )  # fmt: skip
+        if state is not None:
+            del self.lives[id]
+            life.state = state
+        self._sink.stepped(life, step)
+        if state is not None:
+            self._sink.ended(life, end)

@@ -1,0 +1,122 @@
+"""Chooses the targets: what was given, what the variables name, what the application has, the default."""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import entry_points
+from typing import Any
+
+from opentelemetry.sdk.trace.export import SpanExporter
+
+from loopscope.model import Anchor
+from loopscope.pipeline.export.targets import Bytes, Exporter, File, Target
+from loopscope.settings import Settings, Standard
+
+logger = logging.getLogger("loopscope")
+
+_HTTP = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+_GRPC = "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"
+
+
+def choose(
+    settings: Settings, standard: Standard, anchor: Anchor, given: SpanExporter | None, provider: Any
+) -> list[Target]:
+    """The targets, in the order of SPEC section 3. What cannot be built is told by a warning and left out.
+
+    `provider` is the application's TracerProvider, None where there is none.
+    """
+    targets: list[Target] = []
+    if settings.trace_file is not None:
+        try:
+            targets.append(File(settings.trace_file, anchor))
+        except OSError as error:
+            logger.warning("loopscope cannot write its trace file %s: %s", settings.trace_file, error.strerror or error)
+    if given is not None:
+        return [*targets, _exporter(given, anchor)]
+    if standard.exporters:
+        for name in standard.exporters:
+            if name != "none":
+                targets += _built(name, standard, anchor)
+        return targets
+    if standard.endpoint:
+        return targets + _built("otlp", standard, anchor)
+    if settings.trace_file is not None:
+        return targets
+    return targets + (_like(provider, anchor) or _built("otlp", standard, anchor))
+
+
+def _built(name: str, standard: Standard, anchor: Anchor) -> list[Target]:
+    """The exporter of this name, None of it with a warning where it cannot be built."""
+    try:
+        if name == "otlp":
+            name = "otlp_proto_http" if standard.protocol.startswith("http") else "otlp_proto_grpc"
+        if name == "otlp_proto_http":
+            return [_http({}, anchor)]
+        if name == "otlp_proto_grpc":
+            return [_grpc({}, anchor)]
+        found = list(entry_points(group="opentelemetry_traces_exporter", name=name))
+        if not found:
+            raise LookupError("no installed package has an exporter of this name")
+        return [_exporter(found[0].load()(), anchor, name)]
+    except Exception as error:
+        logger.warning("loopscope cannot use the exporter %r: %s", name, error)
+        return []
+
+
+def _http(options: dict[str, Any], anchor: Anchor) -> Target:
+    from loopscope.pipeline.export import otlp_http
+
+    exporter = otlp_http.OTLPSpanExporter(**options)
+    if otlp_http.takes_bytes(exporter):
+        first = [exporter]
+        return Bytes(
+            lambda: otlp_http.HttpSender(first.pop() if first else otlp_http.OTLPSpanExporter(**options)), anchor
+        )
+    return _exporter(exporter, anchor)
+
+
+def _grpc(options: dict[str, Any], anchor: Anchor) -> Target:
+    from loopscope.pipeline.export import otlp_grpc
+
+    if otlp_grpc.takes_bytes():
+        return Bytes(lambda: otlp_grpc.GrpcSender(otlp_grpc.RawExporter(**options)), anchor)
+    return _exporter(otlp_grpc.OTLPSpanExporter(**options), anchor)
+
+
+def _exporter(exporter: SpanExporter, anchor: Anchor, name: str = "") -> Target:
+    """An exporter by its public interface; in small batches where it encodes a batch at once."""
+    target = Exporter(exporter, anchor, name or getattr(exporter, "_endpoint", "") or type(exporter).__name__)
+    if type(exporter).__module__ in (_HTTP, _GRPC):
+        target.size = 16
+    return target
+
+
+def _like(provider: Any, anchor: Anchor) -> list[Target]:
+    """An exporter like the stock OTLP exporter that the application put into its provider in code."""
+    try:
+        for exporter in _exporters_of(provider):
+            module = type(exporter).__module__
+            if module == _HTTP:
+                from loopscope.pipeline.export import otlp_http
+
+                return [_http(otlp_http.settings_of(exporter), anchor)]
+            if module == _GRPC:
+                from loopscope.pipeline.export import otlp_grpc
+
+                return [_grpc(otlp_grpc.settings_of(exporter), anchor)]
+    except Exception as error:
+        logger.warning("loopscope cannot read the settings of the application's exporter: %s", error)
+    return []
+
+
+def _exporters_of(provider: Any) -> list[Any]:
+    """The span exporters of a provider's processors, by the SDK's private names."""
+    active = getattr(provider, "_active_span_processor", None)
+    found = []
+    for processor in getattr(active, "_span_processors", ()):
+        exporter = getattr(processor, "span_exporter", None)
+        if exporter is None:
+            exporter = getattr(getattr(processor, "_batch_processor", None), "_exporter", None)
+        if exporter is not None:
+            found.append(exporter)
+    return found

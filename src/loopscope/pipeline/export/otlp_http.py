@@ -1,0 +1,63 @@
+"""The stock OTLP/HTTP exporter, built anew and handed bytes."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import opentelemetry.exporter.otlp.proto.http.trace_exporter as stock
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+from loopscope.pipeline.export.targets import Quiet, private_random
+
+
+def takes_bytes(exporter: Any) -> bool:
+    """Whether this version has the client that sends serialized requests."""
+    return type(exporter) is OTLPSpanExporter and callable(getattr(getattr(exporter, "_client", None), "export", None))
+
+
+def settings_of(exporter: Any) -> dict[str, Any]:
+    """The arguments that build an exporter like this one anew."""
+    client = exporter._client
+    session = getattr(client._transport, "_session", None)
+    verify, certificate = getattr(session, "verify", True), getattr(session, "cert", None)
+    pair = certificate if isinstance(certificate, tuple) else (certificate, None)
+    return {
+        "endpoint": exporter._endpoint,
+        "headers": {key: item for key, item in client._headers.items() if key.lower() != "content-encoding"},
+        "timeout": client._timeout,
+        "compression": exporter._compression,
+        "certificate_file": verify if isinstance(verify, str) else None,
+        "client_certificate_file": pair[0],
+        "client_key_file": pair[1],
+    }
+
+
+class HttpSender:
+    """Sends by the exporter's own client: its retry, TLS, headers, compression and timeout."""
+
+    def __init__(self, exporter: OTLPSpanExporter) -> None:
+        self._exporter = exporter
+        self._client: Any = exporter._client
+        self.where = exporter._endpoint
+        self._thread: int | None = None
+        self._quiet = Quiet(stock.__name__, lambda: self._thread)
+        self._undo = private_random(__import__(type(self._client).__module__, fromlist=["random"]))
+
+    def send(self, body: bytes, spans: int) -> str | None:
+        """See Sender."""
+        self._thread = threading.get_ident()
+        try:
+            result = self._client.export(body)
+        finally:
+            self._thread = None
+        if result.success:
+            return None
+        return str(result.error or result.reason or self._quiet.last)
+
+    def close(self) -> None:
+        """See Sender."""
+        self._thread = threading.get_ident()
+        self._exporter.shutdown()
+        self._quiet.remove()
+        self._undo()

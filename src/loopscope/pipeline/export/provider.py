@@ -1,0 +1,89 @@
+"""The TracerProvider whose resource, sampler and ids loopscope uses: the application's, else one of its own."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import opentelemetry.trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.trace import SpanKind
+
+from loopscope.pipeline.ids import Ids
+from loopscope.pipeline.spans.traces import Sampled
+
+logger = logging.getLogger("loopscope")
+
+
+def global_provider() -> Any:
+    """The provider that the application set, None for none. `get_tracer_provider()` would set one."""
+    return opentelemetry.trace._TRACER_PROVIDER
+
+
+class Provider:
+    """Asks the application's provider, from the moment there is one."""
+
+    def __init__(self, given: Any = None) -> None:
+        self.given = given
+        self._own: TracerProvider | None = None
+        self._ids = Ids()
+        #: errors of a sampler, an id generator or a resource detector
+        self.errors = 0
+
+    def sdk(self) -> Any:
+        """The provider in use: given, the application's, or our own."""
+        for provider in (self.given, global_provider()):
+            if isinstance(provider, TracerProvider):
+                return provider
+        if self._own is None:
+            try:
+                self._own = TracerProvider(shutdown_on_exit=False)
+            except Exception:
+                self._fail("building a TracerProvider from the OTEL_* variables")
+                self._own = TracerProvider(resource=Resource.get_empty(), shutdown_on_exit=False)
+        return self._own
+
+    def resource(self) -> Any:
+        """The resource of what is exported now."""
+        return self.sdk().resource
+
+    def trace_id(self) -> int:
+        """A new trace id."""
+        generator = self.sdk().id_generator
+        if type(generator) is not RandomIdGenerator:
+            try:
+                return generator.generate_trace_id()  # type: ignore[no-any-return]
+            except Exception:
+                self._fail("the id generator")
+        return self._ids.trace_id()
+
+    def span_id(self) -> int:
+        """A new span id."""
+        generator = self.sdk().id_generator
+        if type(generator) is not RandomIdGenerator:
+            try:
+                return generator.generate_span_id()  # type: ignore[no-any-return]
+            except Exception:
+                self._fail("the id generator")
+        return self._ids.span_id()
+
+    def sample(self, trace_id: int, name: str) -> Sampled:
+        """Ask the sampler of a new root; one that fails samples nothing."""
+        try:
+            said = self.sdk().sampler.should_sample(Context(), trace_id, name, SpanKind.INTERNAL, None, ())
+            return Sampled(said.decision.is_sampled(), list((said.attributes or {}).items()), said.trace_state)
+        except Exception:
+            self._fail("the sampler")
+            return Sampled(False, [], None)
+
+    def _fail(self, what: str) -> None:
+        self.errors += 1
+        if self.errors == 1:
+            logger.exception("loopscope: %s failed; going on without", what)
+
+    def forked(self) -> None:
+        """In a forked child: random ids of its own."""
+        self._ids = Ids()

@@ -1,0 +1,186 @@
+"""Targets: each prepares spans in small pieces, then sends a batch. One Protocol, three kinds.
+
+Stock OTLP exporters are handed finished bytes: `encode_spans` would hold the GIL for a whole batch. What that
+touches of their insides stands in `otlp_http` and `otlp_grpc`; where a version moved it they are used as any
+other exporter.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from loopscope import __version__, conventions
+from loopscope.model import Anchor
+from loopscope.pipeline import otlp, otlpjson
+from loopscope.pipeline.export.readable import readable
+from loopscope.pipeline.spans.span import Span
+from loopscope.recording.writer import TraceFile
+
+logger = logging.getLogger("loopscope")
+
+SCOPE = (conventions.SCOPE, __version__, conventions.SCHEMA_URL)
+
+
+class Target(Protocol):
+    """Takes spans and sends them. Only the background thread calls it."""
+
+    #: where it sends to, for people
+    where: str
+    #: spans of a batch at most
+    size: int
+
+    def prepare(self, span: Span, resource: Any) -> Any:
+        """What `send` needs of a span; at most some tens of microseconds."""
+
+    def send(self, items: list[Any], resource: Any) -> str | None:
+        """Send a batch. None, or why it did not arrive."""
+
+    def close(self) -> None:
+        """Let go of connections and files; abort what is being retried."""
+
+
+class File:
+    """Appends to a trace file."""
+
+    size = 512
+
+    def __init__(self, path: str, anchor: Anchor) -> None:
+        self.where = path
+        self._anchor = anchor
+        self._file = TraceFile(path)
+
+    def prepare(self, span: Span, resource: Any) -> str:
+        """See Target."""
+        return otlpjson.encode(span, self._anchor)
+
+    def send(self, items: list[Any], resource: Any) -> str | None:
+        """See Target."""
+        try:
+            self._file.write(resource.attributes.items(), SCOPE, items)
+        except OSError as error:
+            return str(error)
+        return None
+
+    def close(self) -> None:
+        """See Target."""
+        self._file.close()
+
+
+class Exporter:
+    """Any SpanExporter, by its public interface."""
+
+    size = 512
+
+    def __init__(self, exporter: SpanExporter, anchor: Anchor, where: str) -> None:
+        self.where = where
+        self._exporter = exporter
+        self._anchor = anchor
+        self._scope = InstrumentationScope(SCOPE[0], SCOPE[1], SCOPE[2])
+
+    def prepare(self, span: Span, resource: Any) -> Any:
+        """See Target."""
+        return readable(span, self._anchor, resource, self._scope)
+
+    def send(self, items: list[Any], resource: Any) -> str | None:
+        """See Target."""
+        try:
+            result = self._exporter.export(items)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        return None if result is SpanExportResult.SUCCESS else "the exporter said FAILURE"
+
+    def close(self) -> None:
+        """See Target."""
+        try:
+            self._exporter.shutdown()
+        except Exception as error:
+            logger.debug("closing %s: %s", self.where, error)
+
+
+class Bytes:
+    """A stock OTLP exporter that is handed encoded requests."""
+
+    size = 512
+
+    def __init__(self, open: Callable[[], Sender], anchor: Anchor) -> None:
+        self._open = open
+        self._sender: Sender | None = open()
+        self.where = self._sender.where
+        self._encoder = otlp.Encoder(anchor)
+
+    def prepare(self, span: Span, resource: Any) -> bytes:
+        """See Target."""
+        return self._encoder.span(span)
+
+    def send(self, items: list[Any], resource: Any) -> str | None:
+        """See Target."""
+        try:
+            if self._sender is None:
+                self._sender = self._open()
+            body = otlp.request(resource.attributes.items(), resource.schema_url or "", SCOPE, items)
+            return self._sender.send(body, len(items))
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+
+    def close(self) -> None:
+        """See Target. A later `send` opens it anew."""
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            sender.close()
+
+
+class Sender(Protocol):
+    """The connection of a stock exporter."""
+
+    where: str
+
+    def send(self, body: bytes, spans: int) -> str | None:
+        """Send one request. None, or why it did not arrive."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+class Quiet(logging.Filter):
+    """Keeps a stock exporter's log of our failures to ourselves, and remembers the last line of it.
+
+    The application has an exporter of its own that logs there; what this thread did not log passes.
+    """
+
+    def __init__(self, name: str, thread: Callable[[], int | None]) -> None:
+        super().__init__()
+        self._logger = logging.getLogger(name)
+        self._thread = thread
+        self.last = ""
+        self._logger.addFilter(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See logging.Filter."""
+        if record.thread != self._thread():
+            return True
+        self.last = record.getMessage()
+        return False
+
+    def remove(self) -> None:
+        """Take it off the logger."""
+        self._logger.removeFilter(self)
+
+
+def private_random(module: Any) -> Callable[[], None]:
+    """Give a module a random source of its own: its retry jitter must not use up the application's seed.
+
+    Returns what undoes it.
+    """
+    before = module.random
+    module.random = random.Random()
+
+    def undo() -> None:
+        module.random = before
+
+    return undo

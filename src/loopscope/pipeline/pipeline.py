@@ -1,0 +1,145 @@
+"""Puts the cold side together: buffer to assembler to tracer to outbox, one round at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from loopscope.model import BIRTH, Record, clock
+from loopscope.pipeline.assembler import Assembler
+from loopscope.pipeline.export.outbox import AGE, Outbox
+from loopscope.pipeline.export.provider import Provider
+from loopscope.pipeline.spans.span import Span
+from loopscope.pipeline.spans.traces import SECOND, Traces
+from loopscope.pipeline.spans.tracer import Tracer
+from loopscope.pipeline.spans.visit import Caps
+from loopscope.settings import Settings
+
+#: spans held back at most until the outbox is opened
+HELD = 512
+
+
+class Source(Protocol):
+    """Where records come from."""
+
+    dropped: int
+
+    def take(self) -> Record | None:
+        """The oldest record, None where there is none."""
+
+
+class Pipeline:
+    """One round takes what is in the source, and does what is due."""
+
+    def __init__(
+        self, source: Source, provider: Provider, settings: Settings, open_outbox: Callable[[], Outbox]
+    ) -> None:
+        self._source = source
+        self._provider = provider
+        self._settings = settings
+        self._open_outbox = open_outbox
+        self._outbox: Outbox | None = None
+        self._held: list[Span] = []
+        self._since = 0
+        self.lost: dict[str, int] = {}
+        #: what runs between rounds of about a second: the self-check
+        self.look: Callable[[int], None] = _nothing
+        self._swept = self._looked = clock()
+        self._begin()
+
+    def _begin(self) -> None:
+        settings, provider = self._settings, self._provider
+        delay = int(settings.delay_threshold * SECOND)
+        segment = int(settings.segment_seconds * SECOND)
+        self.tracer = Tracer(
+            Traces(segment, provider.trace_id, provider.sample),
+            provider.span_id,
+            self._emit,
+            self._count,
+            Caps(settings.max_steps_per_task_span, settings.max_spans_per_trace, delay, 10 * delay),
+            segment,
+            settings.detail == "steps",
+        )
+        self.assembler = Assembler(self.tracer)
+
+    @property
+    def outbox(self) -> Outbox | None:
+        """The outbox, None where nothing was to be sent yet."""
+        return self._outbox
+
+    def send(self, until: int = 0) -> None:
+        """Send everything that is finished; past the clock reading `until` the rest is dropped."""
+        outbox = self._open() if self._held else self._outbox
+        if outbox is not None:
+            outbox.flush(until)
+
+    def _open(self) -> Outbox:
+        """Open the outbox, and give it the first spans.
+
+        They are held back a moment: the application may be about to set its provider.
+        """
+        outbox = self._outbox
+        if outbox is None:
+            outbox = self._outbox = self._open_outbox()
+        held, self._held = self._held, []
+        for span in held:
+            outbox.put(span)
+        return outbox
+
+    def _due(self) -> None:
+        now = clock()
+        if self._outbox is not None:
+            self._outbox.due(now)
+        elif self._held and now - self._since >= AGE:
+            self._open()
+
+    def round(self, final: bool = False) -> Iterator[None]:
+        """Take every record that is there now, then what time brings. `final`: close what is open."""
+        now = clock()
+        source, feed = self._source, self.assembler.feed
+        while (record := source.take()) is not None:
+            feed(record)
+            yield
+            self._due()
+        yield from self.tracer.tick(now)
+        if now - self._swept >= min(5 * SECOND, int(self._settings.segment_seconds * SECOND) // 4):
+            self._swept = now
+            yield from self.tracer.sweep(now)
+        if now - self._looked >= SECOND:
+            self._looked = now
+            self.look(now)
+        if final:
+            yield from self.tracer.finish(now)
+        self._due()
+
+    def _emit(self, span: Span) -> None:
+        outbox = self._outbox
+        if outbox is not None:
+            outbox.put(span)
+            return
+        if not self._held:
+            self._since = clock()
+        self._held.append(span)
+        if len(self._held) >= HELD:
+            self._open()
+
+    def _count(self, cause: str, count: int) -> None:
+        self.lost[cause] = self.lost.get(cause, 0) + count
+
+    def forked(self) -> list[Any]:
+        """In a forked child: forget what is the parent's. The pulses of tasks that lived at the fork."""
+        pulses = [life.pulse for life in self.assembler.lives.values() if life.pulse is not None]
+        while (record := self._source.take()) is not None:
+            if record[0] == BIRTH:
+                pulses.append(record[3])
+        self._source.dropped = 0
+        self.lost = {}
+        self._provider.forked()
+        self._outbox = None
+        self._held = []
+        self._begin()
+        return pulses
+
+
+def _nothing(now: int) -> None:
+    return None

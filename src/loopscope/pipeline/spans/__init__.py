@@ -1,0 +1,1 @@
+"""The trace model: which trace a step belongs to, which task span it stands under, what is said of it."""

@@ -1,0 +1,104 @@
+"""What loopscope looks at of the application's OpenTelemetry: current spans, activations, starts and ends.
+
+Private names stand here, and a test fails when a version moves them: `_RUNTIME_CONTEXT`, its class and its
+ContextVar, `_SPAN_KEY`, the SDK's `Span.start` and `Span.end`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import opentelemetry.context
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
+from opentelemetry.sdk.trace import Span as SdkSpan
+from opentelemetry.trace.propagation import _SPAN_KEY
+
+from loopscope.model import SPAN_END, SPAN_START, Record, SpanIdentity, clock
+
+#: spans remembered that were open before loopscope was switched on
+_SEEN = 4096
+
+RuntimeContext = ContextVarsRuntimeContext
+Span = SdkSpan
+
+
+class Application:
+    """Looks at current spans for capture; writes records of local spans' starts and ends."""
+
+    def __init__(self, put: Callable[[Record], object], since: int) -> None:
+        self._put = put
+        #: Unix time in nanoseconds since which starts are seen
+        self._since = since
+        self._seen: set[int] = set()
+        runtime = opentelemetry.context._RUNTIME_CONTEXT
+        if isinstance(runtime, ContextVarsRuntimeContext):
+            variable = runtime._current_context
+            self.current: Callable[[], Any] = variable.get
+            self.current_in: Callable[[Any], Any] = lambda context: context.get(variable)
+        else:
+            self.current = opentelemetry.context.get_current
+            self.current_in = lambda context: context.run(opentelemetry.context.get_current)
+
+    def describe(self, context: Any) -> SpanIdentity | None:
+        """The identity of the span in an OpenTelemetry context, None for none."""
+        span = context.get(_SPAN_KEY) if context else None
+        if span is None:
+            return None
+        identity = span.get_span_context()
+        if not identity.is_valid:
+            return None
+        if not identity.is_remote and identity.trace_flags & 1:
+            self._meet(span, identity)
+        return identity  # type: ignore[no-any-return]
+
+    def _meet(self, span: Any, identity: SpanIdentity) -> None:
+        """A local span whose start was not seen counts as started now."""
+        if isinstance(span, SdkSpan) and (span.start_time or 0) >= self._since:
+            return
+        if identity.span_id in self._seen or not span.is_recording():
+            return
+        if len(self._seen) >= _SEEN:
+            self._seen.clear()
+        self._seen.add(identity.span_id)
+        self._put((SPAN_START, identity.trace_id, clock()))
+
+    @staticmethod
+    def attach(activate: Callable[[Any], None], fail: Callable[[], None]) -> Callable[[Any], Any]:
+        """For `ContextVarsRuntimeContext.attach`: tell capture what is activated."""
+
+        def replace(original: Any) -> Any:
+            def attach(self: Any, context: Any) -> Any:
+                try:
+                    activate(context)
+                except Exception:
+                    fail()
+                return original(self, context)
+
+            return attach
+
+        return replace
+
+    def started(self, original: Any) -> Any:
+        """For the SDK's `Span.start`."""
+        put = self._put
+
+        def start(self: Any, *args: Any, **options: Any) -> None:
+            identity = self._context
+            if identity.trace_flags & 1:
+                put((SPAN_START, identity.trace_id, clock()))
+            original(self, *args, **options)
+
+        return start
+
+    def ended(self, original: Any) -> Any:
+        """For the SDK's `Span.end`."""
+        put = self._put
+
+        def end(self: Any, *args: Any, **options: Any) -> None:
+            identity = self._context
+            if identity.trace_flags & 1 and self._end_time is None:
+                put((SPAN_END, identity.trace_id, clock()))
+            original(self, *args, **options)
+
+        return end

@@ -1,0 +1,86 @@
+"""What is said of a task and of a step: attributes, in the words of `conventions`."""
+
+from __future__ import annotations
+
+import dis
+from types import CodeType
+
+from loopscope import conventions as c
+from loopscope.model import Place, Step, TaskLife
+from loopscope.pipeline.spans.span import Attributes
+
+SECOND = 1e9
+_LINES_LIMIT = 8192
+_lines: dict[tuple[CodeType, int], int] = {}
+
+
+def line_of(place: Place, lasti: int) -> int:
+    """The line of an instruction, the function's first where it is unknown."""
+    code = place.code
+    if code is None or lasti < 0:
+        return place.line
+    key = (code, lasti)
+    line = _lines.get(key)
+    if line is None:
+        line = place.line
+        for start, number in dis.findlinestarts(code):
+            if start > lasti:
+                break
+            line = number or line
+        if len(_lines) >= _LINES_LIMIT:
+            _lines.clear()
+        _lines[key] = line
+    return line
+
+
+def place_attributes(place: Place, line: int) -> Attributes:
+    """`code.*` of a place, at a line."""
+    attributes: Attributes = [(c.CODE_FUNCTION, place.function)]
+    if place.file:
+        attributes.append((c.CODE_FILE, place.file))
+        attributes.append((c.CODE_LINE, line))
+    return attributes
+
+
+def task_attributes(life: TaskLife) -> Attributes:
+    """What is said of a task on each of its spans, but for what changes."""
+    attributes: Attributes = [(c.TASK_ID, life.id), (c.TASK_NAME, life.name)]
+    where = life.where
+    if where is not None:
+        attributes += [(c.LOOP_ID, where.loop), (c.THREAD_ID, where.thread), (c.THREAD_NAME, where.thread_name)]
+    attributes += place_attributes(life.place, life.place.line)
+    if life.late:
+        attributes.append((c.TASK_LATE, True))
+    if life.missing:
+        attributes.append((c.TASK_STEP_MISSING, life.missing))
+    return attributes
+
+
+def awaiting_name(step: Step) -> str | None:
+    """What a step suspended on, None for a bare yield or an end."""
+    awaiting = step.awaiting
+    if isinstance(awaiting, Place):
+        return awaiting.public
+    return awaiting
+
+
+def step_attributes(step: Step, task_name: str) -> Attributes:
+    """What is said of a step by itself; its waker's name is the caller's to add."""
+    where = step.where
+    attributes: Attributes = [
+        (c.STEP_INDEX, step.index),
+        (c.STEP_OUTCOME, step.outcome),
+        (c.STEP_READY, (step.start - step.ready) / SECOND),
+        (c.STEP_WAKER_KIND, step.waker_kind),
+        (c.TASK_NAME, task_name),
+        (c.THREAD_ID, where.thread),
+        (c.LOOP_ID, where.loop),
+    ]
+    awaiting = awaiting_name(step)
+    if awaiting is not None:
+        attributes.append((c.STEP_AWAITING, awaiting))
+    if step.point is not None:
+        attributes += place_attributes(step.point, line_of(step.point, step.lasti))
+    if step.error is not None:
+        attributes.append((c.ERROR_TYPE, step.error))
+    return attributes

@@ -1,0 +1,41 @@
+"""A span as loopscope makes it, before it is encoded for anyone."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+Attribute = bool | int | float | str
+Attributes = list[tuple[str, Any]]
+
+
+class Link(NamedTuple):
+    """An edge to another span, with its attributes."""
+
+    trace_id: int
+    span_id: int
+    attributes: Attributes
+
+
+class Span:
+    """A finished span. Times are nanoseconds of the clock; ids are integers, 0 for no parent."""
+
+    __slots__ = (
+        "attributes", "end", "error", "links", "name", "parent_id", "parent_remote", "span_id", "start", "trace_id",
+        "trace_state",
+    )  # fmt: skip
+
+    def __init__(
+        self, name: str, trace_id: int, span_id: int, parent_id: int, start: int, end: int, attributes: Attributes,
+        links: list[Link] | None = None, error: bool = False, trace_state: Any = None, parent_remote: bool = False,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.parent_id = parent_id
+        self.parent_remote = parent_remote
+        self.start = start
+        self.end = end
+        self.attributes = attributes
+        self.links = links
+        self.error = error
+        self.trace_state = trace_state

@@ -1,0 +1,481 @@
+"""The sink that makes spans: which traces a step works for, which visits open and close."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from loopscope import conventions as c
+from loopscope.model import (
+    DESTROYED,
+    RAISED,
+    READY,
+    RUNNING,
+    WAITING,
+    YIELDED,
+    SpanIdentity,
+    Step,
+    TaskLife,
+)
+from loopscope.pipeline.spans import describe
+from loopscope.pipeline.spans.recent import Recent
+from loopscope.pipeline.spans.span import Attributes, Link, Span
+from loopscope.pipeline.spans.traces import SECOND, Trace, Traces
+from loopscope.pipeline.spans.visit import Caps, Group, Visit
+
+#: steps in a row that no trace took, after which capture passes a task's steps by
+MUTE_AFTER = 64
+#: a visit is closed this long after its trace was last current in the suspended task
+LINGER = SECOND // 2
+#: a task that takes no step is told again after at most this long
+RETELL = 3600 * SECOND
+
+
+class Notes:
+    """What is kept of a living task."""
+
+    __slots__ = ("home", "idle", "link", "own", "reserved", "visits")
+
+    def __init__(self) -> None:
+        #: open visits by trace id
+        self.visits: dict[int, Visit] = {}
+        #: the trace of steps that work for no other; None until one does
+        self.home: Trace | None = None
+        #: span id of its latest own task span, or of the one that comes
+        self.own = 0
+        #: `own` is a parent already, but not yet written or open
+        self.reserved = False
+        #: link for the first own span
+        self.link: Link | None = None
+        #: steps in a row that no trace took
+        self.idle = 0
+
+
+class Tracer:
+    """Sink of the assembler; gives finished spans to `emit`."""
+
+    def __init__(
+        self,
+        traces: Traces,
+        new_span_id: Callable[[], int],
+        emit: Callable[[Span], None],
+        lost: Callable[[str, int], None],
+        caps: Caps,
+        segment: int,
+        steps: bool = True,
+    ) -> None:
+        self.traces = traces
+        self._new_span_id = new_span_id
+        self._emit = emit
+        #: counts spans that found no room, by cause
+        self._lost = lost
+        self._caps = caps
+        #: nanoseconds after which a living task is told
+        self._segment = segment
+        #: whether steps get spans (DETAIL=steps)
+        self._steps = steps
+        self.lives: dict[int, TaskLife] = {}
+        self._names: Recent[int, TaskLife] = Recent(8192)
+        #: (task, step) -> [(trace id, span id)] of its spans
+        self._placed: Recent[tuple[int, int], list[tuple[int, int]]] = Recent(16384)
+        #: lives with a visit whose trace is no longer current
+        self._leaving: dict[int, TaskLife] = {}
+        self.coalesced = 0
+
+    # ------------------------------------------------------------ from the assembler
+
+    def span_started(self, trace_id: int, time: int) -> None:
+        """See `assembler.Sink`."""
+        self.traces.started(trace_id, time)
+
+    def span_ended(self, trace_id: int, time: int) -> None:
+        """See `assembler.Sink`."""
+        self.traces.ended(trace_id, time)
+
+    def born(self, life: TaskLife) -> None:
+        """See `assembler.Sink`."""
+        life.notes = Notes()
+        self.lives[life.id] = life
+
+    def stepped(self, life: TaskLife, step: Step) -> None:
+        """See `assembler.Sink`."""
+        notes: Notes = life.notes
+        touched = self._touched(life, notes, step)
+        for trace_id in [t for t in notes.visits if t not in touched]:
+            self._close(life, notes.visits.pop(trace_id))
+        shared = len(touched) > 1
+        for trace, identities in touched.values():
+            visit = notes.visits.get(trace.trace_id) or self._open(life, notes, trace, step)
+            self._adopt(visit, identities)
+            visit.account(step)
+            self._place(life, visit, step, shared)
+            if not trace.own and life.state is None and not _in(step.span_after, trace):
+                visit.left = step.end
+                self._leaving[life.id] = life
+        self._mute(life, notes, bool(touched) or bool(step.activated))
+
+    def ended(self, life: TaskLife, time: int) -> None:
+        """See `assembler.Sink`."""
+        notes: Notes = life.notes
+        self.lives.pop(life.id, None)
+        self._leaving.pop(life.id, None)
+        self._names.put(life.id, life)
+        state = life.state or WAITING
+        if life.state == DESTROYED:
+            for visit in notes.visits.values():
+                self._wait_until(visit, time)
+        for visit in notes.visits.values():
+            self._close(life, visit, state)
+        if notes.reserved and notes.home is not None and notes.home.sampled:
+            self._close(life, self._begin(life, notes, notes.home, life.born), state)
+        notes.visits = {}
+
+    # ------------------------------------------------------------ which traces
+
+    def _touched(
+        self, life: TaskLife, notes: Notes, step: Step
+    ) -> dict[int, tuple[Trace, list[SpanIdentity]]]:
+        """The traces that the step works for, with the spans of each that were current, oldest first."""
+        touched: dict[int, tuple[Trace, list[SpanIdentity]]] = {}
+        unsampled = False
+        identities = step.activated if step.span is None else (step.span, *step.activated)
+        for place, identity in enumerate(identities):
+            activated = place > 0 or step.span is None
+            trace = self.traces.of(identity, step.start, activated)
+            if trace is None:
+                continue
+            if not trace.sampled:
+                unsampled = True
+            elif trace.trace_id in touched:
+                touched[trace.trace_id][1].append(identity)
+            else:
+                touched[trace.trace_id] = (trace, [identity])
+        if touched or unsampled:
+            return touched
+        home = self._home(life, notes, step.start)
+        if home is not None and home.sampled:
+            touched[home.trace_id] = (home, [])
+        return touched
+
+    def _home(self, life: TaskLife, notes: Notes, time: int) -> Trace | None:
+        """The task's own trace at this time."""
+        span = life.span
+        if notes.home is None:
+            creator = self.lives.get(life.creator) or self._names.get(life.creator)
+            if span is not None:
+                trace = self.traces.of(span, time, False)
+                if trace is not None:
+                    return trace  # still fresh: the steps go there, under the span
+                notes.link = _link(span.trace_id, span.span_id, c.CREATED_BY)
+                notes.home = self.traces.root(c.TASK_SPAN + life.place.qualname, time)
+            elif creator is not None and creator.notes is not None:
+                home = self._home(creator, creator.notes, life.born)
+                notes.home = home if home is not None and home.own else None
+            if notes.home is None:
+                notes.home = self.traces.root(c.TASK_SPAN + life.place.qualname, life.born)
+        if self.traces.old(notes.home, time):
+            notes.home = self.traces.current(notes.home, c.TASK_SPAN + life.place.qualname, time)
+        return notes.home
+
+    # ------------------------------------------------------------ visits
+
+    def _open(self, life: TaskLife, notes: Notes, trace: Trace, step: Step) -> Visit:
+        if not trace.own:
+            visit = Visit(trace, self._new_span_id(), step.ready)
+            if life.span is not None and life.span.trace_id == trace.trace_id:
+                self._adopt(visit, [life.span])
+                if step.index == 0:
+                    visit.start = visit.cursor = life.born
+            notes.visits[trace.trace_id] = visit
+            return visit
+        for other in [t for t, v in notes.visits.items() if v.trace.own]:  # the trace has rotated
+            self._close(life, notes.visits.pop(other))
+        visit = self._begin(life, notes, trace, life.born if step.index == 0 else step.ready)
+        notes.visits[trace.trace_id] = visit
+        return visit
+
+    def _begin(self, life: TaskLife, notes: Notes, trace: Trace, start: int) -> Visit:
+        """An own task span: its id, parent and links."""
+        visit = Visit(trace, self._own_id(notes), start)
+        notes.reserved = False
+        visit.local = True
+        visit.parent_id = self._parent(life, trace)
+        if notes.link is not None:
+            visit.links.append(notes.link)
+        notes.link = None
+        return visit
+
+    def _own_id(self, notes: Notes) -> int:
+        if not notes.reserved:
+            notes.own = self._new_span_id()
+        return notes.own
+
+    def _parent(self, life: TaskLife, trace: Trace) -> int:
+        """The creator's own task span in this trace, 0 for none."""
+        creator = self.lives.get(life.creator) or self._names.get(life.creator)
+        if creator is None or creator.notes is None or life.span is not None:
+            return 0
+        notes: Notes = creator.notes
+        if notes.home is not trace:
+            return 0
+        if not notes.own:
+            if creator.state is not None:
+                return 0
+            notes.own = self._new_span_id()
+            notes.reserved = True
+        return notes.own
+
+    @staticmethod
+    def _adopt(visit: Visit, identities: list[SpanIdentity]) -> None:
+        """Stand under the first local span that was current, else under the remote one."""
+        if visit.local:
+            return
+        for identity in identities:
+            if not identity.is_remote or not visit.parent_id:
+                visit.parent_id = identity.span_id
+                visit.parent_remote = visit.trace.own is False and identity.is_remote
+                if not identity.is_remote:
+                    visit.local = True
+                    return
+
+    def _close(self, life: TaskLife, visit: Visit, state: str = "", awaiting: str | None = None) -> None:
+        """Write the visit's task span, and what was held back of its steps. The state as its last step left it."""
+        state = state or (READY if visit.last is not None and visit.last.outcome == YIELDED else WAITING)
+        held, visit.held = visit.held, None
+        if held is not None:
+            self._flush(life, visit)
+            self._write_step(life, visit, held, False)
+        self._flush(life, visit)
+        trace = visit.trace
+        if trace.spans >= self._caps.spans:
+            self._drop(trace, 1)
+            return
+        trace.spans += 1
+        attributes: Attributes = describe.task_attributes(life)
+        attributes.append((c.TASK_STATE, state))
+        attributes += visit.attributes()
+        if awaiting is not None:
+            attributes.append((c.TASK_AWAITING, awaiting))
+        if trace.lost:
+            attributes.append((c.TASK_SPANS_DROPPED, trace.lost))
+        if life.creator:
+            attributes.append((c.TASK_CREATOR_ID, life.creator))
+            creator = self.lives.get(life.creator) or self._names.get(life.creator)
+            if creator is not None:
+                attributes.append((c.TASK_CREATOR_NAME, creator.name))
+        failed = state == RAISED
+        if failed and visit.last is not None and visit.last.error is not None:
+            attributes.append((c.ERROR_TYPE, visit.last.error))
+        if trace.own and not visit.parent_id:
+            attributes += trace.attributes
+        name = c.TASK_SPAN + life.place.qualname
+        self._emit(
+            Span(
+                name, trace.trace_id, visit.span_id, visit.parent_id, visit.start, visit.cursor, attributes,
+                visit.links, failed, trace.trace_state, visit.parent_remote,
+            )  # fmt: skip
+        )
+
+    @staticmethod
+    def _wait_until(visit: Visit, time: int) -> None:
+        if time > visit.cursor:
+            visit.waiting += time - visit.cursor
+            visit.cursor = time
+
+    # ------------------------------------------------------------ steps
+
+    def _place(self, life: TaskLife, visit: Visit, step: Step, shared: bool) -> None:
+        """Write the step's span, or coalesce it."""
+        if not self._steps:
+            return
+        if visit.keeps(step, self._caps):
+            held, visit.held = visit.held, None
+            if held is not None:
+                self._coalesce(visit, life, held)
+            self._flush(life, visit)
+            self._write_step(life, visit, step, shared)
+            return
+        held, visit.held = visit.held, step
+        if held is not None:
+            self._coalesce(visit, life, held)
+
+    def _coalesce(self, visit: Visit, life: TaskLife, step: Step) -> None:
+        if visit.closes_group(self._caps):
+            self._flush(life, visit)
+        if visit.group is None:
+            visit.group = Group(self._new_span_id(), step)
+        else:
+            visit.group.add(step)
+        self.coalesced += 1
+        self._remember(life, step, visit.trace.trace_id, visit.group.span_id)
+
+    def _flush(self, life: TaskLife, visit: Visit) -> None:
+        group, visit.group = visit.group, None
+        if group is None:
+            return
+        if visit.trace.spans >= self._caps.spans:
+            self._drop(visit.trace, 1)
+            return
+        visit.written += 1
+        visit.trace.spans += 1
+        self._emit(
+            Span(
+                c.STEPS_SPAN + life.place.qualname, visit.trace.trace_id, group.span_id, visit.span_id, group.start,
+                group.end, group.attributes(life.name), trace_state=visit.trace.trace_state,
+            )  # fmt: skip
+        )
+
+    def _write_step(self, life: TaskLife, visit: Visit, step: Step, shared: bool) -> None:
+        trace = visit.trace
+        if trace.spans >= self._caps.spans:
+            self._drop(trace, 1)
+            return
+        visit.written += 1
+        trace.spans += 1
+        span_id = self._new_span_id()
+        attributes = describe.step_attributes(step, life.name)
+        if shared:
+            attributes.append((c.STEP_SHARED, True))
+        links = self._waker(step, trace.trace_id, attributes)
+        self._remember(life, step, trace.trace_id, span_id)
+        self._emit(
+            Span(
+                c.STEP_SPAN + life.place.qualname, trace.trace_id, span_id, visit.span_id, step.start, step.end,
+                attributes, links, step.error is not None, trace.trace_state,
+            )  # fmt: skip
+        )
+
+    def _waker(self, step: Step, trace_id: int, attributes: Attributes) -> list[Link] | None:
+        """Say who woke the step, and link to the waking step where it has a span."""
+        name = step.waker_name
+        links = None
+        if step.waker:
+            waker = self.lives.get(step.waker) or self._names.get(step.waker)
+            if waker is not None:
+                name = name or waker.place.qualname
+                attributes.append((c.STEP_WAKER_TASK, waker.name))
+            placed = self._placed.get((step.waker, step.waker_step))
+            if placed:
+                trace, span = next((p for p in placed if p[0] == trace_id), placed[0])
+                links = [_link(trace, span, c.WOKEN_BY)]
+        if name:
+            attributes.append((c.STEP_WAKER_NAME, name))
+        return links
+
+    def _remember(self, life: TaskLife, step: Step, trace_id: int, span_id: int) -> None:
+        key = (life.id, step.index)
+        placed = self._placed.get(key)
+        if placed is None:
+            self._placed.put(key, [(trace_id, span_id)])
+        else:
+            placed.append((trace_id, span_id))
+
+    def _drop(self, trace: Trace, count: int) -> None:
+        trace.lost += count
+        self._lost("trace_size", count)
+
+    def _mute(self, life: TaskLife, notes: Notes, useful: bool) -> None:
+        if useful:
+            notes.idle = 0
+            return
+        notes.idle += 1
+        if notes.idle >= MUTE_AFTER and life.pulse is not None and life.state is None and not notes.visits:
+            life.unrecorded = life.pulse.muted = True
+
+    # ------------------------------------------------------------ as time goes by
+
+    def tick(self, now: int) -> Iterator[None]:
+        """What time alone brings, in small pieces: close visits that were left, tell long-lived tasks."""
+        for life in list(self._leaving.values()):
+            self._leave(life, now)
+            yield
+        self.traces.forget(now)
+
+    def sweep(self, now: int) -> Iterator[None]:
+        """Tell every task that is due, in small pieces."""
+        for id in list(self.lives):
+            life = self.lives.get(id)
+            if life is not None:
+                self._tell(life, now)
+                yield
+
+    def _leave(self, life: TaskLife, now: int) -> None:
+        notes: Notes = life.notes
+        waiting = False
+        for trace_id, visit in list(notes.visits.items()):
+            if not visit.left:
+                continue
+            if now - visit.left >= LINGER:
+                self._close(life, notes.visits.pop(trace_id))
+            else:
+                waiting = True
+        if not waiting:
+            self._leaving.pop(life.id, None)
+
+    def _tell(self, life: TaskLife, now: int) -> None:
+        """Export what is open of a long-lived task as a segment, and let a muted task be heard again."""
+        notes: Notes = life.notes
+        if life.unrecorded and life.pulse is not None and life.pulse.muted:
+            if notes.home is None or self.traces.old(notes.home, now):
+                life.pulse.muted = False
+                notes.idle = 0
+            return
+        for visit in list(notes.visits.values()):
+            due = min(self._segment << visit.segment, max(RETELL, self._segment))
+            if now - visit.start >= due:
+                self._cut(life, notes, visit, now)
+
+    def _cut(self, life: TaskLife, notes: Notes, visit: Visit, now: int) -> None:
+        """Close a segment at the last change of state, and open the next one there."""
+        state, moment, told = WAITING, now, visit.segment
+        pulse = life.pulse
+        if pulse is not None:
+            if pulse.started:
+                state, moment = RUNNING, pulse.started
+            elif pulse.ready:
+                state, moment = READY, pulse.ready
+        moment = max(moment, visit.cursor)
+        if moment <= visit.start:
+            return
+        self._wait_until(visit, moment)
+        last = visit.last
+        del notes.visits[visit.trace.trace_id]
+        self._close(life, visit, state, describe.awaiting_name(last) if last is not None and state == WAITING else None)
+        trace = visit.trace
+        link = _link(trace.trace_id, visit.span_id, c.PREVIOUS_SEGMENT)
+        if trace.own:
+            home = self._home(life, notes, now)
+            if home is None or not home.sampled:
+                return
+            notes.link = link
+            following = self._begin(life, notes, home, moment)
+        else:
+            following = Visit(trace, self._new_span_id(), moment)
+            following.parent_id, following.parent_remote = visit.parent_id, visit.parent_remote
+            following.local = visit.local
+            following.links.append(link)
+        following.segment = told + 1 if visit.steps == 0 else 0
+        following.last = last
+        following.left = visit.left
+        notes.visits[following.trace.trace_id] = following
+
+    def finish(self, now: int) -> Iterator[None]:
+        """Close everything that is open: nothing more will come."""
+        for life in list(self.lives.values()):
+            notes: Notes = life.notes
+            for visit in list(notes.visits.values()):
+                state = RUNNING if life.pulse is not None and life.pulse.started else WAITING
+                if state == WAITING:
+                    self._wait_until(visit, now)
+                self._close(life, visit, state)
+            notes.visits = {}
+            yield
+        self.lives.clear()
+
+
+def _in(identity: SpanIdentity | None, trace: Trace) -> bool:
+    return identity is not None and identity.trace_id == trace.trace_id
+
+
+def _link(trace_id: int, span_id: int, kind: str, **more: Any) -> Link:
+    return Link(trace_id, span_id, [(c.LINK, kind), *more.items()])

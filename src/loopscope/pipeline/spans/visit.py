@@ -1,0 +1,133 @@
+"""A visit: the consecutive steps that a task does for one trace, and the task span that holds them.
+
+Past the caps neighbouring steps are coalesced into one span. The visit's own sums stay exact.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from loopscope import conventions as c
+from loopscope.model import Step
+from loopscope.pipeline.spans.describe import SECOND, Attributes
+from loopscope.pipeline.spans.span import Link
+from loopscope.pipeline.spans.traces import Trace
+
+
+class Caps(NamedTuple):
+    """How many spans one task span and one trace may hold, and what is slow (nanoseconds)."""
+
+    steps: int
+    spans: int
+    delay: int
+    slow: int
+
+
+class Group:
+    """Neighbouring steps coalesced into one span."""
+
+    __slots__ = ("count", "end", "index", "ready", "running", "span_id", "start", "step")
+
+    def __init__(self, span_id: int, step: Step) -> None:
+        self.span_id = span_id
+        self.step = step
+        self.index = step.index
+        self.start = step.start
+        self.end = step.end
+        self.count = self.running = self.ready = 0
+        self.add(step)
+
+    def add(self, step: Step) -> None:
+        """One more step."""
+        self.count += 1
+        self.running += step.end - step.start
+        self.ready += step.start - step.ready
+        self.end = step.end
+
+    def attributes(self, task_name: str) -> Attributes:
+        """Exact sums of what was coalesced."""
+        return [
+            (c.STEP_INDEX, self.index),
+            (c.STEP_COUNT, self.count),
+            (c.STEP_RUNNING, self.running / SECOND),
+            (c.STEP_READY, self.ready / SECOND),
+            (c.TASK_NAME, task_name),
+            (c.THREAD_ID, self.step.where.thread),
+            (c.LOOP_ID, self.step.where.loop),
+        ]
+
+
+class Visit:
+    """An open task span."""
+
+    __slots__ = (
+        "cursor", "group", "held", "last", "left", "links", "local", "longest", "parent_id", "parent_remote", "ready",
+        "running", "segment", "span_id", "start", "steps", "trace", "waiting", "written",
+    )  # fmt: skip
+
+    def __init__(self, trace: Trace, span_id: int, start: int) -> None:
+        self.trace = trace
+        self.span_id = span_id
+        self.parent_id = 0
+        self.parent_remote = False
+        #: the parent is a local span of the application (or ours): it stays
+        self.local = False
+        self.start = self.cursor = start
+        self.running = self.ready = self.waiting = self.longest = 0
+        self.steps = 0
+        #: child spans written
+        self.written = 0
+        self.links: list[Link] = []
+        #: since when the trace is no longer current in the suspended task; 0 while it is
+        self.left = 0
+        #: how many segments this task has told since its last step
+        self.segment = 0
+        self.last: Step | None = None
+        self.group: Group | None = None
+        #: the latest of steps that could be coalesced, kept apart in case it is the last
+        self.held: Step | None = None
+
+    def account(self, step: Step) -> None:
+        """Add a step to the sums."""
+        ready, start, end = max(step.ready, self.cursor), max(step.start, self.cursor), max(step.end, self.cursor)
+        self.waiting += ready - self.cursor
+        self.ready += start - ready
+        self.running += end - start
+        self.longest = max(self.longest, step.end - step.start)
+        self.cursor = end
+        self.steps += 1
+        self.last = step
+        self.left = 0
+        self.segment = 0
+
+    def keeps(self, step: Step, caps: Caps) -> bool:
+        """Whether this step gets a span of its own, rather than being coalesced."""
+        trace = self.trace
+        if self.written < caps.steps * 3 // 4 and trace.spans < caps.spans * 3 // 4:
+            return True
+        if self.steps == 1:
+            return trace.spans < caps.spans
+        notable = (
+            step.error is not None or step.start - step.ready >= caps.delay or step.end - step.start >= caps.slow
+        )
+        return notable and self.written < caps.steps * 7 // 8 and trace.spans < caps.spans * 7 // 8
+
+    def closes_group(self, caps: Caps) -> bool:
+        """Whether there is room to write the open group and begin another."""
+        group = self.group
+        return (
+            group is not None
+            and group.end - group.start >= SECOND
+            and self.written < caps.steps - 4
+            and self.trace.spans < caps.spans * 15 // 16
+        )
+
+    def attributes(self) -> Attributes:
+        """The visit's sums; they add up to its span."""
+        return [
+            (c.TASK_STEP_COUNT, self.steps),
+            (c.TASK_RUNNING, self.running / SECOND),
+            (c.TASK_READY, self.ready / SECOND),
+            (c.TASK_WAITING, self.waiting / SECOND),
+            (c.TASK_STEP_MAX, self.longest / SECOND),
+        ]

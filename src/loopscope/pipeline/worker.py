@@ -1,0 +1,95 @@
+"""The background thread: takes records, makes spans, sends them, in slices that let the application run.
+
+A slice holds the GIL for less than half a millisecond; then the thread sleeps for real, because letting the
+GIL go for no time at all is usually not enough for another thread to get it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from loopscope.model import clock
+
+#: nanoseconds of work, then seconds of sleep
+SLICE = 250_000
+PAUSE = 0.0003
+#: seconds between two looks at the buffer
+INTERVAL = 0.1
+
+
+class Worker:
+    """Runs `work` again and again in a daemon thread; `work` yields wherever it may be paused."""
+
+    def __init__(self, work: Callable[[], Iterator[None]], failed: Callable[[], None]) -> None:
+        self._work = work
+        self._failed = failed
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._stopping = False
+        #: somebody waits: no pauses
+        self._urgent = False
+        self._lock = threading.Lock()
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread is there."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the thread. At the very end of a process none can be started: then nothing happens."""
+        with self._lock:
+            if self.running:
+                return
+            self._stopping = self._urgent = False
+            self._wake.clear()
+            thread = threading.Thread(target=self._run, name="loopscope", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                return
+            self._thread = thread
+
+    def stop(self, timeout: float) -> bool:
+        """Stop and join the thread after its current round, within `timeout` seconds."""
+        thread = self._thread
+        if thread is None:
+            return True
+        self._stopping = self._urgent = True
+        self._wake.set()
+        if thread is not threading.current_thread():
+            thread.join(timeout)
+        if thread.is_alive():
+            return False
+        self._thread = None
+        return True
+
+    def round(self) -> None:
+        """One round of work in the calling thread, unpaused."""
+        for _ in self._work():
+            pass
+
+    def forked(self) -> None:
+        """In a forked child there is no thread."""
+        self._thread = None
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+
+    def hurry(self) -> None:
+        """Do the next round now."""
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.wait(INTERVAL)
+            self._wake.clear()
+            try:
+                until = clock() + SLICE
+                for _ in self._work():
+                    if clock() >= until and not self._urgent:
+                        time.sleep(PAUSE)
+                        until = clock() + SLICE
+            except Exception:
+                self._failed()
+                return

@@ -1,0 +1,107 @@
+"""How a process ends or forks: flush at exit, before a fatal signal that it raises on itself, around a fork."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+from typing import Any
+
+from loopscope.capture.patches import Patches
+
+_once = False
+
+#: signals whose default action lets the process live
+_HARMLESS = frozenset(
+    number
+    for name in ("SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGINFO")
+    if (number := getattr(signal, name, None)) is not None
+)
+
+
+def install(patches: Patches) -> None:
+    """Put the hooks of this process in place; those that cannot be taken off are installed once."""
+    global _once
+    import wrapt
+
+    def wrap(owner: Any, name: str, wrapper: Any) -> None:
+        patches.put(owner, name, lambda original: wrapt.FunctionWrapper(original, wrapper))
+
+    wrap(signal, "raise_signal", _before_raise)
+    wrap(os, "kill", _before_kill)
+    if _once:
+        return
+    _once = True
+    atexit.register(_at_exit)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_before_fork, after_in_parent=_after_parent, after_in_child=_after_child)
+
+
+def _runtime() -> Any:
+    from loopscope.runtime import process
+
+    return process.current()
+
+
+def _fatal(number: Any) -> bool:
+    try:
+        return number not in _HARMLESS and number > 0 and signal.getsignal(number) == signal.SIG_DFL
+    except (ValueError, TypeError):
+        return False
+
+
+def _flush() -> None:
+    runtime = _runtime()
+    if runtime is not None:
+        runtime.finish()
+
+
+def _before_raise(wrapped: Any, instance: Any, args: Any, options: Any) -> Any:
+    if args and _fatal(args[0]):
+        _flush()
+    return wrapped(*args, **options)
+
+
+def _before_kill(wrapped: Any, instance: Any, args: Any, options: Any) -> Any:
+    if len(args) == 2 and args[0] == os.getpid() and _fatal(args[1]):
+        _flush()
+    return wrapped(*args, **options)
+
+
+def _at_exit() -> None:
+    from loopscope.runtime import process
+
+    process.stop()
+
+
+def _before_fork() -> None:
+    runtime = _runtime()
+    if runtime is not None:
+        runtime.before_fork()
+
+
+def _after_parent() -> None:
+    runtime = _runtime()
+    if runtime is not None:
+        runtime.after_fork_in_parent()
+
+
+def _after_child() -> None:
+    runtime = _runtime()
+    if runtime is None:
+        return
+    runtime.after_fork_in_child()
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:  # its children end by os._exit: they run its finalizers, not atexit's
+        util.register_after_fork(_Finalizing, _finalize_at_exit)
+
+
+class _Finalizing:
+    """What multiprocessing registers its after-fork call for; it holds it weakly."""
+
+
+def _finalize_at_exit(_: Any) -> None:
+    import multiprocessing.util
+
+    multiprocessing.util.Finalize(None, _flush, exitpriority=0)

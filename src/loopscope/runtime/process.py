@@ -1,0 +1,272 @@
+"""One runtime per process: capture and pipeline of it, put together by the settings."""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from loopscope.capture.buffer import Buffer
+from loopscope.capture.core import Core
+from loopscope.capture.gate import Gate
+from loopscope.capture.patches import Patches
+from loopscope.model import Anchor, clock
+from loopscope.pipeline.export.choose import choose
+from loopscope.pipeline.export.outbox import Outbox
+from loopscope.pipeline.export.provider import Provider, global_provider
+from loopscope.pipeline.pipeline import Pipeline
+from loopscope.pipeline.spans import application
+from loopscope.pipeline.worker import Worker
+from loopscope.runtime import exits
+from loopscope.settings import Settings, Standard
+
+logger = logging.getLogger("loopscope")
+
+#: a loop runs this long before what cannot be seen of it is told (nanoseconds)
+SELF_CHECK = 3_000_000_000
+
+_runtime: Runtime | None = None
+_lock = threading.Lock()
+
+
+def current() -> Runtime | None:
+    """The runtime of this process, None while loopscope is off."""
+    return _runtime
+
+
+def start(settings: Settings | None = None, **options: Any) -> Runtime | None:
+    """Switch on, if it is not. Options: `tracer_provider`, `meter_provider`, `span_exporter`.
+
+    None where settings or the standard variables say that nothing is to be recorded.
+    """
+    global _runtime
+    settings = settings or Settings.load()
+    standard = Standard.load()
+    with _lock:
+        if _runtime is not None:
+            return _runtime
+        if not settings.enabled or settings.detail == "none" or standard.disabled:
+            return None
+        nowhere = standard.exporters and set(standard.exporters) == {"none"}
+        if nowhere and settings.trace_file is None and options.get("span_exporter") is None:
+            return None
+        runtime = Runtime(settings, standard, **options)
+        runtime.install()
+        _runtime = runtime
+    return runtime
+
+
+def stop() -> None:
+    """Switch off: flush, take everything off, leave nothing behind."""
+    global _runtime
+    with _lock:
+        runtime, _runtime = _runtime, None
+    if runtime is not None:
+        runtime.close()
+
+
+def flush(timeout: float | None = None) -> bool:
+    """Send all that ended so far, within `timeout` seconds (the exporter's own by default). Whether it worked."""
+    return _runtime.flush(timeout) if _runtime is not None else True
+
+
+def statistics() -> dict[str, Any]:
+    """Counts since switching on: records dropped; spans exported, coalesced, and dropped by cause; errors."""
+    return _runtime.statistics() if _runtime is not None else {}
+
+
+class Runtime:
+    """Capture and pipeline of this process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        standard: Standard,
+        tracer_provider: Any = None,
+        meter_provider: Any = None,
+        span_exporter: Any = None,
+    ) -> None:
+        self.settings = settings
+        self._standard = standard
+        self._given = span_exporter
+        self._anchor = Anchor.now()
+        self.buffer = Buffer(settings.buffer_size)
+        self.provider = Provider(tracer_provider)
+        self.core = Core(self.buffer, _matcher(settings), self._failed)
+        self.gate = Gate(self.core)
+        self.pipeline = Pipeline(self.buffer, self.provider, settings, self._open_outbox)
+        self.pipeline.look = self._look
+        self.worker = Worker(self._round, self._pipeline_failed)
+        self._patches = Patches()
+        self._final = False
+        self._broken = 0
+        self._told: set[str] = set()
+        self._busy = threading.Lock()
+
+    # ------------------------------------------------------------ on and off
+
+    def install(self) -> None:
+        """Put the hooks on; the background thread starts with the first task."""
+        core, seen = self.core, application.Application(self.buffer.put_vital, time.time_ns())
+        core.current, core.current_in, core.describe = seen.current, seen.current_in, seen.describe
+        core.awaken = self.worker.start
+        put = self._patches.put
+        put(application.RuntimeContext, "attach", seen.attach(core.activate, core.fail))
+        put(application.Span, "start", seen.started)
+        put(application.Span, "end", seen.ended)
+        self.gate.install()
+        if "uvloop" not in sys.modules:
+            import wrapt
+
+            wrapt.register_post_import_hook(self.gate.install_uvloop, "uvloop")
+        exits.install(self._patches)
+
+    def close(self) -> None:
+        """Take the hooks off, send what there is, stop the thread."""
+        self.core.on = False
+        self._patches.undo()
+        self.gate.remove()
+        self.finish()
+
+    def finish(self) -> None:
+        """Send everything, close what is open, tell what was lost. Late by the exporter's timeout at most."""
+        timeout = self._standard.timeout
+        until = clock() + int(timeout * 1e9)
+        if not self.worker.stop(timeout):
+            outbox = self.pipeline.outbox
+            if outbox is not None:
+                outbox.disconnect()
+            self.worker.stop(1.0)
+        with self._busy:
+            self._final = True
+            try:
+                self.worker.round()
+                self.pipeline.send(until)
+                outbox = self.pipeline.outbox
+                if outbox is not None:
+                    outbox.disconnect()
+            except Exception:
+                self._pipeline_failed()
+        self._report()
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Send all that ended so far."""
+        timeout = self._standard.timeout if timeout is None else timeout
+        until = clock() + int(timeout * 1e9)
+        was = self.worker.running
+        if not self.worker.stop(timeout):
+            return False
+        with self._busy:
+            try:
+                self.worker.round()
+                self.pipeline.send(until)
+            except Exception:
+                self._pipeline_failed()
+        if was:
+            self.worker.start()
+        return not self._broken
+
+    # ------------------------------------------------------------ forks
+
+    def before_fork(self) -> None:
+        """Join the thread, and let go of connections: they are the parent's."""
+        if self.worker.running:
+            self.worker.stop(2.0)
+        outbox = self.pipeline.outbox
+        if outbox is not None and not self.worker.running:
+            outbox.disconnect()
+
+    def after_fork_in_parent(self) -> None:
+        """The next step starts the thread again."""
+        self.core.asleep = True
+
+    def after_fork_in_child(self) -> None:
+        """Forget what is the parent's; the next step starts a thread of our own."""
+        self.worker.forked()
+        self._busy = threading.Lock()
+        for pulse in self.pipeline.forked():
+            if not pulse.over and not pulse.excluded:
+                self.core.forked(pulse)
+        self.core.asleep = True
+
+    # ------------------------------------------------------------ pieces
+
+    def _round(self) -> Iterator[None]:
+        return self.pipeline.round(self._final)
+
+    def _open_outbox(self) -> Outbox:
+        provider = self.provider.given or global_provider()
+        targets = choose(self.settings, self._standard, self._anchor, self._given, provider)
+        return Outbox(targets, self.provider.resource)
+
+    def _failed(self) -> None:
+        """Capture switched itself off; what is recorded still goes out."""
+        self._broken += 1
+
+    def _pipeline_failed(self) -> None:
+        """The cold side failed: stop recording, say it once."""
+        self._broken += 1
+        self.core.fail()
+
+    def _look(self, now: int) -> None:
+        """The self-check: tell once what cannot be seen."""
+        for state in list(self.core.running.values()):
+            if state.since and now - state.since >= SELF_CHECK:
+                for sentence in self.gate.blind():
+                    if sentence not in self._told:
+                        self._told.add(sentence)
+                        logger.warning("loopscope is on but cannot see all: %s", sentence)
+                return
+
+    # ------------------------------------------------------------ counts
+
+    def statistics(self) -> dict[str, Any]:
+        """See the function of this name."""
+        outbox = self.pipeline.outbox
+        dropped = dict(self.pipeline.lost)
+        if outbox is not None:
+            for cause, count in outbox.dropped.items():
+                dropped[cause] = dropped.get(cause, 0) + count
+        return {
+            "core": self.core.name,
+            "recording": self.core.on,
+            "records.dropped": self.buffer.dropped,
+            "buffer.usage": len(self.buffer.queue) / self.buffer.limit,
+            "spans.exported": outbox.exported if outbox is not None else 0,
+            "spans.coalesced": self.pipeline.tracer.coalesced,
+            "spans.dropped": dropped,
+            "errors": self.core.errors + self.provider.errors,
+        }
+
+    def _report(self) -> None:
+        """One warning at the end, if anything was lost."""
+        counts = self.statistics()
+        lost = [f"{count} spans ({cause})" for cause, count in counts["spans.dropped"].items() if count]
+        if counts["records.dropped"]:
+            lost.insert(0, f"{counts['records.dropped']} records (buffer full)")
+        if lost:
+            logger.warning("loopscope lost %s", ", ".join(lost))
+
+
+def _matcher(settings: Settings) -> Any:
+    """Whether a task of this `module.qualname` is recorded; remembers what it said."""
+    include, exclude = settings.include, settings.exclude
+    if not include and not exclude:
+        return lambda name: True
+    known: dict[str, bool] = {}
+
+    def wanted(name: str) -> bool:
+        said = known.get(name)
+        if said is None:
+            if len(known) > 8192:
+                known.clear()
+            said = known[name] = (not include or any(fnmatch.fnmatchcase(name, p) for p in include)) and not any(
+                fnmatch.fnmatchcase(name, p) for p in exclude
+            )
+        return said
+
+    return wanted

@@ -1,0 +1,200 @@
+"""The typed settings, and the only place that reads the environment."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+logger = logging.getLogger("loopscope")
+
+PREFIX = "OTEL_PYTHON_LOOPSCOPE_"
+ENABLED = PREFIX + "ENABLED"
+
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be set, by `OTEL_PYTHON_LOOPSCOPE_*` or as keywords of `instrument()`.
+
+    Durations are seconds. A bad value is replaced by its default and told by a warning.
+    """
+
+    enabled: bool = True
+    #: `steps` (default), `tasks` (no step spans) or `none` (nothing is recorded)
+    detail: str = "steps"
+    #: patterns on `module.qualname` of tasks: only these, where there are any
+    include: tuple[str, ...] = ()
+    #: patterns on `module.qualname` of tasks: not these
+    exclude: tuple[str, ...] = ()
+    stall_threshold: float = 0.1
+    delay_threshold: float = 0.001
+    max_steps_per_task_span: int = 2_000
+    max_spans_per_trace: int = 15_000
+    max_spans_per_second: int = 2_000
+    segment_seconds: float = 60.0
+    #: records that may wait for the background thread
+    buffer_size: int = 131_072
+    metrics: bool = True
+    stacks: bool = True
+    core: str = "auto"
+    #: OTLP JSON lines are appended here, instead of an exporter that nothing names, or beside one
+    trace_file: str | None = None
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
+        """The environment's settings, overridden by keywords (of the same names in lower case).
+
+        Raises TypeError for a keyword that is no setting; bad values only warn.
+        """
+        environment = os.environ if environment is None else environment
+        known = {field.name: field.default for field in fields(cls)}
+        for name in given:
+            if name not in known:
+                raise TypeError(f"loopscope has no setting {name!r}; there are: {', '.join(known)}")
+        values: dict[str, Any] = {}
+        for name, default in known.items():
+            variable = PREFIX + name.upper()
+            text = environment.get(variable)
+            if name in given:
+                values[name] = _checked(name, name, given[name], default)
+            elif text is not None and text.strip():
+                values[name] = _checked(name, variable, text.strip(), default)
+        return cls(**values)
+
+
+def _checked(name: str, source: str, value: Any, default: Any) -> Any:
+    try:
+        return _PARSERS[name](value)
+    except (ValueError, TypeError, OverflowError) as error:
+        logger.warning("%s=%r is not usable (%s); using %r", source, value, error, default)
+        return default
+
+
+def _flag(value: Any) -> bool:
+    text = str(value).lower()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise ValueError("expected true or false")
+
+
+def _choice(*choices: str, later: tuple[str, ...] = ()) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        text = str(value).lower()
+        if text in later:
+            raise ValueError("not available in this version")
+        if text not in choices:
+            raise ValueError(f"expected one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def _patterns(value: Any) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else list(value)
+    if not all(isinstance(part, str) for part in parts):
+        raise ValueError("expected patterns on module.qualname, separated by commas")
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool):
+        raise ValueError("expected a number of seconds above 0")
+    number = float(value)
+    if not math.isfinite(number) or number <= 0:
+        raise ValueError("expected a number of seconds above 0")
+    return number
+
+
+def _whole(least: int, most: int = 1 << 31) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        number = int(value)
+        if isinstance(value, bool) or isinstance(value, float) and number != value:
+            raise ValueError("expected a whole number")
+        if not least <= number <= most:
+            raise ValueError(f"expected a whole number from {least} to {most}")
+        return number
+
+    return parse
+
+
+def _path(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = os.fspath(value)
+    if not isinstance(text, str):
+        raise ValueError("expected a path")
+    return os.path.abspath(text) if text else None
+
+
+_PARSERS: dict[str, Callable[[Any], Any]] = {
+    "enabled": _flag,
+    "detail": _choice("steps", "tasks", "none", later=("states", "slow")),
+    "include": _patterns,
+    "exclude": _patterns,
+    "stall_threshold": _seconds,
+    "delay_threshold": _seconds,
+    "max_steps_per_task_span": _whole(8),
+    "max_spans_per_trace": _whole(16),
+    "max_spans_per_second": _whole(1),
+    "segment_seconds": _seconds,
+    "buffer_size": _whole(64),
+    "metrics": _flag,
+    "stacks": _flag,
+    "core": _choice("auto", "native", "python"),
+    "trace_file": _path,
+}
+
+
+def switched_on(environment: Mapping[str, str] | None = None) -> bool | None:
+    """What `OTEL_PYTHON_LOOPSCOPE_ENABLED` says; None where it is unset or says neither."""
+    environment = os.environ if environment is None else environment
+    text = environment.get(ENABLED, "").strip().lower()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    if text:
+        logger.warning("%s=%r is neither true nor false; loopscope stays off", ENABLED, text)
+        return False
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """What the standard `OTEL_*` variables say of where traces go."""
+
+    disabled: bool
+    exporters: tuple[str, ...]
+    endpoint: bool
+    protocol: str
+    timeout: float
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None) -> Standard:
+        """Read them; unset exporters are an empty tuple, the protocol has OpenTelemetry Python's default."""
+        environment = os.environ if environment is None else environment
+
+        def first(*names: str) -> str:
+            return next((environment[n].strip() for n in names if environment.get(n, "").strip()), "")
+
+        exporters = first("OTEL_TRACES_EXPORTER")
+        timeout = first("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
+        try:
+            seconds = float(timeout) if timeout else 10.0
+        except ValueError:
+            seconds = 10.0
+        return cls(
+            disabled=first("OTEL_SDK_DISABLED").lower() == "true",
+            exporters=tuple(part.strip() for part in exporters.split(",") if part.strip()),
+            endpoint=bool(first("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")),
+            protocol=first("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL") or "grpc",
+            timeout=seconds,
+        )

@@ -1,0 +1,254 @@
+"""A real OTLP receiver, gRPC and HTTP, that keeps the spans it is sent, and misbehaves on demand."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Condition, Event, Thread
+from types import TracebackType
+from typing import Any, ClassVar, Literal
+
+import grpc
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from tests.ground import spans
+
+Protocol = Literal["grpc", "http"]
+Mode = Literal["accept", "refuse", "hang"]
+
+_SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedSpan(spans.Span):
+    """A span with how it came; `arrived` is of time.monotonic()."""
+
+    arrived: float
+    protocol: Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedRequest:
+    """One export call, answered or not; `encoding` and `size` (bytes on the wire) are known for HTTP only."""
+
+    protocol: Protocol
+    spans: int
+    encoding: str
+    size: int
+    arrived: float
+
+
+class Receiver:
+    """Listens on 127.0.0.1 while it is entered. `mode` may be changed at any time:
+
+    accept: keeps the spans; refuse: answers 503 or UNAVAILABLE and keeps nothing; hang: keeps nothing, never answers.
+    A port given (instead of 0, any free one) lets a receiver come back where an earlier one was.
+    """
+
+    def __init__(self, mode: Mode = "accept", *, grpc_port: int = 0, http_port: int = 0) -> None:
+        self.mode: Mode = mode
+        self._changed = Condition()
+        self._spans: list[ReceivedSpan] = []
+        self._requests: list[ReceivedRequest] = []
+        self._closing = Event()
+        self._grpc, self.grpc_port = _grpc_server(self, grpc_port)
+        self._http = _HttpServer(self, http_port)
+        self.http_port: int = self._http.server_port
+
+    @property
+    def grpc(self) -> str:
+        """The endpoint for OTEL_EXPORTER_OTLP_ENDPOINT with grpc."""
+        return f"http://127.0.0.1:{self.grpc_port}"
+
+    @property
+    def http(self) -> str:
+        """The base endpoint for OTEL_EXPORTER_OTLP_ENDPOINT with http/protobuf, without /v1/traces."""
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def __enter__(self) -> Receiver:
+        self._grpc.start()
+        Thread(target=self._http.serve_forever, args=(0.05,), name="receiver-http", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.set()
+        self._grpc.stop(0).wait()
+        self._http.shutdown()
+        self._http.server_close()
+
+    def spans(self) -> list[ReceivedSpan]:
+        """What has come so far, in order of arrival."""
+        with self._changed:
+            return list(self._spans)
+
+    def requests(self) -> list[ReceivedRequest]:
+        """The calls so far, the refused and the hanging ones too."""
+        with self._changed:
+            return list(self._requests)
+
+    def clear(self) -> None:
+        """Forget what has come."""
+        with self._changed:
+            self._spans.clear()
+            self._requests.clear()
+
+    def wait(self, wanted: int | Callable[[list[ReceivedSpan]], bool], timeout: float = 10.0) -> list[ReceivedSpan]:
+        """The spans, once there are `wanted` of them or it is true of them; TimeoutError after `timeout` seconds."""
+        enough = (lambda so_far: len(so_far) >= wanted) if isinstance(wanted, int) else wanted
+        with self._changed:
+            if not self._changed.wait_for(lambda: enough(list(self._spans)), timeout):
+                names = [span.name for span in self._spans[:20]]
+                raise TimeoutError(f"after {timeout} s there were {len(self._spans)} spans, the first of them {names}")
+            return list(self._spans)
+
+    def wait_for_requests(self, count: int, timeout: float = 10.0) -> list[ReceivedRequest]:
+        """The calls, once there are `count` of them, answered or not; TimeoutError after `timeout` seconds."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self._requests) >= count, timeout):
+                raise TimeoutError(f"after {timeout} s there were {len(self._requests)} requests")
+            return list(self._requests)
+
+    def take(self, request: ExportTraceServiceRequest, protocol: Protocol, encoding: str, size: int) -> Mode | None:
+        """Deal with one call in the present mode, which is returned; None if the receiver closed meanwhile."""
+        mode, arrived = self.mode, time.monotonic()
+        received = list(_flatten(request, protocol, arrived))
+        with self._changed:
+            if self._closing.is_set():
+                return None
+            self._requests.append(
+                ReceivedRequest(protocol=protocol, spans=len(received), encoding=encoding, size=size, arrived=arrived)
+            )
+            if mode == "accept":
+                self._spans += received
+            self._changed.notify_all()
+        if mode == "hang":
+            self._closing.wait()
+            return None
+        return mode
+
+
+def _grpc_server(receiver: Receiver, port: int) -> tuple[grpc.Server, int]:
+    def export(request: ExportTraceServiceRequest, context: grpc.ServicerContext) -> ExportTraceServiceResponse:
+        if receiver.take(request, "grpc", "", 0) != "accept":
+            context.abort(grpc.StatusCode.UNAVAILABLE, "refused by the test")
+        return ExportTraceServiceResponse()
+
+    handler = grpc.unary_unary_rpc_method_handler(
+        export,
+        request_deserializer=ExportTraceServiceRequest.FromString,
+        response_serializer=ExportTraceServiceResponse.SerializeToString,
+    )
+    server = grpc.server(ThreadPoolExecutor(16, "receiver-grpc"), options=[("grpc.so_reuseport", 0)])
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {"Export": handler}),))
+    return server, server.add_insecure_port(f"127.0.0.1:{port}")
+
+
+class _HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, receiver: Receiver, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _HttpHandler)
+        self.receiver = receiver
+
+
+class _HttpHandler(BaseHTTPRequestHandler):
+    server: _HttpServer
+    protocol_version = "HTTP/1.1"
+    # zlib's window bits; 32 more tells gzip from zlib by itself.
+    decoders: ClassVar[dict[str, Callable[[bytes], bytes]]] = {
+        "": bytes,
+        "gzip": lambda body: zlib.decompress(body, 32 + zlib.MAX_WBITS),
+        "deflate": lambda body: zlib.decompress(body, 32 + zlib.MAX_WBITS),
+    }
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        encoding = self.headers.get("Content-Encoding", "")
+        if self.path != "/v1/traces":
+            return self._answer(404)
+        if self.headers.get("Content-Type") != "application/x-protobuf" or encoding not in self.decoders:
+            return self._answer(415)
+        request = ExportTraceServiceRequest.FromString(self.decoders[encoding](body))
+        match self.server.receiver.take(request, "http", encoding, len(body)):
+            case "accept":
+                self._answer(200, ExportTraceServiceResponse().SerializeToString())
+            case "refuse":
+                self._answer(503)
+            case _:
+                self.close_connection = True
+
+    def _answer(self, status: int, body: bytes = b"") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/x-protobuf")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Silence: a test's output is its own."""
+
+
+def _flatten(request: ExportTraceServiceRequest, protocol: Protocol, arrived: float) -> Iterator[ReceivedSpan]:
+    for of_resource in request.resource_spans:
+        resource = _attributes(of_resource.resource.attributes)
+        for of_scope in of_resource.scope_spans:
+            for span in of_scope.spans:
+                yield _received(span, resource, of_scope.scope, protocol, arrived)
+
+
+def _received(
+    span: trace_pb2.Span, resource: spans.Attributes, scope: InstrumentationScope, protocol: Protocol, arrived: float
+) -> ReceivedSpan:
+    return ReceivedSpan(
+        trace_id=span.trace_id.hex(),
+        span_id=span.span_id.hex(),
+        parent_id=span.parent_span_id.hex(),
+        name=span.name,
+        kind=spans.KINDS[span.kind],
+        start=span.start_time_unix_nano,
+        end=span.end_time_unix_nano,
+        attributes=_attributes(span.attributes),
+        links=tuple(
+            spans.Link(link.trace_id.hex(), link.span_id.hex(), _attributes(link.attributes)) for link in span.links
+        ),
+        events=tuple(
+            spans.Event(event.name, event.time_unix_nano, _attributes(event.attributes)) for event in span.events
+        ),
+        status_code=spans.STATUS_CODES[span.status.code],
+        status_message=span.status.message,
+        resource=resource,
+        scope_name=scope.name,
+        scope_version=scope.version,
+        trace_state=span.trace_state,
+        flags=span.flags,
+        arrived=arrived,
+        protocol=protocol,
+    )
+
+
+def _attributes(pairs: Iterable[KeyValue]) -> spans.Attributes:
+    return {pair.key: _value(pair.value) for pair in pairs}
+
+
+def _value(value: AnyValue) -> Any:
+    match value.WhichOneof("value"):
+        case None:
+            return None
+        case "array_value":
+            return [_value(item) for item in value.array_value.values]
+        case "kvlist_value":
+            return _attributes(value.kvlist_value.values)
+        case plain:
+            return getattr(value, plain)
