@@ -46,10 +46,10 @@ class SpanIdentity(Protocol):
 class Place:
     """A function as records name it: its code, module, qualname, and whose it is."""
 
-    __slots__ = ("code", "file", "line", "module", "origin", "public", "qualname")
+    __slots__ = ("code", "file", "leaf", "line", "module", "origin", "public", "qualname")
 
     def __init__(
-        self, code: CodeType | None, module: str, qualname: str, origin: int, public: str
+        self, code: CodeType | None, module: str, qualname: str, origin: int, public: str, leaf: bool = False
     ) -> None:
         self.code = code
         self.module = module
@@ -58,6 +58,8 @@ class Place:
         self.origin = origin
         #: how it is named when something awaits it; empty for a private helper of asyncio
         self.public = public
+        #: awaits nothing that the application wrote
+        self.leaf = leaf
         self.file = code.co_filename if code is not None else ""
         self.line = code.co_firstlineno if code is not None else 0
 
@@ -94,12 +96,12 @@ class Pulse(Protocol):
 # A record is a plain tuple, its first item the tag below. Times are nanoseconds of `clock`.
 #
 #   (BIRTH, task, time, pulse, name, place, creator, creator_step, span, late)
-#   (STEP, task, index, where, ready, start, end, waker_kind, waker, waker_step, waker_name,
+#   (STEP, task, index, where, (ready, waker_kind, waker, waker_step, waker_name), start, end,
 #    outcome, awaiting, point, lasti, span, activated, span_after, name, state, error)
 #   (GONE, task, time, unrecorded): the task was freed before its end was recorded
 #   (SPAN_START, trace_id, time) and (SPAN_END, trace_id, time): a local span of the application
 #
-# `waker` is the id of the waking task, 0 for none, and `waker_step` the index of its step; `span` the
+# A bare yield has 0 for `ready`: it is ready from its own last end. `waker` is the id of the waking task, 0 for none, and `waker_step` the index of its step; `span` the
 # SpanIdentity current at the start, `activated` those activated during the step, oldest first (None for
 # none), `span_after` the one current at its end. `state` is the task's, None while it lives on.
 

@@ -198,3 +198,8 @@ class Standard:
             protocol=first("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL") or "grpc",
             timeout=seconds,
         )
+
+
+def child_environment(changes: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with changes, for a child."""
+    return {**os.environ, **changes}

@@ -18,6 +18,7 @@ _HIDING = frozenset({"async_generator_asend", "async_generator_athrow", "corouti
 _THREADED = "asyncio.to_thread"
 
 _places = coroutines._places
+place_of = coroutines.place_of
 
 
 def point(task: Any, waiter: Any) -> tuple[str | Place | None, Place | None, int]:
@@ -28,38 +29,51 @@ def point(task: Any, waiter: Any) -> tuple[str | Place | None, Place | None, int
     """
     item = task.get_coro()
     found: Place | None = None
-    holder: Any = None
     inner: Place | None = None
+    frame: Any = None
     while item is not None:
         kind = type(item)
         if kind is CoroutineType:
             code = item.cr_code
-            following = item.cr_await
+            place = _places.get(id(code)) or place_of(item, code)
+            if found is None or place.origin >= found.origin:
+                found, frame = place, item.cr_frame
+                if place.origin != STANDARD:
+                    inner = None
+                elif place.public:
+                    inner = place
+            elif place.public:
+                inner = place
+                if place.leaf:
+                    break
+            item = item.cr_await
         elif kind is GeneratorType:
             code = item.gi_code
-            following = item.gi_yieldfrom
+            place = _places.get(id(code)) or place_of(item, code)
+            if found is None or place.origin >= found.origin:
+                found, frame = place, item.gi_frame
+                if place.origin != STANDARD:
+                    inner = None
+            elif place.public:
+                inner = place
+            item = item.gi_yieldfrom
         elif kind is AsyncGeneratorType:
             code = item.ag_code
-            following = item.ag_await
+            place = _places.get(id(code)) or place_of(item, code)
+            if found is None or place.origin >= found.origin:
+                found, frame = place, item.ag_frame
+                if place.origin != STANDARD:
+                    inner = None
+            item = item.ag_await
         elif kind.__name__ in _HIDING:
             item = _hidden(item)
-            continue
         else:
             break
-        place = _places.get(code) or coroutines.place_of(item, code)
-        if found is None or place.origin >= found.origin:
-            found, holder, inner = place, item, None
-        elif place.public:
-            inner = place
-        item = following
-    if found is not None and found.origin == STANDARD and found.public:
-        inner = found
-    lasti = -1
-    if found is not None:
-        frame = coroutines.frame_of(holder)
-        if frame is not None:
-            lasti = frame.f_lasti
-    return (None if waiter is None else _awaiting(waiter, inner)), found, lasti
+    return (
+        None if waiter is None else _awaiting(waiter, inner),
+        found,
+        -1 if frame is None else frame.f_lasti,
+    )
 
 
 def _hidden(item: Any) -> Any:

@@ -25,9 +25,11 @@ from typing import Any
 from weakref import ref
 
 from loopscope.capture import awaits, coroutines, private, wakes
+from loopscope.capture.awaits import point
 from loopscope.capture.buffer import Buffer
 from loopscope.model import (
     BIRTH,
+    CALLBACK,
     CANCEL,
     CANCELLED,
     GONE,
@@ -40,6 +42,7 @@ from loopscope.model import (
     TIMER,
     YIELD,
     YIELDED,
+    UNKNOWN,
     Place,
     SpanIdentity,
     Where,
@@ -47,6 +50,11 @@ from loopscope.model import (
 )
 
 logger = logging.getLogger("loopscope")
+
+#: (ready since, waker kind, waking task, index of its step, waker's name)
+How = tuple[int, str, int, int, str | None]
+
+_YIELD: How = (0, YIELD, 0, 0, None)
 
 #: attributes that we hang on the application's objects
 LIFE, GUARD, DUE, LOOP = "_loopscope", "_loopscope_guard", "_loopscope_due", "_loopscope_loop"
@@ -64,12 +72,13 @@ class Life:
     """A living task as capture knows it: numbers, strings and a Place, nothing of the application's."""
 
     __slots__ = (
-        "activated", "cancels", "cell", "excluded", "id", "index", "last_end", "loop", "muted", "over", "place",
-        "ready", "span", "started", "where",
+        "activated", "cancels", "cell", "core", "excluded", "id", "index", "loop", "muted", "over", "place", "ready",
+        "span", "started", "thread", "where",
     )  # fmt: skip
 
-    def __init__(self, id: int, place: Place, loop: int, excluded: bool) -> None:
+    def __init__(self, id: int, core: Core, place: Place, loop: int, excluded: bool) -> None:
         self.id = id
+        self.core = core
         self.place = place
         self.loop = loop
         self.excluded = self.muted = excluded
@@ -78,12 +87,13 @@ class Life:
         #: since when it is ready, 0 while it is not; since when it runs, 0 while it does not
         self.ready = 0
         self.started = 0
-        self.last_end = 0
         #: its end is recorded
         self.over = False
+        #: the thread of its last step, and what records say of it
+        self.thread = 0
         self.where: Where | None = None
         #: weak reference to the OpenTelemetry context last seen at a start, and the identity of its span
-        self.cell: Any = None
+        self.cell: Callable[[], Any] = _nothing
         self.span: SpanIdentity | None = None
         #: spans activated during the running step
         self.activated: list[SpanIdentity] | None = None
@@ -94,17 +104,16 @@ class Life:
 class Guard:
     """Dies with the task, and tells of a task that never ended."""
 
-    __slots__ = ("core", "life")
+    __slots__ = ("life",)
 
-    def __init__(self, core: Core, life: Life) -> None:
-        self.core = core
+    def __init__(self, life: Life) -> None:
         self.life = life
 
     def __del__(self) -> None:
         life = self.life
-        if not life.over and self.core.on:
+        if not life.over and life.core.on:
             life.over = True
-            self.core.buffer.put_vital((GONE, life.id, clock(), life.excluded or life.muted))
+            life.core.buffer.put_vital((GONE, life.id, clock(), life.excluded or life.muted))
 
 
 class Here:
@@ -151,52 +160,46 @@ class LoopState:
 
 
 class Scheduled:
-    """Stands for the task's own callback in a handle; its call is one step."""
+    """Stands for the task's own callback in a handle; its call is one step.
 
-    __slots__ = ("__self__", "callback", "core", "kind", "life", "ready", "waker", "waker_name", "waker_step")
+    `how` is (ready since, waker kind, waking task, index of its step, waker's name).
+    """
 
-    def __init__(
-        self, task: Any, callback: Any, life: Life, core: Core, ready: int, kind: str, waker: int, waker_step: int,
-        waker_name: str | None,
-    ) -> None:  # fmt: skip
+    __slots__ = ("__self__", "callback", "how", "life")
+
+    def __init__(self, task: Any, callback: Any, life: Life, how: How) -> None:
         self.__self__ = task
         self.callback = callback
         self.life = life
-        self.core = core
-        self.ready = ready
-        self.kind = kind
-        self.waker = waker
-        self.waker_step = waker_step
-        self.waker_name = waker_name
+        self.how = how
 
     def __call__(self, *args: Any) -> Any:
-        core = self.core
+        life = self.life
+        core = life.core
         if not core.on:
             return self.callback(*args)
-        life = self.life
         try:
-            here = core.local.here
+            here = _local.here
         except AttributeError:
-            here = core.enter()
+            here = enter()
         task = self.__self__
         outer = here.life
-        start, context, thrown = 0, None, task._must_cancel
+        doomed = task._must_cancel
         try:
             here.life = life
             life.ready = 0
             context = core.current()
-            cell = life.cell
-            if cell is None or cell() is not context:
+            if life.cell() is not context:
                 core.look(life, context)
             life.started = start = clock()
             return self.callback(*args)
         finally:
             end = clock()
             here.life = outer
-            if start:
+            if life.started:
                 life.started = 0
                 try:
-                    core.stepped(self, task, life, here, start, end, context, thrown or args and args[0].cancelled())
+                    core.stepped(self.how, task, life, here, start, end, context, args, doomed)
                 except Exception:
                     core.fail()
 
@@ -210,13 +213,10 @@ class Scheduled:
 class Callback:
     """Stands for a callback of the loop that may wake tasks, so that their waker is known."""
 
-    __slots__ = ("__wrapped__", "core", "kind", "since", "waker", "waker_step")
+    __slots__ = ("__wrapped__", "kind", "since", "waker", "waker_step")
 
-    def __init__(
-        self, callback: Any, core: Core, kind: str, since: int, waker: int = 0, waker_step: int = 0
-    ) -> None:
+    def __init__(self, callback: Any, kind: str, since: int, waker: int = 0, waker_step: int = 0) -> None:
         self.__wrapped__ = callback
-        self.core = core
         self.kind = kind
         #: when it could run: a timer's due time, the moment another thread submitted it; 0 for now
         self.since = since
@@ -224,7 +224,7 @@ class Callback:
         self.waker_step = waker_step
 
     def __call__(self, *args: Any) -> Any:
-        here = self.core.enter()
+        here = enter()
         outer = here.callback, here.life
         try:
             here.callback, here.life = self, None
@@ -237,6 +237,18 @@ class Callback:
 
     def __repr__(self) -> str:
         return repr(self.__wrapped__)
+
+
+_local = threading.local()
+
+
+def enter() -> Here:
+    """This thread's Here."""
+    try:
+        return _local.here  # type: ignore[no-any-return]
+    except AttributeError:
+        here = _local.here = Here()
+        return here
 
 
 def wrappable(callback: Any) -> bool:
@@ -255,13 +267,14 @@ class Core:
     def __init__(self, buffer: Buffer, wanted: Callable[[str], bool], failed: Callable[[], None]) -> None:
         self.on = True
         self.buffer = buffer
+        self.queue = buffer.queue
+        self.limit = buffer.limit
         #: whether a task of this `module.qualname` is to be recorded
         self.wanted = wanted
         #: called after an error of our own
         self.failed = failed
         #: errors of our own, the first of which switched capture off
         self.errors = 0
-        self.local = threading.local()
         self.tasks = itertools.count(1)
         self.loops = itertools.count(1)
         #: loops now running, by thread
@@ -277,59 +290,44 @@ class Core:
         #: the identity of the span in an OpenTelemetry context, None for none
         self.describe: Callable[[Any], SpanIdentity | None] = _nothing_in
 
-    def enter(self) -> Here:
-        """This thread's Here."""
-        try:
-            return self.local.here  # type: ignore[no-any-return]
-        except AttributeError:
-            here = self.local.here = Here()
-            return here
-
     # ------------------------------------------------------------ becoming ready
 
-    def ready(self, loop: Any, task: Any, callback: Any, args: tuple[Any, ...], context: Any) -> Any:
-        """A task becomes ready: note when and by whom. What to pass in the callback's place."""
+    def yields(self, loop: Any, task: Any, life: Life, callback: Any) -> Any:
+        """A task is scheduled to go on without waiting for anything. What to pass in the callback's place."""
+        if life.started:  # a bare yield: ready from the end of its own step, which the assembler knows
+            life.ready = life.started
+            return Scheduled(task, callback, life, _YIELD)
+        actor = enter().life
+        life.ready = now = clock()
+        kind = START if not life.index else CALLBACK
+        how = (now, kind, 0, 0, None) if actor is None else (now, kind, actor.id, actor.index, None)
+        return Scheduled(task, callback, life, how)
+
+    def wakes(self, loop: Any, task: Any, life: Life, callback: Any, future: Any) -> Any:
+        """A task wakes, for `future` is done. What to pass in the callback's place."""
         now = clock()
         try:
-            life: Life = task._loopscope
+            here = _local.here
         except AttributeError:
-            life = self.adopt(loop, task, context, bool(args), now)
-        if life.muted:
-            life.index += 1
-            return callback
-        try:
-            here = self.local.here
-        except AttributeError:
-            here = self.enter()
+            here = enter()
         actor = here.life
-        name: str | None = None
-        if actor is life:
-            kind = CANCEL if args and args[0].cancelled() else YIELD
-            if kind is YIELD:
-                waker = step = 0
-            else:
-                waker, step = life.id, life.index
-        elif not args and not life.index:
-            kind, waker, step = START, 0, 0
-            if actor is not None:
-                waker, step = actor.id, actor.index
-        elif actor is not None:
-            kind, waker, step = TASK, actor.id, actor.index
-            if args and args[0].cancelled() and self._cancelled(task, life, args[0]):
-                kind = CANCEL
+        how: How
+        if actor is None:
+            how = self._woken(loop, task, life, future, now, here)
+        elif not future.cancelled():
+            how = (now, TASK, actor.id, actor.index, None) if actor is not life else _YIELD
         else:
-            since, kind, waker, step, name = self._woken(loop, task, life, args[0] if args else None, now, here)
-            life.ready = now
-            return Scheduled(task, callback, life, self, since, kind, waker, step, name)
+            kind = CANCEL if actor is life or self._cancelled(task, life, future) else TASK
+            how = (now, kind, actor.id, actor.index, None)
         life.ready = now
-        return Scheduled(task, callback, life, self, now, kind, waker, step, name)
+        return Scheduled(task, callback, life, how)
 
     def _woken(
         self, loop: Any, task: Any, life: Life, future: Any, now: int, here: Here
-    ) -> tuple[int, str, int, int, str | None]:
-        """(ready since, kind, task, step, name) of the waker where no recorded step woke the task."""
+    ) -> How:
+        """How a task was woken, where no recorded step woke it."""
         callback = here.callback
-        cancelled = future is not None and future.cancelled() and self._cancelled(task, life, future)
+        cancelled = future.cancelled() and self._cancelled(task, life, future)
         if callback is not None:
             function = callback.__wrapped__
             name = awaits.function_name(function)
@@ -347,7 +345,7 @@ class Core:
         other: Life | None = getattr(running, LIFE, None)
         if other is not None:  # a task whose steps are not recorded
             return now, CANCEL if cancelled else TASK, other.id, other.index, other.place.qualname
-        kind, name = wakes.caller(4)
+        kind, name = wakes.caller(3)
         return now, CANCEL if cancelled else kind, 0, 0, name
 
     @staticmethod
@@ -368,48 +366,46 @@ class Core:
             life.span = self.describe(context)
             life.cell = ref(context)
         except TypeError:  # no OpenTelemetry yet, or a context that takes no weak references
-            life.cell = None
+            life.cell = _nothing
         except Exception:
             self.fail()
 
     def stepped(
-        self, how: Scheduled, task: Any, life: Life, here: Here, start: int, end: int, context: Any, thrown: Any
+        self, how: How, task: Any, life: Life, here: Here, start: int, end: int, context: Any, args: Any, doomed: Any
     ) -> None:
         """A step has ended: write its record."""
         waiter = task._fut_waiter
-        state = error = None
+        state = error = awaiting = place = None
+        lasti = -1
         if waiter is not None:
             outcome = SUSPENDED
-            awaiting, point, lasti = awaits.point(task, waiter)
+            awaiting, place, lasti = point(task, waiter)
         elif not task.done():
             outcome = YIELDED
-            awaiting, point, lasti = awaits.point(task, None)
+            awaiting, place, lasti = point(task, None)
         else:
-            outcome, state, error = self._ending(task, life, thrown)
-            awaiting, point, lasti = None, None, -1
-        after = self.current()
-        where = life.where
-        if where is None or where.thread != here.ident:
-            where = life.where = Where(here.ident, here.name, life.loop)
+            outcome, state, error = self._ending(task, life, doomed or (args and args[0].cancelled()))
+        if life.thread != here.ident:
+            life.thread, life.where = here.ident, Where(here.ident, here.name, life.loop)
         activated = life.activated
         if activated is not None:
             life.activated = None
         index = life.index
         life.index = index + 1
-        ready = how.ready
-        if ready < life.last_end:
-            ready = life.last_end
-        life.last_end = end
-        if life.cancels >= 0 and private.CANCELLING:
+        if life.cancels >= 0:
             life.cancels = task.cancelling()
         span = life.span
+        after = self.current()
         record = (
-            STEP, life.id, index, where, ready if ready < start else start, start, end, how.kind, how.waker,
-            how.waker_step, how.waker_name, outcome, awaiting, point, lasti, span, activated,
+            STEP, life.id, index, life.where, how, start, end, outcome, awaiting, place, lasti, span, activated,
             span if after is context else self.describe(after), task.get_name(), state, error,
         )  # fmt: skip
         if state is None:
-            self.buffer.put(record)
+            queue = self.queue
+            if len(queue) < self.limit:
+                queue.append(record)
+            else:
+                self.buffer.dropped += 1
         else:
             life.over = self.buffer.put_vital(record)
         if self.asleep:
@@ -431,7 +427,7 @@ class Core:
 
     def activate(self, context: Any) -> None:
         """The application makes a span current on this thread."""
-        life = self.enter().life
+        life = enter().life
         if life is None:
             if self.muting:
                 self._unmute(context)
@@ -460,7 +456,7 @@ class Core:
 
     def adopt(self, loop: Any, task: Any, context: Any, waking: bool, now: int) -> Life:
         """A task seen for the first time: make its Life and write its birth."""
-        here = self.enter()
+        here = enter()
         birth = here.birth
         if birth is not None and not waking and not _running(birth.coroutine):
             here.birth, here.life = None, birth.outer
@@ -480,11 +476,11 @@ class Core:
         excluded = coroutines.is_housekeeping(coroutine) or not self.wanted(place.function)
         if excluded:
             self.muting = True
-        return Life(next(self.tasks), place, state.id, excluded)
+        return Life(next(self.tasks), self, place, state.id, excluded)
 
     def _attach(self, task: Any, life: Life) -> None:
         setattr(task, LIFE, life)
-        setattr(task, GUARD, Guard(self, life))
+        setattr(task, GUARD, Guard(life))
 
     def _born(self, life: Life, name: str, now: int, creator: Life | None, context: Any, late: bool) -> None:
         by, step = (0, 0) if creator is None else (creator.id, creator.index)
@@ -493,9 +489,8 @@ class Core:
 
     def create(self, original: Any, loop: Any, coroutine: Any, options: dict[str, Any]) -> Any:
         """Create a task that may run its first step at once: that step is recorded here."""
-        birth, here, context, how = None, None, None, None
         try:
-            here = self.enter()
+            here = enter()
             outer = here.life
             life = self._conceive(loop, coroutine)
             given = options.get("context")
@@ -503,12 +498,11 @@ class Core:
             self._born(life, str(options.get("name") or ""), clock(), outer, context, False)
             birth = Birth(coroutine, life, outer)
             by, step = (0, 0) if outer is None else (outer.id, outer.index)
-            how = Scheduled(None, None, life, self, 0, START, by, step, None)
         except Exception:
             self.fail()
             return original(loop, coroutine, **options)
         previous, here.birth, here.life = here.birth, birth, life
-        how.ready = life.started = start = clock()
+        life.started = start = clock()
         task = None
         try:
             task = original(loop, coroutine, **options)
@@ -518,12 +512,12 @@ class Core:
             waiting, here.birth, here.life = here.birth is birth, previous, outer
             life.started = 0
             try:
-                self._created(task, life, waiting, how, here, start, end, context)
+                self._created(task, life, waiting, (start, START, by, step, None), here, start, end, context)
             except Exception:
                 self.fail()
 
     def _created(
-        self, task: Any, life: Life, waiting: bool, how: Scheduled, here: Here, start: int, end: int, context: Any
+        self, task: Any, life: Life, waiting: bool, how: How, here: Here, start: int, end: int, context: Any
     ) -> None:
         if not waiting:  # scheduled as any other task: adopt() took it over
             return
@@ -535,7 +529,7 @@ class Core:
         if life.muted:
             life.index = 1
         else:
-            self.stepped(how, task, life, here, start, end, context, False)
+            self.stepped(how, task, life, here, start, end, context, (), False)
 
     # ------------------------------------------------------------ loops
 
@@ -553,7 +547,7 @@ class Core:
 
     def runs(self, loop: Any, gated: bool) -> None:
         """A loop starts to run on this thread, or (None) the one that ran stops."""
-        here = self.enter()
+        here = enter()
         state = self.running.get(here.ident)
         if loop is None:
             if state is not None:
@@ -594,3 +588,7 @@ def _nothing() -> None:
 
 def _nothing_in(_: Any) -> None:
     return None
+
+
+#: the Life of a task that could not be adopted
+PASSED_BY = Life(0, None, UNKNOWN, 0, True)  # type: ignore[arg-type]

@@ -19,7 +19,8 @@ _LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}"
 
 #: code objects remembered at most: a program that makes code without end must not fill memory
 _LIMIT = 8192
-_places: dict[CodeType, Place] = {}
+#: by the code's id: hashing a code object hashes all that is in it. A Place keeps its code alive.
+_places: dict[int, Place] = {}
 
 #: known wrappers: (module, qualname) -> the local variable that holds the coroutine (or function) they wrap
 WRAPPERS: dict[tuple[str, str], str] = {
@@ -36,7 +37,13 @@ WRAPPERS: dict[tuple[str, str], str] = {
     ("ddtrace.contrib.internal.asyncio.patch", "_wrapped_create_task.<locals>.traced_coro"): "coro",
     ("ddtrace.contrib.internal.asyncio.patch", "_wrapped_create_task_py37.<locals>.traced_coro"): "coro",
 }  # fmt: skip
-_WRAPPER_CODES: dict[CodeType, str | None] = {}
+_wrappers: dict[int, tuple[CodeType, str | None]] = {}
+
+#: functions of asyncio that await nothing of the application's: the chain needs no further look
+_LEAVES = frozenset(
+    {"asyncio.sleep", "asyncio.Queue.get", "asyncio.Queue.put", "asyncio.Lock.acquire", "asyncio.Event.wait",
+     "asyncio.Semaphore.acquire"}
+)  # fmt: skip
 
 #: the loop's own housekeeping, not shown
 HOUSEKEEPING = frozenset({"shutdown_asyncgens", "shutdown_default_executor"})
@@ -84,7 +91,7 @@ def origin_of(file: str) -> int:
 
 def place_of(awaitable: Any, code: CodeType) -> Place:
     """The Place of a running coroutine-like object, remembered by its code."""
-    place = _places.get(code)
+    place = _places.get(id(code))
     if place is None:
         frame = frame_of(awaitable)
         module = frame.f_globals.get("__name__", "") if frame is not None else ""
@@ -92,7 +99,7 @@ def place_of(awaitable: Any, code: CodeType) -> Place:
         place = make_place(code, module if isinstance(module, str) else "", qualname)
         if len(_places) >= _LIMIT:
             _places.clear()
-        _places[code] = place
+        _places[id(code)] = place
     return place
 
 
@@ -102,7 +109,7 @@ def make_place(code: CodeType | None, module: str, qualname: str) -> Place:
     public = f"{module}.{qualname}" if module else qualname
     if code is not None and code.co_filename.startswith(_ASYNCIO):
         public = _asyncio_name(module, qualname)
-    return Place(code, module, qualname, origin, public)
+    return Place(code, module, qualname, origin, public, public in _LEAVES)
 
 
 def _asyncio_name(module: str, qualname: str) -> str:
@@ -161,15 +168,13 @@ def _place_of_root(coroutine: Any) -> Place:
 
 
 def _wrapped_by(code: CodeType, coroutine: Any) -> str | None:
-    try:
-        return _WRAPPER_CODES[code]
-    except KeyError:
+    known = _wrappers.get(id(code))
+    if known is None:
         place = place_of(coroutine, code)
-        variable = WRAPPERS.get((place.module, place.qualname))
-        if len(_WRAPPER_CODES) >= _LIMIT:
-            _WRAPPER_CODES.clear()
-        _WRAPPER_CODES[code] = variable
-        return variable
+        if len(_wrappers) >= _LIMIT:
+            _wrappers.clear()
+        known = _wrappers[id(code)] = code, WRAPPERS.get((place.module, place.qualname))
+    return known[1]
 
 
 def _local(coroutine: Any, variable: str) -> Any:

@@ -58,6 +58,22 @@ def thread_name(ident: int) -> str:
     return f"thread-{ident}"
 
 
+def before_threads_end(call: Any) -> None:
+    """Have `call` called as soon as the main program is over, while threads and thread pools still work.
+
+    `atexit` comes too late for that. The hooks run latest first: the thread pools' own must stand below ours.
+    """
+    import concurrent.futures.thread
+    import threading
+
+    register = getattr(threading, "_register_atexit", None)
+    if register is not None:
+        try:
+            register(call)
+        except RuntimeError:  # it is over already
+            pass
+
+
 def trim(traceback: Any, file: str) -> None:
     """Take our frames out of a debug-mode source traceback."""
     traceback[:] = [frame for frame in traceback if frame.filename != file]

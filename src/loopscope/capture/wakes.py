@@ -15,25 +15,33 @@ _IO_METHODS = frozenset(
     {"data_received", "buffer_updated", "eof_received", "datagram_received", "error_received", "connection_made",
      "connection_lost", "resume_writing", "pipe_data_received", "pipe_connection_lost", "process_exited"}
 )  # fmt: skip
+#: functions of asyncio and uvloop that run callbacks: innermost where a callback has no Python frame
+_RUNNERS = frozenset({"_run", "_run_once", "run", "run_forever", "run_until_complete"})
 #: how far back the calling frames are looked through
 _DEPTH = 12
 
-_kinds: dict[CodeType, bool] = {}
+#: by the code's id, with the code to keep it alive
+_kinds: dict[int, tuple[CodeType, bool]] = {}
 
 
-def caller(depth: int) -> tuple[str, str]:
-    """(waker kind, function name) of the callback that wakes a task right now, `depth` frames up."""
+def caller(depth: int) -> tuple[str, str | None]:
+    """(waker kind, function name) of the callback that wakes a task right now, `depth` frames up.
+
+    No name where the callback has no Python frame: the loop's own would mislead.
+    """
     frame = sys._getframe(depth + 1)
-    name = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
+    name: str | None = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
+    if frame.f_code.co_name in _RUNNERS and _folder(frame.f_code) in ("asyncio", "uvloop"):
+        name = None
     steps = _DEPTH
     while frame is not None and steps:
         code = frame.f_code
-        known = _kinds.get(code)
+        known = _kinds.get(id(code))
         if known is None:
             if len(_kinds) > 4096:
                 _kinds.clear()
-            known = _kinds[code] = _is_io(code)
-        if known:
+            known = _kinds[id(code)] = code, _is_io(code)
+        if known[1]:
             return IO, name
         if code.co_name == "_run_once":
             break
@@ -43,5 +51,9 @@ def caller(depth: int) -> tuple[str, str]:
 
 
 def _is_io(code: CodeType) -> bool:
-    path, file = os.path.split(code.co_filename)
-    return code.co_name in _IO_METHODS or file in _IO_FILES and os.path.basename(path) == "asyncio"
+    file = os.path.basename(code.co_filename)
+    return code.co_name in _IO_METHODS or file in _IO_FILES and _folder(code) == "asyncio"
+
+
+def _folder(code: CodeType) -> str:
+    return os.path.basename(os.path.dirname(code.co_filename))

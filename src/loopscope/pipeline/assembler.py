@@ -78,14 +78,15 @@ class Assembler:
 
     def _step(self, record: Record) -> None:
         (
-            _, id, index, where, ready, start, end, waker_kind, waker, waker_step, waker_name, outcome, awaiting,
-            point, lasti, span, activated, span_after, name, state, error,
+            _, id, index, where, how, start, end, outcome, awaiting, point, lasti, span, activated, span_after, name,
+            state, error,
         ) = record  # fmt: skip
+        ready, waker_kind, waker, waker_step, waker_name = how
         life = self.lives.get(id)
         if life is None:
             place = point if isinstance(point, Place) else UNKNOWN
-            life = self.lives[id] = TaskLife(id, name, place, ready, late=True, steps=index)
-            life.last_end = ready
+            life = self.lives[id] = TaskLife(id, name, place, ready or start, late=True, steps=index)
+            life.last_end = life.born
             self._sink.born(life)
         if index < life.steps:
             self.repeated += 1

@@ -69,11 +69,11 @@ class Pipeline:
 
     def send(self, until: int = 0) -> None:
         """Send everything that is finished; past the clock reading `until` the rest is dropped."""
-        outbox = self._open() if self._held else self._outbox
+        outbox = self.open() if self._held else self._outbox
         if outbox is not None:
             outbox.flush(until)
 
-    def _open(self) -> Outbox:
+    def open(self) -> Outbox:
         """Open the outbox, and give it the first spans.
 
         They are held back a moment: the application may be about to set its provider.
@@ -91,7 +91,7 @@ class Pipeline:
         if self._outbox is not None:
             self._outbox.due(now)
         elif self._held and now - self._since >= AGE:
-            self._open()
+            self.open()
 
     def round(self, final: bool = False) -> Iterator[None]:
         """Take every record that is there now, then what time brings. `final`: close what is open."""
@@ -121,7 +121,7 @@ class Pipeline:
             self._since = clock()
         self._held.append(span)
         if len(self._held) >= HELD:
-            self._open()
+            self.open()
 
     def _count(self, cause: str, count: int) -> None:
         self.lost[cause] = self.lost.get(cause, 0) + count

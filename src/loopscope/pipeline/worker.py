@@ -15,8 +15,8 @@ from loopscope.model import clock
 #: nanoseconds of work, then seconds of sleep
 SLICE = 250_000
 PAUSE = 0.0003
-#: seconds between two looks at the buffer
-INTERVAL = 0.1
+#: seconds between two looks at the buffer: the first after a round with work, the last after many without
+SOON, LATE = 0.02, 0.2
 
 
 class Worker:
@@ -30,6 +30,8 @@ class Worker:
         self._stopping = False
         #: somebody waits: no pauses
         self._urgent = False
+        #: the thread has seen that it is to stop, and does nothing more
+        self._left = False
         self._lock = threading.Lock()
 
     @property
@@ -40,9 +42,10 @@ class Worker:
     def start(self) -> None:
         """Start the thread. At the very end of a process none can be started: then nothing happens."""
         with self._lock:
-            if self.running:
-                return
             self._stopping = self._urgent = False
+            if self.running and not self._left:
+                return
+            self._left = False
             self._wake.clear()
             thread = threading.Thread(target=self._run, name="loopscope", daemon=True)
             try:
@@ -80,8 +83,13 @@ class Worker:
         """Do the next round now."""
         self._wake.set()
 
+    def _goes_on(self) -> bool:
+        with self._lock:
+            self._left = self._stopping
+            return not self._left
+
     def _run(self) -> None:
-        while not self._stopping:
+        while self._goes_on():
             self._wake.wait(INTERVAL)
             self._wake.clear()
             try:

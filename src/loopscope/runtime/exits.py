@@ -8,6 +8,7 @@ import signal
 import sys
 from typing import Any
 
+from loopscope.capture import private
 from loopscope.capture.patches import Patches
 
 _once = False
@@ -33,6 +34,7 @@ def install(patches: Patches) -> None:
     if _once:
         return
     _once = True
+    private.before_threads_end(_main_is_over)
     atexit.register(_at_exit)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_before_fork, after_in_parent=_after_parent, after_in_child=_after_child)
@@ -67,6 +69,12 @@ def _before_kill(wrapped: Any, instance: Any, args: Any, options: Any) -> Any:
     if len(args) == 2 and args[0] == os.getpid() and _fatal(args[1]):
         _flush()
     return wrapped(*args, **options)
+
+
+def _main_is_over() -> None:
+    runtime = _runtime()
+    if runtime is not None:
+        runtime.prepare()
 
 
 def _at_exit() -> None:

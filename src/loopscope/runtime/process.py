@@ -132,6 +132,21 @@ class Runtime:
         self.gate.remove()
         self.finish()
 
+    def prepare(self) -> None:
+        """Build what cannot be built at exit, where no thread starts and no pool works: provider and exporters."""
+        if self.core.asleep or self.pipeline.outbox is not None:  # there was no step, or all is built
+            return
+        while self.pipeline.outbox is None and not self.worker.stop(0.02):
+            pass
+        with self._busy:
+            if self.pipeline.outbox is None:
+                try:
+                    self.worker.round()
+                    self.pipeline.open()
+                except Exception:
+                    self._pipeline_failed()
+        self.core.asleep = True  # a loop may go on in another thread
+
     def finish(self) -> None:
         """Send everything, close what is open, tell what was lost. Late by the exporter's timeout at most."""
         timeout = self._standard.timeout

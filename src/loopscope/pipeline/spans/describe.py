@@ -11,7 +11,8 @@ from loopscope.pipeline.spans.span import Attributes
 
 SECOND = 1e9
 _LINES_LIMIT = 8192
-_lines: dict[tuple[CodeType, int], int] = {}
+#: by the code's id, with the code to keep it alive
+_lines: dict[tuple[int, int], tuple[CodeType, int]] = {}
 
 
 def line_of(place: Place, lasti: int) -> int:
@@ -19,9 +20,9 @@ def line_of(place: Place, lasti: int) -> int:
     code = place.code
     if code is None or lasti < 0:
         return place.line
-    key = (code, lasti)
-    line = _lines.get(key)
-    if line is None:
+    key = (id(code), lasti)
+    known = _lines.get(key)
+    if known is None:
         line = place.line
         for start, number in dis.findlinestarts(code):
             if start > lasti:
@@ -29,8 +30,8 @@ def line_of(place: Place, lasti: int) -> int:
             line = number or line
         if len(_lines) >= _LINES_LIMIT:
             _lines.clear()
-        _lines[key] = line
-    return line
+        known = _lines[key] = code, line
+    return known[1]
 
 
 def place_attributes(place: Place, line: int) -> Attributes:

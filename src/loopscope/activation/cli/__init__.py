@@ -1,0 +1,25 @@
+"""The command line. It never runs inside the instrumented process."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from loopscope import __version__
+from loopscope.activation.cli import run
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of `loopscope`. Exit code 2 for wrong usage, else the command's."""
+    parser = argparse.ArgumentParser(prog="loopscope", description="Shows what an asyncio event loop did.")
+    parser.add_argument("--version", action="version", version=f"loopscope {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    run.add(commands)
+    chosen = parser.parse_args(arguments)
+    code: int = chosen.call(chosen)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

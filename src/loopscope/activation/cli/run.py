@@ -1,0 +1,97 @@
+"""`loopscope run`: one program with loopscope on. Without an OTLP endpoint, a trace file and a picture at the end."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import fields
+from typing import Any
+
+from loopscope.recording.reader import read
+from loopscope.settings import PREFIX, Settings, Standard, child_environment
+from loopscope.views.lanes import draw
+
+_HELP = {
+    "detail": "steps, tasks or none",
+    "include": "only tasks whose module.qualname matches, e.g. 'app.*,worker.*'",
+    "exclude": "not tasks whose module.qualname matches",
+    "trace_file": "keep the trace file (OTLP JSON lines) here",
+}
+
+
+def add(commands: Any) -> None:
+    """Add this command's parser."""
+    parser = commands.add_parser(
+        "run",
+        usage="loopscope run [options] app.py [args ...]  |  loopscope run [options] -m module [args ...]",
+        help="run a Python program and show what its event loop did",
+        description="Runs a Python program with loopscope on. Its exit code is the program's. With no OTLP endpoint "
+        "set (OTEL_EXPORTER_OTLP_ENDPOINT and the like), the timeline is printed to standard error at the end.",
+        epilog="example: loopscope run --exclude 'uvicorn.*' -m app --port 8000",
+    )
+    for field in fields(Settings):
+        if field.name != "enabled":
+            option = "--" + field.name.replace("_", "-")
+            parser.add_argument(option, metavar="VALUE", help=_HELP.get(field.name, f"default {field.default}"))
+    parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does")
+    parser.add_argument("program", nargs=argparse.REMAINDER, metavar="app.py [args ...]")
+    parser.set_defaults(call=lambda chosen: _run(parser, chosen))
+
+
+def _run(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> int:
+    if chosen.module is not None:
+        command = ["-m", chosen.module, *chosen.program]
+    elif not chosen.program:
+        parser.error("name a program: app.py, or -m module")
+    elif not os.path.exists(chosen.program[0]):
+        parser.error(f"no such file: {chosen.program[0]}")
+    else:
+        command = chosen.program
+    given = {f.name: getattr(chosen, f.name) for f in fields(Settings) if getattr(chosen, f.name, None) is not None}
+    standard = Standard.load()
+    keep = given.get("trace_file")
+    show = keep is not None or not (standard.endpoint or standard.exporters)
+    with tempfile.TemporaryDirectory(prefix="loopscope-") as folder:
+        path = os.path.abspath(keep) if keep is not None else os.path.join(folder, "trace.jsonl")
+        if show:
+            try:
+                open(path, "w").close()
+            except OSError as error:
+                parser.error(f"cannot write the trace file {path}: {error.strerror}")
+            given["trace_file"] = path
+        given["enabled"] = "true"
+        code = _child(command, child_environment({PREFIX + name.upper(): str(item) for name, item in given.items()}))
+        if show:
+            _show(path)
+    return code
+
+
+def _child(command: list[str], environment: dict[str, str]) -> int:
+    """Run the program; signals meant for it reach it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the program too
+    try:
+        child = subprocess.Popen(
+            [sys.executable, *command], env=environment, preexec_fn=_default_interrupt if os.name == "posix" else None
+        )
+        terminate = signal.signal(signal.SIGTERM, lambda number, frame: child.send_signal(number))
+        try:
+            code = child.wait()
+        finally:
+            signal.signal(signal.SIGTERM, terminate)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return code if code >= 0 else 128 - code
+
+
+def _default_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _show(path: str) -> None:
+    plain = not (sys.stderr.encoding or "").lower().startswith("utf")
+    sys.stderr.write("\n" + draw(read(path), shutil.get_terminal_size((100, 24)).columns, plain))

@@ -1,0 +1,33 @@
+"""Nothing of loopscope is left installed after any test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+import uvloop
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
+from opentelemetry.sdk.trace import Span
+
+WATCHED = [
+    (asyncio.base_events.BaseEventLoop, ("call_soon", "call_soon_threadsafe", "call_at", "run_in_executor", "create_task")),
+    (uvloop.Loop, ("call_soon", "call_soon_threadsafe", "call_later", "run_in_executor", "create_task")),
+    (ContextVarsRuntimeContext, ("attach",)),
+    (Span, ("start", "end")),
+    (signal, ("raise_signal",)),
+    (os, ("kill",)),
+    (asyncio, ("_set_running_loop",)),
+    (asyncio.events, ("_set_running_loop",)),
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_installed() -> Iterator[None]:
+    """Compare every patched attribute before and after."""
+    before = {(owner, name): vars(owner).get(name) for owner, names in WATCHED for name in names}
+    yield
+    for (owner, name), value in before.items():
+        assert vars(owner).get(name) is value, f"{owner.__name__}.{name} was left replaced"
