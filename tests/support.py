@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -86,7 +87,11 @@ class Story:
 
 
 def _short(name: str) -> str:
-    return name.split(" ", 1)[1].split("<locals>.")[-1]
+    return _plain(name.split(" ", 1)[1])
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\S*<locals>\.", "", text)
 
 
 def line(span: Span, *more: str) -> str:
@@ -94,9 +99,9 @@ def line(span: Span, *more: str) -> str:
     a = span.attributes
     words = [
         f"{_short(span.name)} {a['asyncio.step.index']}: {a['asyncio.step.waker.kind']}",
-        *([f"by {a['asyncio.step.waker.name'].split('<locals>.')[-1]}"] if "asyncio.step.waker.name" in a else []),
+        *([f"by {_plain(a['asyncio.step.waker.name'])}"] if "asyncio.step.waker.name" in a else []),
         f"> {a['asyncio.step.outcome']}",
-        *([a["asyncio.step.awaiting"].split("<locals>.")[-1]] if "asyncio.step.awaiting" in a else []),
+        *([_plain(a["asyncio.step.awaiting"])] if "asyncio.step.awaiting" in a else []),
         *[f"{key}={a.get(key)}" for key in more],
     ]
     return " ".join(words)
@@ -145,6 +150,13 @@ def recording(**options: Any) -> Iterator[Story]:
     finally:
         instrumentor.uninstrument()
         story.spans = Story([plain(span) for span in exporter.get_finished_spans()]).spans
+
+
+def checked(main: Main, loop: str, **options: Any) -> Story:
+    """`record` on a loop of LOOPS, and `check_sums`."""
+    story = record(main, LOOPS[loop], **options)
+    check_sums(story)
+    return story
 
 
 def family(story: Story) -> list[str]:

@@ -80,6 +80,11 @@ def measure(repeats: int = REPEATS) -> dict[str, float]:
     return found
 
 
-if __name__ == "__main__":
+def report() -> None:
+    """Print them."""
     for key, value in measure().items():
         print(f"{key:<50} {value:10.2f}")
+
+
+if __name__ == "__main__":
+    report()

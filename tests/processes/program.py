@@ -26,17 +26,17 @@ PROTOCOLS: dict[Protocol, str] = {"http": "http/protobuf", "grpc": "grpc"}
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A process that has ended: its exit code, what it printed, how long it ran."""
+    """A process that has ended: its exit code, what it printed, and when it ended by time.monotonic()."""
 
     code: int
     out: str
     err: str
-    seconds: float
+    at: float
 
     @property
     def told(self) -> list[str]:
         """The lines of loopscope's own warnings: without handlers, logging prints the bare message."""
-        return [line for line in self.err.splitlines() if "loopscope" in line.lower()]
+        return [line for line in self.err.splitlines() if line.startswith(("loopscope", "OTEL_PYTHON_LOOPSCOPE"))]
 
 
 class Program:
@@ -51,7 +51,6 @@ class Program:
         flags: Sequence[str] = (),
         arguments: Sequence[str] = (),
     ) -> None:
-        self._started = time.monotonic()
         self._process = subprocess.Popen(
             [python, *flags, "-c", textwrap.dedent(source), *arguments],
             env=environment,
@@ -88,7 +87,7 @@ class Program:
             out, err = self._process.communicate()
             print(out, err, file=sys.stderr)
             raise
-        return Ended(self._process.returncode, out, err, time.monotonic() - self._started)
+        return Ended(self._process.returncode, out, err, time.monotonic())
 
 
 def _of(stream: IO[str] | None) -> IO[str]:

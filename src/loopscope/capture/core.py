@@ -341,10 +341,11 @@ class Core:
         due = getattr(future, DUE, 0)
         if due and due <= now + EARLY and not cancelled:
             return (due if due < now else now), TIMER, 0, 0, None
-        running = private.current_task(loop) if self.muting else None
-        other: Life | None = getattr(running, LIFE, None)
-        if other is not None:  # a task whose steps are not recorded
-            return now, CANCEL if cancelled else TASK, other.id, other.index, other.place.qualname
+        running = private.current_task(loop)
+        if running is not None:  # a task whose steps are not recorded, or of which this one is not
+            other: Life | None = getattr(running, LIFE, None)
+            waker, step = (other.id, other.index) if other is not None else (0, 0)
+            return now, CANCEL if cancelled else TASK, waker, step, awaits.title(running)
         kind, name = wakes.caller(3)
         return now, CANCEL if cancelled else kind, 0, 0, name
 

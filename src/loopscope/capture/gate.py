@@ -46,7 +46,7 @@ class Gate:
             self.install_uvloop(sys.modules["uvloop"])
 
     def install_uvloop(self, uvloop: Any) -> None:
-        """The same for `uvloop.Loop`. Its call_at calls its call_later."""
+        """The same for `uvloop.Loop`. Its call_at calls its call_later; it holds `_set_running_loop` since its import."""
         loop = getattr(uvloop, "Loop", None)
         if loop is None or not self.core.on or self.patches.covers(loop):
             return
@@ -54,6 +54,7 @@ class Gate:
         put(loop, "call_soon", lambda original: _call_soon(core, original))
         put(loop, "call_soon_threadsafe", lambda original: _call_soon_threadsafe(core, original))
         put(loop, "call_later", lambda original: _call_later(core, original))
+        put(loop, "run_forever", lambda original: _run_forever(core, original))
         put(loop, "run_in_executor", lambda original: _run_in_executor(core, original))
         if private.EAGER:
             put(loop, "create_task", lambda original: _create_task(core, original))
@@ -198,7 +199,7 @@ def _call_soon_threadsafe(core: Core, original: Any) -> Any:
 def _timed(callback: Any, args: tuple[Any, ...], due: int) -> Any:
     """What to schedule for a timer: its due time is noted at the future it will set, or with the callback."""
     future = args[0] if args else getattr(callback, "__self__", None)
-    if isinstance(future, private.FUTURES):
+    if isinstance(future, private.FUTURES) and not isinstance(future, private.TASKS):
         setattr(future, DUE, due)
         return callback
     return Callback(callback, TIMER, due) if wrappable(callback) else callback
@@ -258,6 +259,25 @@ def _create_task(core: Core, original: Any) -> Any:
         return task
 
     return create_task
+
+
+def _run_forever(core: Core, original: Any) -> Any:
+    def run_forever(self: Any) -> Any:
+        if core.on:
+            try:
+                core.runs(self, _is_ours(self))
+            except Exception:
+                core.fail()
+        try:
+            return original(self)
+        finally:
+            if core.on:
+                try:
+                    core.runs(None, True)
+                except Exception:
+                    core.fail()
+
+    return run_forever
 
 
 def _set_running_loop(core: Core, original: Any) -> Any:

@@ -63,14 +63,28 @@ def before_threads_end(call: Any) -> None:
 
     `atexit` comes too late for that. The hooks run latest first: the thread pools' own must stand below ours.
     """
-    import concurrent.futures.thread
     import threading
 
     register = getattr(threading, "_register_atexit", None)
     if register is not None:
         try:
+            import concurrent.futures.thread
+
             register(call)
         except RuntimeError:  # it is over already
+            pass
+
+
+def restore_interrupt() -> None:
+    """After an unhandled KeyboardInterrupt a process dies of SIGINT at its very end: see that it still does.
+
+    CPython's flag for it is cleared by any `exec` of a text, such as an import of ours at exit may do.
+    """
+    interactive = sys.flags.interactive or hasattr(sys, "ps1")
+    if getattr(sys, "last_type", None) is KeyboardInterrupt and not interactive:
+        try:
+            exec("raise KeyboardInterrupt")
+        except KeyboardInterrupt:
             pass
 
 

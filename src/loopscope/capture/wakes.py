@@ -17,6 +17,7 @@ _IO_METHODS = frozenset(
 )  # fmt: skip
 #: functions of asyncio and uvloop that run callbacks: innermost where a callback has no Python frame
 _RUNNERS = frozenset({"_run", "_run_once", "run", "run_forever", "run_until_complete"})
+_OURS = os.path.dirname(__file__)
 #: how far back the calling frames are looked through
 _DEPTH = 12
 
@@ -31,7 +32,7 @@ def caller(depth: int) -> tuple[str, str | None]:
     """
     frame = sys._getframe(depth + 1)
     name: str | None = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
-    if frame.f_code.co_name in _RUNNERS and _folder(frame.f_code) in ("asyncio", "uvloop"):
+    if frame.f_code.co_name in _RUNNERS and _is_loop(frame.f_code):
         name = None
     steps = _DEPTH
     while frame is not None and steps:
@@ -53,6 +54,10 @@ def caller(depth: int) -> tuple[str, str | None]:
 def _is_io(code: CodeType) -> bool:
     file = os.path.basename(code.co_filename)
     return code.co_name in _IO_METHODS or file in _IO_FILES and _folder(code) == "asyncio"
+
+
+def _is_loop(code: CodeType) -> bool:
+    return _folder(code) in ("asyncio", "uvloop") or os.path.dirname(code.co_filename) == _OURS
 
 
 def _folder(code: CodeType) -> str:

@@ -17,6 +17,7 @@ from loopscope.model import (
     Step,
     TaskLife,
 )
+from loopscope.pipeline.recent import Recent
 
 
 class Sink(Protocol):
@@ -49,8 +50,9 @@ class Assembler:
         self._sink = sink
         #: the lives of tasks that have not ended, by id
         self.lives: dict[int, TaskLife] = {}
-        #: records of a step that was already told
+        #: records of what was already told
         self.repeated = 0
+        self._over: Recent[int, bool] = Recent(8192)
 
     def feed(self, record: Record) -> None:
         """Take one record."""
@@ -62,6 +64,7 @@ class Assembler:
         elif tag == GONE:
             life = self.lives.pop(record[1], None)
             if life is not None:
+                self._over.put(life.id, True)
                 life.state = None if record[3] else DESTROYED
                 self._sink.ended(life, max(record[2], life.last_end))
         elif tag == SPAN_START:
@@ -71,6 +74,9 @@ class Assembler:
 
     def _birth(self, record: Record) -> None:
         _, id, born, pulse, name, place, creator, creator_step, span, late = record
+        if id in self.lives or self._over.get(id):
+            self.repeated += 1
+            return
         life = TaskLife(id, name, place, born, pulse, creator, creator_step, span, late)
         life.last_end = born
         self.lives[id] = life
@@ -84,6 +90,9 @@ class Assembler:
         ready, waker_kind, waker, waker_step, waker_name = how
         life = self.lives.get(id)
         if life is None:
+            if self._over.get(id):
+                self.repeated += 1
+                return
             place = point if isinstance(point, Place) else UNKNOWN
             life = self.lives[id] = TaskLife(id, name, place, ready or start, late=True, steps=index)
             life.last_end = life.born
@@ -92,7 +101,9 @@ class Assembler:
             self.repeated += 1
             return
         if index > life.steps:
-            if life.unrecorded or life.late and not life.running:
+            if not ready:  # a bare yield: its own last end is not known
+                ready = start
+            if life.unrecorded:
                 life.unrecorded = False
             else:
                 life.missing += index - life.steps
@@ -117,6 +128,7 @@ class Assembler:
         )  # fmt: skip
         if state is not None:
             del self.lives[id]
+            self._over.put(id, True)
             life.state = state
         self._sink.stepped(life, step)
         if state is not None:

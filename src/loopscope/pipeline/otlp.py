@@ -18,6 +18,7 @@ _times = struct.Struct("<BQBQ").pack
 
 _KIND_INTERNAL = b"\x30\x01"
 _STATUS_ERROR = b"\x7a\x02\x18\x02"
+_VARINTS = [bytes((number,)) for number in range(128)]
 _INT64 = range(-(1 << 63), 1 << 63)
 
 
@@ -73,8 +74,9 @@ class Encoder:
     def __init__(self, anchor: Anchor) -> None:
         self._anchor = anchor
         self._names: dict[str, bytes] = {}
-        self._texts: dict[tuple[str, Any], bytes] = {}
-        self._keys: dict[str, bytes] = {}
+        self._texts: dict[tuple[str, str | int], bytes] = {}
+        self._doubles: dict[str, bytes] = {}
+        self._wholes: dict[tuple[str, int], bytes] = {}
 
     def span(self, span: Span) -> bytes:
         """The span as a field of ScopeSpans: spans' bytes may simply be joined."""
@@ -94,10 +96,17 @@ class Encoder:
         for key, value in span.attributes:
             kind = type(value)
             if kind is float:
-                head = self._keys.get(key) or self._head(key)
-                parts += (head, _double(value))
+                parts += (self._doubles.get(key) or self._double(key), _double(value))
+            elif kind is str:
+                parts.append(self._texts.get((key, value)) or self._text(key, value))
+            elif kind is int and 0 <= value < 1 << 14:
+                number = _VARINTS[value] if value < 128 else bytes((value & 127 | 128, value >> 7))
+                head = key, len(number)
+                parts += (self._wholes.get(head) or self._whole(head), number)
+            elif kind is int and value in _INT64:  # ids of threads: few
+                parts.append(self._texts.get((key, value)) or self._text(key, value))
             else:
-                parts.append(self._attribute(key, value))
+                parts.append(delimited(9, key_value(key, value)))
         if span.links:
             parts += [self._link(link) for link in span.links]
         if span.error:
@@ -114,24 +123,24 @@ class Encoder:
             found = self._names[name] = delimited(5, text(name)) + _KIND_INTERNAL
         return found
 
-    def _head(self, key: str) -> bytes:
+    def _double(self, key: str) -> bytes:
         """The bytes of a double attribute before the number: they have one length."""
         name = delimited(1, text(key))
-        head = self._keys[key] = b"\x4a" + varint(len(name) + 11) + name + b"\x12\x09\x21"
+        head = self._doubles[key] = b"\x4a" + varint(len(name) + 11) + name + b"\x12\x09\x21"
         return head
 
-    def _attribute(self, key: str, value: Any) -> bytes:
-        try:
-            found = self._texts.get((key, value)) if type(value) is str or type(value) is int else None
-        except TypeError:
-            found = None
-        if found is None:
-            found = delimited(9, key_value(key, value))
-            if type(value) is str or type(value) is int:
-                if len(self._texts) >= _CACHE_LIMIT:
-                    self._texts.clear()
-                self._texts[key, value] = found
-        return found
+    def _whole(self, head: tuple[str, int]) -> bytes:
+        """The same before an integer of so many bytes."""
+        key, length = head
+        name = delimited(1, text(key))
+        made = self._wholes[head] = b"\x4a" + varint(len(name) + 3 + length) + name + b"\x12" + varint(length + 1) + b"\x18"
+        return made
+
+    def _text(self, key: str, value: str | int) -> bytes:
+        if len(self._texts) >= _CACHE_LIMIT:
+            self._texts.clear()
+        made = self._texts[key, value] = delimited(9, key_value(key, value))
+        return made
 
     @staticmethod
     def _link(link: Link) -> bytes:

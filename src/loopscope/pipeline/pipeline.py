@@ -84,14 +84,15 @@ class Pipeline:
         held, self._held = self._held, []
         for span in held:
             outbox.put(span)
+        outbox.backdate(self._since)
         return outbox
 
     def _due(self) -> None:
         now = clock()
+        if self._outbox is None and self._held and now - self._since >= AGE:
+            self.open()
         if self._outbox is not None:
             self._outbox.due(now)
-        elif self._held and now - self._since >= AGE:
-            self.open()
 
     def round(self, final: bool = False) -> Iterator[None]:
         """Take every record that is there now, then what time brings. `final`: close what is open."""

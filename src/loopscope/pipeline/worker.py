@@ -89,12 +89,15 @@ class Worker:
             return not self._left
 
     def _run(self) -> None:
+        interval = SOON
         while self._goes_on():
-            self._wake.wait(INTERVAL)
+            self._wake.wait(interval)
             self._wake.clear()
+            interval = min(2 * interval, LATE)
             try:
                 until = clock() + SLICE
                 for _ in self._work():
+                    interval = SOON
                     if clock() >= until and not self._urgent:
                         time.sleep(PAUSE)
                         until = clock() + SLICE

@@ -75,12 +75,15 @@ def _main_is_over() -> None:
     runtime = _runtime()
     if runtime is not None:
         runtime.prepare()
+        private.restore_interrupt()
 
 
 def _at_exit() -> None:
     from loopscope.runtime import process
 
-    process.stop()
+    if process.current() is not None:
+        process.stop()
+        private.restore_interrupt()
 
 
 def _before_fork() -> None:

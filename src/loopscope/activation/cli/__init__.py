@@ -16,10 +16,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"loopscope {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     run.add(commands)
-    chosen = parser.parse_args(arguments)
-    code: int = chosen.call(chosen)
+    own, program = run.split(sys.argv[1:] if arguments is None else arguments)
+    chosen = parser.parse_args(own)
+    code: int = chosen.call(chosen, program)
     return code
 
 
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -38,20 +39,24 @@ def add(commands: Any) -> None:
         if field.name != "enabled":
             option = "--" + field.name.replace("_", "-")
             parser.add_argument(option, metavar="VALUE", help=_HELP.get(field.name, f"default {field.default}"))
-    parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does")
-    parser.add_argument("program", nargs=argparse.REMAINDER, metavar="app.py [args ...]")
-    parser.set_defaults(call=lambda chosen: _run(parser, chosen))
+    parser.set_defaults(call=lambda chosen, program: _run(parser, chosen, program))
 
 
-def _run(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> int:
-    if chosen.module is not None:
-        command = ["-m", chosen.module, *chosen.program]
-    elif not chosen.program:
+def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(arguments of `loopscope run`, the program's command line); every option of ours takes a value."""
+    if list(arguments[:1]) != ["run"]:
+        return list(arguments), []
+    at = 1
+    while at < len(arguments) and arguments[at] != "-m" and arguments[at].startswith("-"):
+        at += 1 if "=" in arguments[at] or arguments[at] in ("-h", "--help") else 2
+    return list(arguments[:at]), list(arguments[at:])
+
+
+def _run(parser: argparse.ArgumentParser, chosen: argparse.Namespace, command: list[str]) -> int:
+    if not command or command == ["-m"]:
         parser.error("name a program: app.py, or -m module")
-    elif not os.path.exists(chosen.program[0]):
-        parser.error(f"no such file: {chosen.program[0]}")
-    else:
-        command = chosen.program
+    if command[0] != "-m" and not os.path.exists(command[0]):
+        parser.error(f"no such file: {command[0]}")
     given = {f.name: getattr(chosen, f.name) for f in fields(Settings) if getattr(chosen, f.name, None) is not None}
     standard = Standard.load()
     keep = given.get("trace_file")

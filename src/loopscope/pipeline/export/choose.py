@@ -32,7 +32,7 @@ def choose(
         except OSError as error:
             logger.warning("loopscope cannot write its trace file %s: %s", settings.trace_file, error.strerror or error)
     if given is not None:
-        return [*targets, _exporter(given, anchor)]
+        return [*targets, _given(given, anchor)]
     if standard.exporters:
         for name in standard.exporters:
             if name != "none":
@@ -66,13 +66,9 @@ def _built(name: str, standard: Standard, anchor: Anchor) -> list[Target]:
 def _http(options: dict[str, Any], anchor: Anchor) -> Target:
     from loopscope.pipeline.export import otlp_http
 
-    exporter = otlp_http.OTLPSpanExporter(**options)
-    if otlp_http.takes_bytes(exporter):
-        first = [exporter]
-        return Bytes(
-            lambda: otlp_http.HttpSender(first.pop() if first else otlp_http.OTLPSpanExporter(**options)), anchor
-        )
-    return _exporter(exporter, anchor)
+    if otlp_http.takes_bytes():
+        return Bytes(lambda: otlp_http.HttpSender(otlp_http.OTLPSpanExporter(**options)), anchor)
+    return _exporter(otlp_http.OTLPSpanExporter(**options), anchor)
 
 
 def _grpc(options: dict[str, Any], anchor: Anchor) -> Target:
@@ -81,6 +77,15 @@ def _grpc(options: dict[str, Any], anchor: Anchor) -> Target:
     if otlp_grpc.takes_bytes():
         return Bytes(lambda: otlp_grpc.GrpcSender(otlp_grpc.RawExporter(**options)), anchor)
     return _exporter(otlp_grpc.OTLPSpanExporter(**options), anchor)
+
+
+def _given(exporter: SpanExporter, anchor: Anchor) -> Target:
+    """The exporter that was handed over; a stock OTLP one as another with its settings, that takes bytes."""
+    try:
+        like = _stock(exporter, anchor)
+    except Exception:
+        like = None
+    return like or _exporter(exporter, anchor)
 
 
 def _exporter(exporter: SpanExporter, anchor: Anchor, name: str = "") -> Target:
@@ -95,18 +100,26 @@ def _like(provider: Any, anchor: Anchor) -> list[Target]:
     """An exporter like the stock OTLP exporter that the application put into its provider in code."""
     try:
         for exporter in _exporters_of(provider):
-            module = type(exporter).__module__
-            if module == _HTTP:
-                from loopscope.pipeline.export import otlp_http
-
-                return [_http(otlp_http.settings_of(exporter), anchor)]
-            if module == _GRPC:
-                from loopscope.pipeline.export import otlp_grpc
-
-                return [_grpc(otlp_grpc.settings_of(exporter), anchor)]
+            target = _stock(exporter, anchor)
+            if target is not None:
+                return [target]
     except Exception as error:
         logger.warning("loopscope cannot read the settings of the application's exporter: %s", error)
     return []
+
+
+def _stock(exporter: Any, anchor: Anchor) -> Target | None:
+    """An exporter with the settings of this one, None where it is no stock OTLP exporter."""
+    kind = type(exporter)
+    if kind.__name__ == "OTLPSpanExporter" and kind.__module__ == _HTTP:
+        from loopscope.pipeline.export import otlp_http
+
+        return _http(otlp_http.settings_of(exporter), anchor)
+    if kind.__name__ == "OTLPSpanExporter" and kind.__module__ == _GRPC:
+        from loopscope.pipeline.export import otlp_grpc
+
+        return _grpc(otlp_grpc.settings_of(exporter), anchor)
+    return None
 
 
 def _exporters_of(provider: Any) -> list[Any]:

@@ -11,9 +11,9 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from loopscope.pipeline.export.targets import Quiet, private_random
 
 
-def takes_bytes(exporter: Any) -> bool:
+def takes_bytes() -> bool:
     """Whether this version has the client that sends serialized requests."""
-    return type(exporter) is OTLPSpanExporter and callable(getattr(getattr(exporter, "_client", None), "export", None))
+    return hasattr(stock, "_http") and callable(getattr(getattr(stock._http, "_OTLPHTTPClient", None), "export", None))
 
 
 def settings_of(exporter: Any) -> dict[str, Any]:

@@ -64,6 +64,11 @@ class Outbox:
             if len(batch.items) >= batch.target.size:
                 self._send(batch)
 
+    def backdate(self, since: int) -> None:
+        """What waits has been waiting since this clock reading."""
+        for batch in self._batches:
+            batch.since = since
+
     def due(self, now: int) -> None:
         """Send what is old enough."""
         for batch in self._batches:

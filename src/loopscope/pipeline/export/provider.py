@@ -7,7 +7,7 @@ from typing import Any
 
 import opentelemetry.trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import SpanKind
@@ -23,19 +23,36 @@ def global_provider() -> Any:
     return opentelemetry.trace._TRACER_PROVIDER
 
 
+def _plain_resource() -> Resource:
+    """What OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME say."""
+    try:
+        return OTELResourceDetector().detect()
+    except Exception:
+        return Resource.get_empty()
+
+
 class Provider:
     """Asks the application's provider, from the moment there is one."""
 
     def __init__(self, given: Any = None) -> None:
         self.given = given
         self._own: TracerProvider | None = None
+        #: the global provider as last seen, and what was chosen then
+        self._seen: Any = None
+        self._chosen: Any = None
         self._ids = Ids()
         #: errors of a sampler, an id generator or a resource detector
         self.errors = 0
 
     def sdk(self) -> Any:
         """The provider in use: given, the application's, or our own."""
-        for provider in (self.given, global_provider()):
+        found = global_provider()
+        if self._chosen is None or found is not self._seen:
+            self._seen, self._chosen = found, self._choose(found)
+        return self._chosen
+
+    def _choose(self, found: Any) -> Any:
+        for provider in (self.given, found):
             if isinstance(provider, TracerProvider):
                 return provider
         if self._own is None:
@@ -43,7 +60,7 @@ class Provider:
                 self._own = TracerProvider(shutdown_on_exit=False)
             except Exception:
                 self._fail("building a TracerProvider from the OTEL_* variables")
-                self._own = TracerProvider(resource=Resource.get_empty(), shutdown_on_exit=False)
+                self._own = TracerProvider(resource=_plain_resource(), shutdown_on_exit=False)
         return self._own
 
     def resource(self) -> Any:

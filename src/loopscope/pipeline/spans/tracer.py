@@ -18,7 +18,7 @@ from loopscope.model import (
     TaskLife,
 )
 from loopscope.pipeline.spans import describe
-from loopscope.pipeline.spans.recent import Recent
+from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans.span import Attributes, Link, Span
 from loopscope.pipeline.spans.traces import SECOND, Trace, Traces
 from loopscope.pipeline.spans.visit import Caps, Group, Visit
@@ -137,21 +137,18 @@ class Tracer:
     ) -> dict[int, tuple[Trace, list[SpanIdentity]]]:
         """The traces that the step works for, with the spans of each that were current, oldest first."""
         touched: dict[int, tuple[Trace, list[SpanIdentity]]] = {}
-        unsampled = False
         identities = step.activated if step.span is None else (step.span, *step.activated)
         for place, identity in enumerate(identities):
             activated = place > 0 or step.span is None
             trace = self.traces.of(identity, step.start, activated)
             if trace is None:
                 continue
-            if not trace.sampled:
-                unsampled = True
-            elif trace.trace_id in touched:
+            if trace.trace_id in touched:
                 touched[trace.trace_id][1].append(identity)
             else:
                 touched[trace.trace_id] = (trace, [identity])
-        if touched or unsampled:
-            return touched
+        if touched:  # whether a trace is sampled is known once the last of its spans is seen
+            return {trace_id: found for trace_id, found in touched.items() if found[0].sampled}
         home = self._home(life, notes, step.start)
         if home is not None and home.sampled:
             touched[home.trace_id] = (home, [])
@@ -427,14 +424,8 @@ class Tracer:
 
     def _cut(self, life: TaskLife, notes: Notes, visit: Visit, now: int) -> None:
         """Close a segment at the last change of state, and open the next one there."""
-        state, moment, told = WAITING, now, visit.segment
-        pulse = life.pulse
-        if pulse is not None:
-            if pulse.started:
-                state, moment = RUNNING, pulse.started
-            elif pulse.ready:
-                state, moment = READY, pulse.ready
-        moment = max(moment, visit.cursor)
+        state, moment = _state(life, now)
+        told, moment = visit.segment, max(moment, visit.cursor)
         if moment <= visit.start:
             return
         self._wait_until(visit, moment)
@@ -463,14 +454,24 @@ class Tracer:
         """Close everything that is open: nothing more will come."""
         for life in list(self.lives.values()):
             notes: Notes = life.notes
+            state, moment = _state(life, now)
             for visit in list(notes.visits.values()):
-                state = RUNNING if life.pulse is not None and life.pulse.started else WAITING
-                if state == WAITING:
-                    self._wait_until(visit, now)
+                self._wait_until(visit, moment)
                 self._close(life, visit, state)
             notes.visits = {}
             yield
         self.lives.clear()
+
+
+def _state(life: TaskLife, now: int) -> tuple[str, int]:
+    """The state of a living task, and the moment until which it waited."""
+    pulse = life.pulse
+    if pulse is not None:
+        if pulse.started:
+            return RUNNING, pulse.started
+        if pulse.ready:
+            return READY, pulse.ready
+    return WAITING, now
 
 
 def _in(identity: SpanIdentity | None, trace: Trace) -> bool:

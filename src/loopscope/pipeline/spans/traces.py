@@ -26,7 +26,7 @@ class Trace:
     """One trace and what it has taken so far."""
 
     __slots__ = (
-        "attributes", "born", "last_end", "lost", "next", "open", "own", "sampled", "spans", "trace_id",
+        "attributes", "born", "last_end", "local", "lost", "next", "open", "own", "sampled", "spans", "trace_id",
         "trace_state",
     )  # fmt: skip
 
@@ -46,6 +46,17 @@ class Trace:
         #: the application's local spans now open, and when the last one ended
         self.open = 0
         self.last_end = born
+        #: a local span of it was seen: what its sampler said counts, not the caller's flag
+        self.local = False
+
+    def heed(self, identity: SpanIdentity) -> None:
+        """Whether it is sampled, as its spans say: one local span that is makes it so."""
+        flag = bool(identity.trace_flags & 1)
+        if not identity.is_remote:
+            self.sampled = flag or self.local and self.sampled
+            self.local = True
+        elif not self.local:
+            self.sampled = flag
 
     def fresh(self, time: int) -> bool:
         """Whether a step at this time may still go here.
@@ -72,6 +83,7 @@ class Traces:
         trace = self._foreign.get(trace_id)
         if trace is None:
             trace = self._foreign[trace_id] = Trace(trace_id, False, True, time)
+        trace.sampled = trace.local = True
         trace.open += 1
 
     def ended(self, trace_id: int, time: int) -> None:
@@ -92,7 +104,7 @@ class Traces:
             self._foreign[identity.trace_id] = trace
         elif activated:
             trace.last_end = max(trace.last_end, time)
-        trace.sampled = bool(identity.trace_flags & 1)
+        trace.heed(identity)
         if trace.trace_state is None:
             trace.trace_state = identity.trace_state
         return trace if trace.fresh(time) else None

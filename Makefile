@@ -1,0 +1,36 @@
+# Two commands for a fresh machine: `make demo` and `make test`. `make check` is the quick loop.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check setup lint bench clean
+
+demo: setup  ## run the seed program with loopscope on, without any server, and show its timeline
+	$(BIN)/loopscope run examples/seed.py
+
+test: setup lint  ## run everything, against the real parts
+	$(BIN)/python -m pytest tests
+
+check: setup lint  ## the quick loop: no servers, no other Pythons, no CPython suite
+	$(BIN)/python -m pytest tests/unit tests/property tests/scenarios tests/views -x -q
+
+lint: setup
+	$(BIN)/ruff check src tests examples
+	$(BIN)/ruff format --check src tests examples
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup  ## what it costs, as ratios
+	$(BIN)/python -m tests.benchmarks
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("loopscope needs Python 3.10 or later, $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 10) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1' uv
+	$(BIN)/uv pip install -q --python $(BIN)/python --group dev -e .
+	touch $@
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,9 @@
+"""All that loopscope costs, printed: python -m tests.benchmarks."""
+
+from __future__ import annotations
+
+from tests.benchmarks import export, steps
+
+if __name__ == "__main__":
+    steps.report()
+    export.report()

@@ -1,0 +1,147 @@
+"""What export costs: a span downstream of the step against the stock way, a flood, and a timer's lateness meanwhile.
+
+Run it: python -m tests.benchmarks.export
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from loopscope import LoopscopeInstrumentor, runtime
+from tests.benchmarks.sink import Sink
+
+
+async def paced(rate: int, seconds: float) -> int:
+    """Steps at a steady rate, by many short-lived turns; how many were taken."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    taken = 0
+    while (now := loop.time()) < began + seconds:
+        due = int((now - began) * rate)
+        while taken < due:
+            taken += 1
+            await asyncio.sleep(0)
+        taken += 1
+        await asyncio.sleep(0.001)
+    return taken
+
+
+async def lateness(seconds: float) -> list[float]:
+    """How late a 1 ms timer fires, each time, in milliseconds."""
+    loop = asyncio.get_running_loop()
+    late = []
+    until = loop.time() + seconds
+    while (now := loop.time()) < until:
+        due = now + 0.001
+        await asyncio.sleep(0.001)
+        late.append((loop.time() - due) * 1e3)
+    return late
+
+
+def flood(url: str, rate: int, seconds: float) -> dict[str, float]:
+    """Export `rate` step spans a second: spans sent and lost, CPU of the process."""
+    LoopscopeInstrumentor().instrument(
+        span_exporter=OTLPSpanExporter(endpoint=url), max_steps_per_task_span=10_000_000, max_spans_per_trace=10_000_000
+    )
+    cpu, wall = time.process_time(), time.perf_counter()
+    taken = asyncio.run(paced(rate, seconds))
+    active = runtime.current()
+    assert active is not None
+    LoopscopeInstrumentor().uninstrument()
+    counts = active.statistics()
+    return {
+        "steps": taken + 1,
+        "exported": counts["spans.exported"],
+        "records dropped": counts["records.dropped"],
+        "spans dropped": sum(counts["spans.dropped"].values()),
+        "coalesced": counts["spans.coalesced"],
+        "cpu share": (time.process_time() - cpu) / (time.perf_counter() - wall),
+    }
+
+
+def ours(url: str, spans: int) -> float:
+    """CPU microseconds of the whole process per step span, from step to arrival."""
+    async def run() -> None:
+        for _ in range(spans):
+            await asyncio.sleep(0)
+
+    cpu = time.process_time()
+    asyncio.run(run())
+    bare = time.process_time() - cpu
+    LoopscopeInstrumentor().instrument(
+        span_exporter=OTLPSpanExporter(endpoint=url), max_steps_per_task_span=10_000_000, max_spans_per_trace=10_000_000
+    )
+    cpu = time.process_time()
+    asyncio.run(run())
+    LoopscopeInstrumentor().uninstrument()
+    return (time.process_time() - cpu - bare) / spans * 1e6
+
+
+def stock(url: str, spans: int) -> float:
+    """The same by `start_span` and `end`, a BatchSpanProcessor that drops nothing, and the stock exporter."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(
+        BatchSpanProcessor(OTLPSpanExporter(endpoint=url), max_queue_size=spans + 1, max_export_batch_size=512)
+    )
+    tracer = provider.get_tracer("stock")
+    attributes = {"asyncio.step.index": 1, "asyncio.step.outcome": "yielded", "thread.id": 1, "a": "b", "c": 0.5}
+    cpu = time.process_time()
+    for _ in range(spans):
+        tracer.start_span("step run", attributes=attributes).end()
+    provider.force_flush()
+    provider.shutdown()
+    return (time.process_time() - cpu) / spans * 1e6
+
+
+def timer(url: str | None, seconds: float) -> float:
+    """p99 lateness of a timer in milliseconds, bare or while 2,000 step spans a second are exported."""
+
+    async def main() -> list[float]:
+        load = asyncio.create_task(paced(2_000, seconds))
+        late = await lateness(seconds)
+        await load
+        return late
+
+    if url is not None:
+        LoopscopeInstrumentor().instrument(
+            span_exporter=OTLPSpanExporter(endpoint=url), max_steps_per_task_span=10_000_000
+        )
+    late = sorted(asyncio.run(main()))
+    if url is not None:
+        LoopscopeInstrumentor().uninstrument()
+    return late[int(len(late) * 0.99)]
+
+
+def apart(call: str) -> str:
+    """The result of one of these in a process of its own."""
+    code = f"from tests.benchmarks import export; print({call})"
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
+    ).stdout.strip()
+
+
+def report() -> None:
+    """Measure each in a process of its own, and print."""
+    with Sink() as sink:
+        url = f"{sink.url}/v1/traces"
+        print("10,000 a second for ten seconds:", apart(f"export.flood({url!r}, 10_000, 10.0)"))
+        print("arrived:", sink.counts())
+        spans = 20_000
+        mine = min(float(apart(f"export.ours({url!r}, {spans})")) for _ in range(3))
+        theirs = min(float(apart(f"export.stock({url!r}, {spans})")) for _ in range(3))
+        print(f"one step span, whole process: {mine:.1f} us; stock: {theirs:.1f} us; ratio {mine / theirs:.2f}")
+        bare = [float(apart("export.timer(None, 4.0)")) for _ in range(3)]
+        loaded = [float(apart(f"export.timer({url!r}, 4.0)")) for _ in range(3)]
+        print(f"p99 lateness of a 1 ms timer: bare {min(bare):.2f} ms, exporting 2,000 a second {min(loaded):.2f} ms")
+
+
+if __name__ == "__main__":
+    report()

@@ -1,0 +1,59 @@
+"""Guards on cost: ratios of one interleaved run, with room for noise; and nothing lost in a flood."""
+
+from __future__ import annotations
+
+import ast
+
+from tests.benchmarks import export, steps
+from tests.benchmarks.sink import Sink
+
+
+def best(limits: dict[str, float], tries: int = 3) -> dict[str, float]:
+    """Measure until all are within limits, a few times at most: a busy machine only ever makes it worse."""
+    found: dict[str, float] = {}
+    for _ in range(tries):
+        measured = steps.measure(repeats=8)
+        found = {key: min(measured[key], found.get(key, measured[key])) for key in limits}
+        if all(found[key] <= limit for key, limit in limits.items()):
+            break
+    return found
+
+
+def test_cost_of_a_step() -> None:
+    limits = {
+        "uvloop recorded, added / bare uvloop step": 2.5,
+        "asyncio recorded, added / bare uvloop step": 2.5,
+        "uvloop not recorded, added / bare uvloop step": 0.3 + 0.1,  # room for noise; `make bench` shows it
+        "asyncio not recorded, added / bare uvloop step": 0.3 + 0.1,
+    }
+    found = best(limits)
+    assert all(found[key] <= limit for key, limit in limits.items()), found
+
+
+def test_flood_over_http_loses_nothing() -> None:
+    with Sink() as sink:
+        told = ast.literal_eval(export.apart(f"export.flood('{sink.url}/v1/traces', 10_000, 10.0)"))
+        counts = sink.counts()
+    assert told["records dropped"] == told["spans dropped"] == told["coalesced"] == 0, told
+    assert told["steps"] > 90_000, told
+    assert counts == {"step": told["steps"], "task": 1}
+
+
+def test_a_span_costs_less_than_the_stock_way() -> None:
+    with Sink() as sink:
+        url = f"{sink.url}/v1/traces"
+        mine = min(float(export.apart(f"export.ours({url!r}, 10_000)")) for _ in range(2))
+        theirs = min(float(export.apart(f"export.stock({url!r}, 10_000)")) for _ in range(2))
+    assert mine < theirs, (mine, theirs)
+
+
+def test_a_timer_is_not_late_while_spans_are_exported() -> None:
+    """p99 of a 1 ms timer's lateness, at 2,000 spans a second: at most 1 ms above bare, the best of some tries."""
+    with Sink() as sink:
+        url = f"{sink.url}/v1/traces"
+        pairs = [(float(export.apart("export.timer(None, 2.0)")), float(export.apart(f"export.timer({url!r}, 2.0)")))]
+        while min(loaded for _, loaded in pairs) > min(bare for bare, _ in pairs) + 1.0 and len(pairs) < 5:
+            pairs.append(
+                (float(export.apart("export.timer(None, 2.0)")), float(export.apart(f"export.timer({url!r}, 2.0)")))
+            )
+    assert min(loaded for _, loaded in pairs) <= min(bare for bare, _ in pairs) + 1.0, pairs

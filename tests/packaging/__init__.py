@@ -1,0 +1,1 @@
+"""The built distribution: what is in it, how it installs, and how it switches itself on."""

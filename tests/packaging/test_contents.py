@@ -1,0 +1,79 @@
+"""What is in the wheel and in the sdist, and what the metadata say."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from email.parser import Parser
+
+from loopscope import __version__
+from tests.packaging.distribution import sdist, wheel
+from tests.processes.program import ROOT
+
+STARTUP = {"loopscope_autostart.py", "loopscope_autostart.pth", "loopscope_autostart.start"}
+
+
+def sources() -> set[str]:
+    """The package's files in the checkout, relative to src."""
+    found = {path.relative_to(ROOT / "src") for path in (ROOT / "src").rglob("*") if path.is_file()}
+    return {path.as_posix() for path in found if "__pycache__" not in path.parts}
+
+
+def in_wheel(name: str) -> str:
+    """A text file of the wheel's."""
+    with zipfile.ZipFile(wheel()) as archive:
+        return archive.read(name).decode()
+
+
+def test_wheel_has_the_package_and_the_startup_files() -> None:
+    with zipfile.ZipFile(wheel()) as archive:
+        names = set(archive.namelist())
+    info = f"loopscope-{__version__}.dist-info"
+    assert wheel().name == f"loopscope-{__version__}-py3-none-any.whl"
+    assert STARTUP <= sources()
+    assert {name for name in names if not name.startswith(f"{info}/")} == sources()
+    assert {f"{info}/METADATA", f"{info}/entry_points.txt", f"{info}/licenses/LICENSE"} <= names
+    assert "loopscope/py.typed" in names
+
+
+def test_sdist_has_what_builds_and_tests_it_and_nothing_else() -> None:
+    with tarfile.open(sdist()) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {f"src/{name}" for name in sources()} <= names
+    assert {"pyproject.toml", "README.md", "LICENSE", "Makefile", "tests/conftest.py"} <= names
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
+    expected = {"src", "tests", "examples", "deploy"}
+    files = {"pyproject.toml", "README.md", "LICENSE", "Makefile", "CHANGELOG.md", "ARCHITECTURE.md"}
+    made = {"PKG-INFO", ".gitignore"}
+    assert {name.split("/")[0] for name in names} <= expected | files | made
+
+
+def test_startup_file_is_one_line_that_tests_the_variable_first() -> None:
+    """An error in it would print a traceback at every start of Python."""
+    (line,) = in_wheel("loopscope_autostart.pth").splitlines()
+    assert line.startswith('import os; os.environ.get("OTEL_PYTHON_LOOPSCOPE_ENABLED") and ')
+    assert in_wheel("loopscope_autostart.start").splitlines() == ["loopscope_autostart:main"]
+
+
+def test_metadata() -> None:
+    metadata = Parser().parsestr(in_wheel(f"loopscope-{__version__}.dist-info/METADATA"))
+    assert (metadata["Name"], metadata["Version"], metadata["Requires-Python"]) == ("loopscope", __version__, ">=3.10")
+    assert metadata["License-Expression"] == "Apache-2.0"
+    # Ranges, not pins: contrib packages pin the SDK exactly.
+    assert sorted(metadata.get_all("Requires-Dist") or []) == [
+        "opentelemetry-api<2,>=1.40",
+        "opentelemetry-exporter-otlp<2,>=1.40",
+        "opentelemetry-instrumentation<1,>=0.61b0",
+        "opentelemetry-sdk<2,>=1.40",
+        "opentelemetry-semantic-conventions<1,>=0.61b0",
+        "wrapt<3,>=1.15",
+    ]
+
+
+def test_entry_points() -> None:
+    """The instrumentor's is never `asyncio`: that is the contrib package's."""
+    assert in_wheel(f"loopscope-{__version__}.dist-info/entry_points.txt").split() == [
+        *("[console_scripts]", "loopscope", "=", "loopscope.activation.cli:main"),
+        *("[opentelemetry_instrumentor]", "loopscope", "="),
+        "loopscope.activation.instrumentor:LoopscopeInstrumentor",
+    ]

@@ -1,0 +1,79 @@
+"""Wheel, editable checkout and sdist, each in a fresh environment: the variable alone brings the spans; nothing stays."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.ground.receiver import Receiver
+from tests.packaging.distribution import HERE, JOB, LINES, UV, sdist, wheel, with_uvloop
+from tests.ground.pythons import VERSIONS
+from tests.processes.program import ROOT, run, to
+from tests.support import Story
+
+KINDS: dict[str, Callable[[], list[str]]] = {
+    "wheel": lambda: [str(wheel())],
+    "editable": lambda: ["--no-build-isolation", "--editable", str(ROOT)],
+    "sdist": lambda: ["--no-build-isolation", str(sdist())],
+}
+
+#: what the start-up file calls is called twice more; prints how often, and how many import hooks that left
+AGAIN = """
+import loopscope_autostart, site, sys
+calls, original = [], loopscope_autostart.main
+loopscope_autostart.main = lambda: calls.append(original())
+for _ in range(2):
+    for folder in site.getsitepackages():
+        site.addsitedir(folder, set())
+print(len(calls), [type(found).__module__ for found in sys.meta_path].count("loopscope.activation.startup"))
+"""
+
+
+def ours(environment: Path) -> list[str]:
+    """The files and folders of an environment that are loopscope's by name."""
+    return sorted(str(path.relative_to(environment)) for path in environment.rglob("*loopscope*"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_installs_works_and_uninstalls(kind: str, tmp_path: Path) -> None:
+    environment = tmp_path / "environment"
+    python = str(environment / "bin" / "python")
+    subprocess.run([*UV, "venv", "--python", HERE.executable, environment], check=True)
+    if kind != "wheel":
+        # What builds it must be there, for these are built in the environment itself.
+        subprocess.run([*UV, "pip", "install", "--python", python, "hatchling"], check=True)
+    subprocess.run([*UV, "pip", "install", "--python", python, *KINDS[kind]()], check=True)
+    with Receiver() as receiver:
+        ended = run(JOB, to(receiver), python=python)
+        story = Story(list(receiver.spans()))
+    assert (ended.code, ended.out, ended.err, story.lines()) == (0, "", "", LINES)
+    assert ours(environment) != []
+    subprocess.run([sys.executable, "-m", "pip", "--python", python, "uninstall", "-q", "-y", "loopscope"], check=True)
+    assert ours(environment) == []
+    ended = run(JOB, to(receiver), python=python)
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+
+
+def test_startup_file_sorts_after_the_path_file_of_an_editable_install(tmp_path: Path) -> None:
+    """Files are run in this order, and loopscope_autostart must be importable by then."""
+    target = tmp_path / "target"
+    options = ["--no-deps", "--target", target, "--no-build-isolation", "--editable", ROOT]
+    subprocess.run([*UV, "pip", "install", "--python", HERE.executable, *options], check=True)
+    first, second = sorted(path.name for path in target.glob("*.pth"))
+    assert first.startswith("_editable_impl_loopscope")
+    assert second == "loopscope_autostart.pth"
+    assert [path.name for path in target.glob("*.start")] == ["loopscope_autostart.start"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_startup_file_may_run_again(version: str) -> None:
+    """In a virtual environment it runs twice on 3.10 to 3.13 anyway."""
+    with Receiver() as receiver:
+        ended = run(AGAIN + JOB, to(receiver), python=with_uvloop(version))
+        story = Story(list(receiver.spans()))
+    assert (ended.code, ended.out, ended.err) == (0, "2 1\n", "")
+    assert story.lines() == LINES

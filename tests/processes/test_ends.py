@@ -1,0 +1,168 @@
+"""How a process ends: what was recorded arrives, and the end is the one that it has without loopscope."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.ground.receiver import Protocol, Receiver
+from tests.processes.program import PROTOCOLS, Ended, Program, assert_unique, clean, run, to
+from tests.support import Story
+
+JOB = """
+import asyncio, os, signal, sys, time
+async def job():
+    await asyncio.sleep(0.01)
+    {end}
+asyncio.run(job())
+"""
+FIRST = "job 0: start > suspended asyncio.sleep"
+
+#: what the second step does: exit code, the steps that arrive, state and error of the task
+ENDS: dict[str, tuple[int, list[str], str, str | None]] = {
+    "return": (0, [FIRST, "job 1: timer > returned"], "returned", None),
+    "sys.exit(3)": (3, [FIRST, "job 1: timer > raised"], "raised", "SystemExit"),
+    "1 / 0": (1, [FIRST, "job 1: timer > raised"], "raised", "ZeroDivisionError"),
+    "raise KeyboardInterrupt": (-signal.SIGINT, [FIRST, "job 1: timer > raised"], "raised", "KeyboardInterrupt"),
+    # the process dies within the second step
+    "signal.raise_signal(signal.SIGTERM)": (-signal.SIGTERM, [FIRST], "running", None),
+    "os.kill(os.getpid(), signal.SIGTERM)": (-signal.SIGTERM, [FIRST], "running", None),
+    "os.kill(os.getpid(), signal.SIGKILL)": (-signal.SIGKILL, [FIRST], "running", None),
+}
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+def assert_ended_as_without(ended: Ended, plain: Ended) -> None:
+    """The same exit code, output and last line of a traceback."""
+    assert (ended.code, ended.out) == (plain.code, plain.out)
+    assert ended.err.splitlines()[-1:] == plain.err.splitlines()[-1:]
+    assert ended.told == []
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("end", ENDS)
+def test_short_program(receiver: Receiver, protocol: Protocol, end: str) -> None:
+    """All of it is shorter than the delay after which a batch is sent."""
+    code, lines, state, error = ENDS[end]
+    ended = run(JOB.format(end=end), to(receiver, protocol))
+    assert_ended_as_without(ended, run(JOB.format(end=end), clean()))
+    assert ended.code == code
+    story = Story(list(receiver.spans()))
+    assert story.lines() == lines
+    [task] = story.tasks
+    assert (task.attributes["asyncio.task.state"], task.attributes.get("error.type")) == (state, error)
+    assert {span.protocol for span in receiver.spans()} == {protocol}
+    assert_unique(receiver.spans())
+
+
+def test_interrupt_from_the_keyboard(receiver: Receiver) -> None:
+    waiting = "asyncio.get_running_loop().call_soon(lambda: print('ready', flush=True)); await asyncio.sleep(30)"
+    ended = []
+    for environment in (clean(), to(receiver)):
+        program = Program(JOB.format(end=waiting), environment)
+        assert program.hear() == "ready"
+        program.signal(signal.SIGINT)
+        ended.append(program.end())
+    assert_ended_as_without(ended[1], ended[0])
+    story = Story(list(receiver.spans()))
+    assert story.lines() == [
+        FIRST,
+        "job 1: timer > suspended asyncio.sleep",
+        "job 2: cancel by Runner._on_sigint > cancelled",
+    ]
+    assert story.task("job").attributes["asyncio.task.state"] == "cancelled"
+
+
+def test_immediate_exit_loses_and_does_not_hang(receiver: Receiver) -> None:
+    ended = run(JOB.format(end="os._exit(4)"), to(receiver), timeout=10)
+    assert (ended.code, ended.out, ended.err) == (4, "", "")
+    assert receiver.spans() == []
+
+
+def test_caught_signal_is_only_a_signal(receiver: Receiver) -> None:
+    """A program that handles the SIGTERM it raises goes on, recorded to its end."""
+    source = """
+    import asyncio, signal
+    signal.signal(signal.SIGTERM, lambda number, frame: print("caught"))
+    async def job():
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.sleep(0)
+    asyncio.run(job())
+    """
+    ended = run(source, to(receiver))
+    assert (ended.code, ended.out, ended.told) == (0, "caught\n", [])
+    assert Story(list(receiver.spans())).lines() == ["job 0: start > yielded", "job 1: yield > returned"]
+
+
+LATE = """
+import asyncio, threading
+begun = threading.Event()
+async def late():
+    begun.set()
+    for _ in range(20):
+        await asyncio.sleep(0.01)
+threading.Thread(target=asyncio.run, args=(late(),)).start()
+"""
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_loop_in_a_thread_that_outlives_the_main_one(receiver: Receiver, protocol: Protocol) -> None:
+    """Its steps come after the main program's end, when thread pools are closed already."""
+    ended = run(LATE + "begun.wait()", to(receiver, protocol))
+    assert (ended.code, ended.err) == (0, "")
+    story = Story(list(receiver.spans()))
+    assert story.task("late").attributes["asyncio.task.step.count"] == 21
+    assert len(story.steps_of("late")) == 21
+
+
+def test_first_loop_after_the_end_of_the_main_program(receiver: Receiver) -> None:
+    """Resource detectors need a thread pool, and there is none any more: told once, the name of the service stays."""
+    ended = run(LATE, to(receiver, OTEL_SERVICE_NAME="late"))
+    assert ended.code == 0
+    assert ended.told[:1] == ["loopscope: building a TracerProvider from the OTEL_* variables failed; going on without"]
+    story = Story(list(receiver.spans()))
+    assert story.task("late").attributes["asyncio.task.step.count"] == 21
+    assert {span.resource["service.name"] for span in story.spans} == {"late"}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("rest", ["time.sleep(1.5)", "busy(1.5)", "asyncio.run(asyncio.sleep(1.5))"])
+def test_spans_leave_within_a_second(receiver: Receiver, protocol: Protocol, rest: str) -> None:
+    """Of their end, while the program goes on: in its loop, without one, and computing."""
+    source = f"""
+    import asyncio, time
+    def busy(seconds):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            pass
+    async def tick():
+        await asyncio.sleep(0.01)
+    async def main():
+        for _ in range(4):
+            await asyncio.create_task(tick())
+            await asyncio.sleep(0.25)
+    asyncio.run(main())
+    print("ran", flush=True)
+    {rest}
+    print("done", flush=True)
+    input()
+    """
+    program = Program(source, to(receiver, protocol))
+    assert [program.hear(), program.hear()] == ["ran", "done"]
+    offset = time.time() - time.monotonic()
+    # 4 ticks of a task and two steps, main with nine
+    ours = [s for s in receiver.spans() if s.name.split()[-1] in ("tick", "main")]
+    assert len(ours) == 4 * 3 + 1 + 9
+    late = {f"{s.name} {s.end}": s.arrived + offset - s.end / 1e9 for s in ours}
+    assert max(late.values()) < 1.0, late
+    program.say("")
+    assert program.end().told == []
+    assert_unique(receiver.spans())

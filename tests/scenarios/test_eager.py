@@ -1,0 +1,197 @@
+"""Eager tasks: the first step runs inside the creator's, before create_task returns."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import pytest
+
+from tests.scenarios.tasks import quick
+from tests.support import Story, check_sums, family, record
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")
+
+# uvloop 0.23: eager on 3.12, a TypeError on 3.13, silently not eager on 3.14 and later: see test_uvloop.
+
+
+def _eager(main: Any) -> Story:
+    async def with_factory() -> Any:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        try:
+            return await main()
+        finally:
+            asyncio.get_running_loop().set_task_factory(None)
+
+    story = record(with_factory)
+    check_sums(story)
+    return story
+
+
+def _inside(story: Story, inner: str, outer: str) -> bool:
+    first, holder = story.steps_of(inner)[0], story.steps_of(outer)[0]
+    return holder.start <= first.start and first.end <= holder.end
+
+
+def test_finished_in_the_first_step() -> None:
+    async def main() -> str:
+        task = asyncio.create_task(quick(), name="eager")
+        assert task.done()
+        return await task
+
+    story = _eager(main)
+    assert story.result == "quick"  # type: ignore[attr-defined]
+    assert story.lines() == ["with_factory 0: start > returned", "quick 0: start by with_factory > returned"]
+    assert family(story) == ["with_factory: returned", "quick: returned under with_factory by with_factory"]
+    assert story.task("quick").attributes["asyncio.task.name"] == "eager"
+    assert story.steps_of("quick")[0].attributes["asyncio.step.ready.duration"] == 0
+    assert _inside(story, "quick", "with_factory")
+
+
+def test_suspended_in_the_first_step() -> None:
+    async def waiter(event: asyncio.Event) -> None:
+        await event.wait()
+
+    async def main() -> None:
+        event = asyncio.Event()
+        task = asyncio.create_task(waiter(event))
+        await asyncio.sleep(0)
+        event.set()
+        await task
+
+    story = _eager(main)
+    assert story.lines() == [
+        "with_factory 0: start > yielded",
+        "waiter 0: start by with_factory > suspended asyncio.Event.wait",
+        "with_factory 1: yield > suspended task waiter",
+        "waiter 1: task by with_factory > returned",
+        "with_factory 2: task by waiter > returned",
+    ]
+    assert family(story) == ["with_factory: returned", "waiter: returned under with_factory by with_factory"]
+    assert _inside(story, "waiter", "with_factory")
+
+
+def test_yielded_in_the_first_step() -> None:
+    async def yielding() -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        await asyncio.create_task(yielding())
+
+    assert _eager(main).lines() == [
+        "with_factory 0: start > suspended task yielding",
+        "yielding 0: start by with_factory > yielded",
+        "yielding 1: yield > returned",
+        "with_factory 1: task by yielding > returned",
+    ]
+
+
+def test_raised_in_the_first_step() -> None:
+    async def failing() -> None:
+        raise LookupError
+
+    async def main() -> None:
+        with pytest.raises(LookupError):
+            await asyncio.create_task(failing())
+
+    story = _eager(main)
+    assert story.lines() == ["with_factory 0: start > returned", "failing 0: start by with_factory > raised"]
+    assert family(story)[1] == "failing: raised ERROR LookupError under with_factory by with_factory"
+
+
+def test_nested() -> None:
+    async def inner() -> None:
+        await asyncio.sleep(0.001)
+
+    async def outer() -> None:
+        await asyncio.create_task(inner())
+
+    async def main() -> None:
+        await asyncio.create_task(outer())
+
+    story = _eager(main)
+    assert story.lines() == [
+        "with_factory 0: start > suspended task outer",
+        "outer 0: start by with_factory > suspended task inner",
+        "inner 0: start by outer > suspended asyncio.sleep",
+        "inner 1: timer > returned",
+        "outer 1: task by inner > returned",
+        "with_factory 1: task by outer > returned",
+    ]
+    assert family(story) == [
+        "with_factory: returned",
+        "outer: returned under with_factory by with_factory",
+        "inner: returned under outer by outer",
+    ]
+    assert _inside(story, "inner", "outer") and _inside(story, "outer", "with_factory")
+
+
+def test_children_created_after_the_factory_was_taken_off() -> None:
+    async def child() -> None:
+        pass
+
+    async def parent() -> None:
+        asyncio.get_running_loop().set_task_factory(None)
+        await asyncio.create_task(child())
+
+    async def main() -> None:
+        await asyncio.create_task(parent())
+
+    story = _eager(main)
+    assert story.lines() == [
+        "with_factory 0: start > suspended task parent",
+        "parent 0: start by with_factory > suspended task child",
+        "child 0: start by parent > returned",
+        "parent 1: task by child > returned",
+        "with_factory 1: task by parent > returned",
+    ]
+    assert family(story)[2] == "child: returned under parent by parent"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="create_task takes eager_start since 3.14")
+def test_eager_start() -> None:
+    async def main() -> None:
+        assert asyncio.create_task(quick(), eager_start=True).done()  # type: ignore[call-arg]
+        await asyncio.create_task(quick())
+
+    story = record(main)
+    assert story.lines() == [
+        "main 0: start > suspended task quick",
+        "quick 0: start by main > returned",
+        "quick 0: start by main > returned",
+        "main 1: task by quick > returned",
+    ]
+    assert [task.parent_id for task in story.tasks[1:]] == [story.task("main").span_id] * 2
+    check_sums(story)
+
+
+def test_task_made_directly() -> None:
+    async def main() -> None:
+        task = asyncio.Task(quick(), loop=asyncio.get_running_loop(), eager_start=True)
+        assert task.done()
+        await asyncio.sleep(0)
+
+    story = record(main)
+    check_sums(story)
+    # No call that could be seen: asyncio.Task itself is not touched.
+    assert story.lines() == ["main 0: start > yielded", "main 1: yield > returned"]
+
+
+def test_awaits_in_the_first_step_and_is_cancelled() -> None:
+    async def waiter() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def main() -> None:
+        task = asyncio.create_task(waiter())
+        task.cancel()
+        await asyncio.wait([task])
+
+    story = _eager(main)
+    assert story.lines() == [
+        "with_factory 0: start > suspended asyncio.wait",
+        "waiter 0: start by with_factory > suspended asyncio.Future",
+        "waiter 1: cancel by with_factory > cancelled",
+        "with_factory 1: callback by _on_completion > returned",
+    ]
+    assert family(story)[1] == "waiter: cancelled under with_factory by with_factory"

@@ -1,0 +1,1 @@
+"""Servers of the kind that people run; each is a program of its own, told what to do by its clients."""
