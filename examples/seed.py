@@ -1,3 +1,5 @@
+"""Who runs when? Two tasks on one thread: run it by `loopscope run examples/seed.py`."""
+
 import asyncio
 async def model_gen(task, seconds):
     print("enter " + task);    await asyncio.sleep(seconds)

@@ -89,6 +89,10 @@ class Pulse(Protocol):
     ready: int
     #: when its current step started; 0 while it is not running
     started: int
+    #: index of its current step, or of the next one
+    index: int
+    #: it is not to be recorded at all
+    excluded: bool
 
 
 # ---------------------------------------------------------------- records

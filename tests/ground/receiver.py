@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,13 +38,17 @@ class ReceivedSpan(spans.Span):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedRequest:
-    """One export call, answered or not; `encoding` and `size` (bytes on the wire) are known for HTTP only."""
+    """One export call, answered or not; `encoding` and `size` (bytes on the wire) are known for HTTP only.
+
+    `headers` has lower-case names: HTTP's headers or gRPC's metadata.
+    """
 
     protocol: Protocol
     spans: int
     encoding: str
     size: int
     arrived: float
+    headers: Mapping[str, str]
 
 
 class Receiver:
@@ -119,7 +123,14 @@ class Receiver:
                 raise TimeoutError(f"after {timeout} s there were {len(self._requests)} requests")
             return list(self._requests)
 
-    def take(self, request: ExportTraceServiceRequest, protocol: Protocol, encoding: str, size: int) -> Mode | None:
+    def take(
+        self,
+        request: ExportTraceServiceRequest,
+        protocol: Protocol,
+        headers: Mapping[str, str],
+        encoding: str = "",
+        size: int = 0,
+    ) -> Mode | None:
         """Deal with one call in the present mode, which is returned; None if the receiver closed meanwhile."""
         mode, arrived = self.mode, time.monotonic()
         received = list(_flatten(request, protocol, arrived))
@@ -127,7 +138,14 @@ class Receiver:
             if self._closing.is_set():
                 return None
             self._requests.append(
-                ReceivedRequest(protocol=protocol, spans=len(received), encoding=encoding, size=size, arrived=arrived)
+                ReceivedRequest(
+                    protocol=protocol,
+                    spans=len(received),
+                    encoding=encoding,
+                    size=size,
+                    arrived=arrived,
+                    headers=headers,
+                )
             )
             if mode == "accept":
                 self._spans += received
@@ -140,7 +158,8 @@ class Receiver:
 
 def _grpc_server(receiver: Receiver, port: int) -> tuple[grpc.Server, int]:
     def export(request: ExportTraceServiceRequest, context: grpc.ServicerContext) -> ExportTraceServiceResponse:
-        if receiver.take(request, "grpc", "", 0) != "accept":
+        metadata = {pair.key: pair.value for pair in context.invocation_metadata() if isinstance(pair.value, str)}
+        if receiver.take(request, "grpc", metadata) != "accept":
             context.abort(grpc.StatusCode.UNAVAILABLE, "refused by the test")
         return ExportTraceServiceResponse()
 
@@ -181,7 +200,8 @@ class _HttpHandler(BaseHTTPRequestHandler):
         if self.headers.get("Content-Type") != "application/x-protobuf" or encoding not in self.decoders:
             return self._answer(415)
         request = ExportTraceServiceRequest.FromString(self.decoders[encoding](body))
-        match self.server.receiver.take(request, "http", encoding, len(body)):
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        match self.server.receiver.take(request, "http", headers, encoding, len(body)):
             case "accept":
                 self._answer(200, ExportTraceServiceResponse().SerializeToString())
             case "refuse":

@@ -33,9 +33,7 @@ def built() -> Path:
     """A folder with the sdist of this checkout, and the wheel made from that sdist."""
     folder = Path(tempfile.mkdtemp(prefix="loopscope-dist-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    subprocess.run(
-        [*UV, "build", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder, ROOT], check=True
-    )
+    subprocess.run([*UV, "build", "--python", sys.executable, "--out-dir", folder, ROOT], check=True)
     return folder
 
 

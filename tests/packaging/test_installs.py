@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.ground.pythons import VERSIONS
 from tests.ground.receiver import Receiver
 from tests.packaging.distribution import HERE, JOB, LINES, UV, sdist, wheel, with_uvloop
-from tests.ground.pythons import VERSIONS
 from tests.processes.program import ROOT, run, to
 from tests.support import Story
 
 KINDS: dict[str, Callable[[], list[str]]] = {
     "wheel": lambda: [str(wheel())],
-    "editable": lambda: ["--no-build-isolation", "--editable", str(ROOT)],
-    "sdist": lambda: ["--no-build-isolation", str(sdist())],
+    "editable": lambda: ["--editable", str(ROOT)],
+    "sdist": lambda: [str(sdist())],
 }
 
 #: what the start-up file calls is called twice more; prints how often, and how many import hooks that left
@@ -43,9 +43,6 @@ def test_installs_works_and_uninstalls(kind: str, tmp_path: Path) -> None:
     environment = tmp_path / "environment"
     python = str(environment / "bin" / "python")
     subprocess.run([*UV, "venv", "--python", HERE.executable, environment], check=True)
-    if kind != "wheel":
-        # What builds it must be there, for these are built in the environment itself.
-        subprocess.run([*UV, "pip", "install", "--python", python, "hatchling"], check=True)
     subprocess.run([*UV, "pip", "install", "--python", python, *KINDS[kind]()], check=True)
     with Receiver() as receiver:
         ended = run(JOB, to(receiver), python=python)
@@ -61,7 +58,7 @@ def test_installs_works_and_uninstalls(kind: str, tmp_path: Path) -> None:
 def test_startup_file_sorts_after_the_path_file_of_an_editable_install(tmp_path: Path) -> None:
     """Files are run in this order, and loopscope_autostart must be importable by then."""
     target = tmp_path / "target"
-    options = ["--no-deps", "--target", target, "--no-build-isolation", "--editable", ROOT]
+    options = ["--no-deps", "--target", target, "--editable", ROOT]
     subprocess.run([*UV, "pip", "install", "--python", HERE.executable, *options], check=True)
     first, second = sorted(path.name for path in target.glob("*.pth"))
     assert first.startswith("_editable_impl_loopscope")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.ground.ports import free_ports
-from tests.ground.receiver import ReceivedSpan, Receiver
+from tests.ground.receiver import Protocol, ReceivedSpan, Receiver
 from tests.processes.program import ROOT, Ended, Program, to
 
 #: (trace, task name) -> the indexes of the task's steps that are told in the trace
@@ -87,13 +87,13 @@ class Outcome:
 
 
 @contextmanager
-def serving(module: str, *arguments: str, **environment: str) -> Iterator[Served]:
+def serving(module: str, *arguments: str, protocol: Protocol = "http", **environment: str) -> Iterator[Served]:
     """A server of tests.servers.apps, with loopscope switched on by its environment; ended by TERM."""
     (port,) = free_ports(1)
     with Receiver() as receiver:
         program = Program(
             f"from tests.servers.apps.{module} import main; main()",
-            to(receiver, PYTHONPATH=str(ROOT), OTEL_SERVICE_NAME=module, **environment),
+            to(receiver, protocol, PYTHONPATH=str(ROOT), OTEL_SERVICE_NAME=module, **environment),
             python=sys.executable,
             arguments=[str(port), *arguments],
         )

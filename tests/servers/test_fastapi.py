@@ -94,7 +94,9 @@ def test_requests_interleave_on_one_loop(outcome: Outcome) -> None:
 def test_a_visit_stands_under_the_server_span(outcome: Outcome) -> None:
     for entry in outcome.journal:
         if entry["sampled"]:
-            visits = [v for v in outcome.visits(entry["trace_id"]) if v.attributes["asyncio.task.name"] == entry["task"]]
+            visits = [
+                v for v in outcome.visits(entry["trace_id"]) if v.attributes["asyncio.task.name"] == entry["task"]
+            ]
             (server,) = [s for s in outcome.theirs if s.trace_id == entry["trace_id"] and s.kind == "SERVER"]
             assert [visit.parent_id for visit in visits] == [server.span_id], entry["label"]
             assert visits[0].attributes["asyncio.task.step.count"] == len(

@@ -15,7 +15,10 @@ SINGLE, SLEEPS, PIECES, DROPPED, MANY = range(101, 106)
 @pytest.fixture(scope="module", params=LOOPS)
 def outcome(request: pytest.FixtureRequest) -> Outcome:
     """All that the tests of this file need, from one server: they only read."""
-    with serving("rpc", request.param) as served, grpc.insecure_channel(f"127.0.0.1:{served.port}") as channel:
+    with (
+        serving("rpc", request.param, protocol="grpc") as served,
+        grpc.insecure_channel(f"127.0.0.1:{served.port}") as channel,
+    ):
 
         def call(method: str, payload: bytes, trace: int, sampled: bool = True) -> None:
             at_once = channel.unary_unary(f"/Demo/{method}").future(payload, metadata=_metadata(trace, sampled))

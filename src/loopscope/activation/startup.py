@@ -114,7 +114,9 @@ def begin() -> None:
     try:
         from loopscope.activation.instrumentor import LoopscopeInstrumentor
 
-        LoopscopeInstrumentor().instrument()
+        instrumentor = LoopscopeInstrumentor()
+        if not instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.instrument()
     except Exception:
         import logging
 

@@ -39,6 +39,7 @@ from loopscope.model import (
     STEP,
     SUSPENDED,
     TASK,
+    THREAD,
     TIMER,
     YIELD,
     YIELDED,
@@ -55,6 +56,8 @@ logger = logging.getLogger("loopscope")
 How = tuple[int, str, int, int, str | None]
 
 _YIELD: How = (0, YIELD, 0, 0, None)
+
+_CANCELLING = private.CANCELLING
 
 #: attributes that we hang on the application's objects
 LIFE, GUARD, DUE, LOOP = "_loopscope", "_loopscope_guard", "_loopscope_due", "_loopscope_loop"
@@ -97,8 +100,8 @@ class Life:
         self.span: SpanIdentity | None = None
         #: spans activated during the running step
         self.activated: list[SpanIdentity] | None = None
-        #: `task.cancelling()` as last seen; -1 while no cancellation was seen
-        self.cancels = -1
+        #: `task.cancelling()` at the end of its last step
+        self.cancels = 0
 
 
 class Guard:
@@ -336,6 +339,8 @@ class Core:
                 kind = CANCEL
                 if name.endswith(private.ON_TIMEOUT):
                     name = "timeout"
+            if kind is THREAD:
+                name = getattr(future, awaits.LABEL, name)
             since = callback.since
             return (since if 0 < since < now else now), kind, callback.waker, callback.waker_step, name
         due = getattr(future, DUE, 0)
@@ -356,8 +361,7 @@ class Core:
             return False
         if not private.CANCELLING:
             return True
-        seen, life.cancels = life.cancels, task.cancelling()
-        return life.cancels > max(seen, 0)
+        return bool(task.cancelling() > life.cancels)
 
     # ------------------------------------------------------------ running
 
@@ -385,7 +389,7 @@ class Core:
             outcome = YIELDED
             awaiting, place, lasti = point(task, None)
         else:
-            outcome, state, error = self._ending(task, life, doomed or (args and args[0].cancelled()))
+            outcome, state, error = self._ending(task, life, doomed or private.was_cancelled(args))
         if life.thread != here.ident:
             life.thread, life.where = here.ident, Where(here.ident, here.name, life.loop)
         activated = life.activated
@@ -393,7 +397,7 @@ class Core:
             life.activated = None
         index = life.index
         life.index = index + 1
-        if life.cancels >= 0:
+        if _CANCELLING:
             life.cancels = task.cancelling()
         span = life.span
         after = self.current()
@@ -417,7 +421,7 @@ class Core:
     def _ending(task: Any, life: Life, thrown: bool) -> tuple[str, str, str | None]:
         """(the coroutine's own outcome, the task's state, the type of the error)."""
         if task.cancelled():
-            own = not thrown and private.CANCELLING and task.cancelling() > max(life.cancels, 0)
+            own = not thrown and private.CANCELLING and task.cancelling() > life.cancels
             return RETURNED if own else CANCELLED, CANCELLED, None
         error = private.failure(task)
         if error is None:
@@ -573,8 +577,8 @@ class Core:
     def fail(self) -> None:
         """An error of our own, being handled now: switch off, say it once, let the host go on."""
         self.errors += 1
-        if self.on:
-            self.on = False
+        self.on = False
+        if self.errors == 1:
             logger.exception("loopscope stopped recording after an error of its own; the application goes on")
             self.failed()
 

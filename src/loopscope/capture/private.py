@@ -48,6 +48,17 @@ def failure(task: Any) -> BaseException | None:
     return task._exception  # type: ignore[no-any-return]
 
 
+def was_cancelled(args: tuple[Any, ...]) -> bool:
+    """Whether a step that is called with these arguments throws a cancellation into the coroutine.
+
+    gather() sets a CancelledError as an exception where one cancels it.
+    """
+    if not args or not isinstance(args[0], FUTURES):
+        return False
+    future: Any = args[0]
+    return future.cancelled() or isinstance(future._exception, asyncio.CancelledError)
+
+
 def thread_name(ident: int) -> str:
     """The name of a thread, without making a dummy object for one that threading did not start."""
     import threading

@@ -41,6 +41,9 @@ class Pipeline:
         self._outbox: Outbox | None = None
         self._held: list[Span] = []
         self._since = 0
+        self._until = 0
+        #: records that were left when time was up
+        self.unread = 0
         self.lost: dict[str, int] = {}
         #: what runs between rounds of about a second: the self-check
         self.look: Callable[[int], None] = _nothing
@@ -67,11 +70,23 @@ class Pipeline:
         """The outbox, None where nothing was to be sent yet."""
         return self._outbox
 
-    def send(self, until: int = 0) -> None:
-        """Send everything that is finished; past the clock reading `until` the rest is dropped."""
+    def hurry(self, until: int) -> None:
+        """Past this clock reading nothing more is done: what is left is counted as lost. 0: there is time."""
+        self._until = until
+        if self._outbox is not None:
+            self._outbox.until = until
+
+    def give_up(self) -> None:
+        """Count everything as lost that waits."""
+        while self._source.take() is not None:
+            self.unread += 1
+        if self._outbox is not None:
+            self._outbox.give_up()
+
+    def send(self, until: int = 0) -> bool:
+        """Send everything that is finished; what is left at the clock reading `until` waits. Whether all arrived."""
         outbox = self.open() if self._held else self._outbox
-        if outbox is not None:
-            outbox.flush(until)
+        return outbox is None or outbox.flush(until)
 
     def open(self) -> Outbox:
         """Open the outbox, and give it the first spans.
@@ -81,18 +96,25 @@ class Pipeline:
         outbox = self._outbox
         if outbox is None:
             outbox = self._outbox = self._open_outbox()
+            outbox.until = self._until
         held, self._held = self._held, []
         for span in held:
             outbox.put(span)
         outbox.backdate(self._since)
         return outbox
 
-    def _due(self) -> None:
+    def _due(self) -> bool:
+        """Do what is due. Whether time is up: then what is unread is dropped."""
         now = clock()
         if self._outbox is None and self._held and now - self._since >= AGE:
             self.open()
         if self._outbox is not None:
             self._outbox.due(now)
+        if not self._until or now < self._until:
+            return False
+        while self._source.take() is not None:
+            self.unread += 1
+        return True
 
     def round(self, final: bool = False) -> Iterator[None]:
         """Take every record that is there now, then what time brings. `final`: close what is open."""
@@ -110,7 +132,11 @@ class Pipeline:
             self._looked = now
             self.look(now)
         if final:
-            yield from self.tracer.finish(now)
+            for _ in self.tracer.finish(now):
+                yield
+                if self._due():
+                    self._count("shutdown", self.tracer.open)
+                    break
         self._due()
 
     def _emit(self, span: Span) -> None:

@@ -30,10 +30,16 @@ class TraceFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._file = -1
+        self._open()
+
+    def _open(self) -> None:
+        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def write(self, resource: Any, scope: tuple[str, str, str], spans: list[str]) -> None:
         """Append a line with these spans, each already OTLP JSON."""
+        if self._file < 0:
+            self._open()
         name, version, schema = scope
         head = json.dumps({"attributes": attributes(resource)})
         about = json.dumps({"name": name, "version": version})
@@ -45,7 +51,7 @@ class TraceFile:
             line = line[os.write(self._file, line) :]
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; a later `write` opens it anew."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

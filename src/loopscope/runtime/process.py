@@ -31,6 +31,7 @@ SELF_CHECK = 3_000_000_000
 
 _runtime: Runtime | None = None
 _lock = threading.Lock()
+_watching = False
 
 
 def current() -> Runtime | None:
@@ -119,10 +120,7 @@ class Runtime:
         put(application.Span, "start", seen.started)
         put(application.Span, "end", seen.ended)
         self.gate.install()
-        if "uvloop" not in sys.modules:
-            import wrapt
-
-            wrapt.register_post_import_hook(self.gate.install_uvloop, "uvloop")
+        _watch_uvloop()
         exits.install(self._patches)
 
     def close(self) -> None:
@@ -150,40 +148,45 @@ class Runtime:
     def finish(self) -> None:
         """Send everything, close what is open, tell what was lost. Late by the exporter's timeout at most."""
         timeout = self._standard.timeout
-        until = clock() + int(timeout * 1e9)
-        if not self.worker.stop(timeout):
-            outbox = self.pipeline.outbox
-            if outbox is not None:
-                outbox.disconnect()
-            self.worker.stop(1.0)
+        self.pipeline.hurry(clock() + int(timeout * 1e9))
+        if not self.worker.stop(timeout) and self.pipeline.outbox is not None:
+            self.pipeline.outbox.abort()
+        if self.worker.stop(0.2):
+            self._finish()
+        else:  # its thread hangs, and what it holds is lost
+            self.pipeline.give_up()
+        self.core.asleep = True  # should the process live on
+        self._report()
+
+    def _finish(self) -> None:
         with self._busy:
             self._final = True
             try:
                 self.worker.round()
-                self.pipeline.send(until)
-                outbox = self.pipeline.outbox
-                if outbox is not None:
-                    outbox.disconnect()
+                self.pipeline.send()
+                if self.pipeline.outbox is not None:
+                    self.pipeline.outbox.close()
             except Exception:
                 self._pipeline_failed()
-        self._report()
+            self._final = False
+            self.pipeline.hurry(0)
 
     def flush(self, timeout: float | None = None) -> bool:
         """Send all that ended so far."""
         timeout = self._standard.timeout if timeout is None else timeout
         until = clock() + int(timeout * 1e9)
         was = self.worker.running
-        if not self.worker.stop(timeout):
-            return False
-        with self._busy:
-            try:
-                self.worker.round()
-                self.pipeline.send(until)
-            except Exception:
-                self._pipeline_failed()
+        sent = self.worker.stop(timeout)
+        if sent:
+            with self._busy:
+                try:
+                    self.worker.round()
+                    sent = self.pipeline.send(until)
+                except Exception:
+                    self._pipeline_failed()
         if was:
             self.worker.start()
-        return not self._broken
+        return sent and not self._broken
 
     # ------------------------------------------------------------ forks
 
@@ -249,7 +252,7 @@ class Runtime:
         return {
             "core": self.core.name,
             "recording": self.core.on,
-            "records.dropped": self.buffer.dropped,
+            "records.dropped": self.buffer.dropped + self.pipeline.unread,
             "buffer.usage": len(self.buffer.queue) / self.buffer.limit,
             "spans.exported": outbox.exported if outbox is not None else 0,
             "spans.coalesced": self.pipeline.tracer.coalesced,
@@ -261,10 +264,25 @@ class Runtime:
         """One warning at the end, if anything was lost."""
         counts = self.statistics()
         lost = [f"{count} spans ({cause})" for cause, count in counts["spans.dropped"].items() if count]
-        if counts["records.dropped"]:
-            lost.insert(0, f"{counts['records.dropped']} records (buffer full)")
+        records = {"buffer full": self.buffer.dropped, "shutdown": self.pipeline.unread}
+        lost[:0] = [f"{count} records ({cause})" for cause, count in records.items() if count]
         if lost:
             logger.warning("loopscope lost %s", ", ".join(lost))
+
+
+def _watch_uvloop() -> None:
+    """Once per process, for a hook on an import cannot be taken off: put the gate on uvloop when it comes."""
+    global _watching
+    if not _watching and "uvloop" not in sys.modules:
+        _watching = True
+        import wrapt
+
+        wrapt.register_post_import_hook(_uvloop_imported, "uvloop")
+
+
+def _uvloop_imported(module: Any) -> None:
+    if _runtime is not None:
+        _runtime.gate.install_uvloop(module)
 
 
 def _matcher(settings: Settings) -> Any:

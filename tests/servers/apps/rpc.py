@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from tests.servers.apps.journal import driven, look, written
 
+numbers = itertools.count()
 RUN = {"asyncio": asyncio.run, "uvloop": uvloop.run}
 
 
@@ -53,7 +55,14 @@ async def journal(request: bytes, context: Any) -> bytes:
 
 def _drive_all(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
     """A task factory. gRPC's own coroutine takes steps before the handler and after it."""
-    return asyncio.Task(driven(coroutine, "other"), loop=loop, **options)
+    return asyncio.Task(_drive(coroutine), loop=loop, **options)
+
+
+async def _drive(coroutine: Any) -> Any:
+    task = asyncio.current_task()
+    assert task is not None
+    task.set_name(f"{task.get_name()} {next(numbers)}")  # gRPC gives many the same
+    return await driven(coroutine, "other")
 
 
 async def serve(port: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import opentelemetry.exporter.otlp.proto.grpc.exporter as stock
@@ -19,7 +18,7 @@ def takes_bytes() -> bool:
     """Whether this version has the insides that RawExporter overrides."""
     return all(
         callable(getattr(OTLPSpanExporter, name, None))
-        for name in ("_initialize_channel_and_stub", "_translate_data", "_count_data", "_export")
+        for name in ("_initialize_channel_and_stub", "_translate_data", "_export")  # `_count_data` came with 1.42
     )
 
 
@@ -62,22 +61,25 @@ class GrpcSender:
     def __init__(self, exporter: RawExporter) -> None:
         self._exporter = exporter
         self.where = exporter._endpoint
-        self._thread: int | None = None
-        self._quiet = Quiet(stock.__name__, lambda: self._thread)
+        self._shut = False
+        self._quiet = Quiet(stock.__name__)
         self._undo = private_random(stock)
 
     def send(self, body: bytes, spans: int) -> str | None:
         """See Sender."""
-        self._thread = threading.get_ident()
-        try:
+        with self._quiet:
             result = self._exporter._export((body, spans))  # type: ignore[arg-type]
-        finally:
-            self._thread = None
         return None if result is SpanExportResult.SUCCESS else self._quiet.last or "the exporter said FAILURE"
+
+    def abort(self) -> None:
+        """See Sender."""
+        if not self._shut:
+            self._shut = True
+            with self._quiet:
+                self._exporter.shutdown()
 
     def close(self) -> None:
         """See Sender."""
-        self._thread = threading.get_ident()
-        self._exporter.shutdown()
+        self.abort()
         self._quiet.remove()
         self._undo()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import opentelemetry.exporter.otlp.proto.http.trace_exporter as stock
@@ -40,24 +39,27 @@ class HttpSender:
         self._exporter = exporter
         self._client: Any = exporter._client
         self.where = exporter._endpoint
-        self._thread: int | None = None
-        self._quiet = Quiet(stock.__name__, lambda: self._thread)
+        self._shut = False
+        self._quiet = Quiet(stock.__name__)
         self._undo = private_random(__import__(type(self._client).__module__, fromlist=["random"]))
 
     def send(self, body: bytes, spans: int) -> str | None:
         """See Sender."""
-        self._thread = threading.get_ident()
-        try:
+        with self._quiet:
             result = self._client.export(body)
-        finally:
-            self._thread = None
         if result.success:
             return None
         return str(result.error or result.reason or self._quiet.last)
 
+    def abort(self) -> None:
+        """See Sender."""
+        if not self._shut:
+            self._shut = True
+            with self._quiet:
+                self._exporter.shutdown()
+
     def close(self) -> None:
         """See Sender."""
-        self._thread = threading.get_ident()
-        self._exporter.shutdown()
+        self.abort()
         self._quiet.remove()
         self._undo()

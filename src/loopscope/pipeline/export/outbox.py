@@ -20,13 +20,17 @@ AGE = 400_000_000
 class Batch:
     """What waits for one target."""
 
-    __slots__ = ("items", "since", "target", "warned")
+    __slots__ = ("given_up", "items", "sending", "since", "target", "warned")
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self.items: list[Any] = []
+        #: how many are on their way
+        self.sending = 0
         self.since = 0
         self.warned = False
+        #: it failed while there was little time left
+        self.given_up = False
 
 
 class Outbox:
@@ -38,6 +42,8 @@ class Outbox:
         self.exported = 0
         #: spans that did not arrive, by cause
         self.dropped: Counter[str] = Counter()
+        #: clock reading past which nothing is sent any more; 0 while there is time
+        self.until = 0
         self.warned = False
 
     @property
@@ -75,25 +81,36 @@ class Outbox:
             if batch.items and now - batch.since >= AGE:
                 self._send(batch)
 
-    def flush(self, until: int = 0) -> None:
-        """Send everything. Past the clock reading `until`, what is left is dropped."""
+    def flush(self, until: int = 0) -> bool:
+        """Send everything; what is left at the clock reading `until` waits. Whether all arrived."""
+        before = self.dropped.total()
         for batch in self._batches:
-            if until and clock() >= until:
-                self.dropped["shutdown"] += len(batch.items)
-                batch.items = []
-            elif batch.items:
+            if batch.items and not (until and clock() >= until):
                 self._send(batch)
+        return self.dropped.total() == before and not any(batch.items for batch in self._batches)
+
+    def give_up(self) -> None:
+        """Count what waits as lost, and what is being sent by a thread that does not come back."""
+        for batch in self._batches:
+            self.dropped["shutdown"] += len(batch.items) + batch.sending
+            batch.items = []
 
     def _send(self, batch: Batch) -> None:
         items, batch.items = batch.items, []
+        if self.until and (batch.given_up or clock() >= self.until):
+            self.dropped["shutdown"] += len(items)
+            return
+        batch.sending = len(items)
         try:
             reason = batch.target.send(items, self._resource())
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
+        batch.sending = 0
         if reason is None:
             self.exported += len(items)
             return
         self.dropped["export_failed"] += len(items)
+        batch.given_up = self.until > 0
         self._warn(batch, reason)
 
     def _warn(self, batch: Batch, reason: str, trace: bool = False) -> None:
@@ -101,12 +118,17 @@ class Outbox:
             batch.warned = True
             logger.warning("loopscope's spans do not reach %s: %s", batch.target.where, reason, exc_info=trace)
 
+    def abort(self) -> None:
+        """Give up what another thread is sending."""
+        for batch in self._batches:
+            batch.target.abort()
+
     def disconnect(self) -> None:
-        """Let go of connections; the next batch opens them anew."""
+        """Before a fork, let go of connections; the next batch opens them anew."""
+        for batch in self._batches:
+            batch.target.disconnect()
+
+    def close(self) -> None:
+        """Nothing more will be sent."""
         for batch in self._batches:
             batch.target.close()
-
-    def forget(self) -> None:
-        """In a forked child: what waits is the parent's to send."""
-        for batch in self._batches:
-            batch.items = []

@@ -7,9 +7,17 @@ from typing import Any
 
 import opentelemetry.trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.resources import (
+    SERVICE_NAME,
+    TELEMETRY_SDK_LANGUAGE,
+    TELEMETRY_SDK_NAME,
+    TELEMETRY_SDK_VERSION,
+    OTELResourceDetector,
+    Resource,
+)
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.version import __version__ as sdk_version
 from opentelemetry.trace import SpanKind
 
 from loopscope.pipeline.ids import Ids
@@ -24,11 +32,19 @@ def global_provider() -> Any:
 
 
 def _plain_resource() -> Resource:
-    """What OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME say."""
+    """The SDK's default resource and what OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME say: no other detectors."""
+    default = Resource(
+        {
+            SERVICE_NAME: "unknown_service",
+            TELEMETRY_SDK_LANGUAGE: "python",
+            TELEMETRY_SDK_NAME: "opentelemetry",
+            TELEMETRY_SDK_VERSION: sdk_version,
+        }
+    )
     try:
-        return OTELResourceDetector().detect()
+        return default.merge(OTELResourceDetector().detect())
     except Exception:
-        return Resource.get_empty()
+        return default
 
 
 class Provider:
@@ -58,8 +74,10 @@ class Provider:
         if self._own is None:
             try:
                 self._own = TracerProvider(shutdown_on_exit=False)
-            except Exception:
-                self._fail("building a TracerProvider from the OTEL_* variables")
+            except Exception as error:
+                # The SDK detects resources in threads, and 3.12 starts none once the main program is over.
+                if "interpreter shutdown" not in str(error):
+                    self._fail("building a TracerProvider from the OTEL_* variables")
                 self._own = TracerProvider(resource=_plain_resource(), shutdown_on_exit=False)
         return self._own
 

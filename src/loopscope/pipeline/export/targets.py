@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -28,7 +29,7 @@ SCOPE = (conventions.SCOPE, __version__, conventions.SCHEMA_URL)
 
 
 class Target(Protocol):
-    """Takes spans and sends them. Only the background thread calls it."""
+    """Takes spans and sends them. But for `abort`, one thread at a time calls it."""
 
     #: where it sends to, for people
     where: str
@@ -41,8 +42,14 @@ class Target(Protocol):
     def send(self, items: list[Any], resource: Any) -> str | None:
         """Send a batch. None, or why it did not arrive."""
 
+    def abort(self) -> None:
+        """Give up what another thread is sending or retrying, as far as can be."""
+
+    def disconnect(self) -> None:
+        """Let go of connections and files before a fork; a later `send` opens them anew."""
+
     def close(self) -> None:
-        """Let go of connections and files; abort what is being retried."""
+        """Nothing more will be sent."""
 
 
 class File:
@@ -66,6 +73,13 @@ class File:
         except OSError as error:
             return str(error)
         return None
+
+    def abort(self) -> None:
+        """See Target. Writing does not wait for anybody."""
+
+    def disconnect(self) -> None:
+        """See Target."""
+        self._file.close()
 
     def close(self) -> None:
         """See Target."""
@@ -94,6 +108,12 @@ class Exporter:
         except Exception as error:
             return f"{type(error).__name__}: {error}"
         return None if result is SpanExportResult.SUCCESS else "the exporter said FAILURE"
+
+    def abort(self) -> None:
+        """See Target. There is no public way."""
+
+    def disconnect(self) -> None:
+        """See Target. It could not be opened anew."""
 
     def close(self) -> None:
         """See Target."""
@@ -128,11 +148,21 @@ class Bytes:
         except Exception as error:
             return f"{type(error).__name__}: {error}"
 
-    def close(self) -> None:
-        """See Target. A later `send` opens it anew."""
+    def abort(self) -> None:
+        """See Target."""
+        sender = self._sender
+        if sender is not None:
+            sender.abort()
+
+    def disconnect(self) -> None:
+        """See Target."""
         sender, self._sender = self._sender, None
         if sender is not None:
             sender.close()
+
+    def close(self) -> None:
+        """See Target."""
+        self.disconnect()
 
 
 class Sender(Protocol):
@@ -143,6 +173,9 @@ class Sender(Protocol):
     def send(self, body: bytes, spans: int) -> str | None:
         """Send one request. None, or why it did not arrive."""
 
+    def abort(self) -> None:
+        """Give up what another thread is sending."""
+
     def close(self) -> None:
         """Close it."""
 
@@ -150,19 +183,25 @@ class Sender(Protocol):
 class Quiet(logging.Filter):
     """Keeps a stock exporter's log of our failures to ourselves, and remembers the last line of it.
 
-    The application has an exporter of its own that logs there; what this thread did not log passes.
+    The application has an exporter of its own that logs there: only what is logged inside `with` is kept.
     """
 
-    def __init__(self, name: str, thread: Callable[[], int | None]) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
         self._logger = logging.getLogger(name)
-        self._thread = thread
+        self._local = threading.local()
         self.last = ""
         self._logger.addFilter(self)
 
+    def __enter__(self) -> None:
+        self._local.ours = True
+
+    def __exit__(self, *error: object) -> None:
+        self._local.ours = False
+
     def filter(self, record: logging.LogRecord) -> bool:
         """See logging.Filter."""
-        if record.thread != self._thread():
+        if not getattr(self._local, "ours", False):
             return True
         self.last = record.getMessage()
         return False

@@ -12,13 +12,12 @@ from loopscope.model import (
     READY,
     RUNNING,
     WAITING,
-    YIELDED,
     SpanIdentity,
     Step,
     TaskLife,
 )
-from loopscope.pipeline.spans import describe
 from loopscope.pipeline.recent import Recent
+from loopscope.pipeline.spans import describe
 from loopscope.pipeline.spans.span import Attributes, Link, Span
 from loopscope.pipeline.spans.traces import SECOND, Trace, Traces
 from loopscope.pipeline.spans.visit import Caps, Group, Visit
@@ -34,21 +33,25 @@ RETELL = 3600 * SECOND
 class Notes:
     """What is kept of a living task."""
 
-    __slots__ = ("home", "idle", "link", "own", "reserved", "visits")
+    __slots__ = ("ahead", "home", "idle", "link", "own", "reserved", "under", "visits")
 
     def __init__(self) -> None:
         #: open visits by trace id
         self.visits: dict[int, Visit] = {}
         #: the trace of steps that work for no other; None until one does
         self.home: Trace | None = None
-        #: span id of its latest own task span, or of the one that comes
+        #: span id of its latest task span in `home`, or of the one that comes
         self.own = 0
-        #: `own` is a parent already, but not yet written or open
+        #: `own` is a parent already and has its room, but is not yet open
         self.reserved = False
-        #: link for the first own span
+        #: link for the next own span
         self.link: Link | None = None
+        #: the task that created it, but for those that are excluded
+        self.under = 0
         #: steps in a row that no trace took
         self.idle = 0
+        #: index of the next step as capture had it when last it was ahead of the records
+        self.ahead = 0
 
 
 class Tracer:
@@ -82,6 +85,11 @@ class Tracer:
         self._leaving: dict[int, TaskLife] = {}
         self.coalesced = 0
 
+    @property
+    def open(self) -> int:
+        """Task spans that are open."""
+        return sum(len(life.notes.visits) for life in self.lives.values())
+
     # ------------------------------------------------------------ from the assembler
 
     def span_started(self, trace_id: int, time: int) -> None:
@@ -94,8 +102,12 @@ class Tracer:
 
     def born(self, life: TaskLife) -> None:
         """See `assembler.Sink`."""
-        life.notes = Notes()
+        life.notes = notes = Notes()
         self.lives[life.id] = life
+        creator = self._known(life.creator)
+        if creator is not None and creator.id < life.id:
+            excluded = creator.pulse is not None and creator.pulse.excluded
+            notes.under = creator.notes.under if excluded else creator.id
 
     def stepped(self, life: TaskLife, step: Step) -> None:
         """See `assembler.Sink`."""
@@ -126,9 +138,8 @@ class Tracer:
                 self._wait_until(visit, time)
         for visit in notes.visits.values():
             self._close(life, visit, state)
-        if notes.reserved and notes.home is not None and notes.home.sampled:
-            self._close(life, self._begin(life, notes, notes.home, life.born), state)
         notes.visits = {}
+        self._redeem(life, notes, state)
 
     # ------------------------------------------------------------ which traces
 
@@ -150,51 +161,70 @@ class Tracer:
         if touched:  # whether a trace is sampled is known once the last of its spans is seen
             return {trace_id: found for trace_id, found in touched.items() if found[0].sampled}
         home = self._home(life, notes, step.start)
-        if home is not None and home.sampled:
+        if home.sampled:
             touched[home.trace_id] = (home, [])
         return touched
 
-    def _home(self, life: TaskLife, notes: Notes, time: int) -> Trace | None:
-        """The task's own trace at this time."""
+    def _known(self, id: int) -> TaskLife | None:
+        return self.lives.get(id) or self._names.get(id)
+
+    def _home(self, life: TaskLife, notes: Notes, time: int) -> Trace:
+        """The trace of steps that work for no other: the task's own, or the inherited one while it is fresh."""
         span = life.span
         if notes.home is None:
-            creator = self.lives.get(life.creator) or self._names.get(life.creator)
             if span is not None:
                 trace = self.traces.of(span, time, False)
                 if trace is not None:
-                    return trace  # still fresh: the steps go there, under the span
+                    return trace
                 notes.link = _link(span.trace_id, span.span_id, c.CREATED_BY)
                 notes.home = self.traces.root(c.TASK_SPAN + life.place.qualname, time)
-            elif creator is not None and creator.notes is not None:
-                home = self._home(creator, creator.notes, life.born)
-                notes.home = home if home is not None and home.own else None
-            if notes.home is None:
-                notes.home = self.traces.root(c.TASK_SPAN + life.place.qualname, life.born)
-        if self.traces.old(notes.home, time):
-            notes.home = self.traces.current(notes.home, c.TASK_SPAN + life.place.qualname, time)
-        return notes.home
+            else:
+                self._inherit(life)
+        home: Trace = notes.home
+        if self.traces.old(home, time):
+            self._redeem(life, notes)
+            if notes.own:
+                notes.link = _link(home.trace_id, notes.own, c.PREVIOUS_SEGMENT)
+                notes.own = 0
+            notes.home = home = self.traces.current(home, c.TASK_SPAN + life.place.qualname, time)
+        return home
+
+    def _inherit(self, life: TaskLife) -> None:
+        """Find the own trace of a task without an inherited span: its creator's, or a new one."""
+        line = [life]
+        creator = self._known(life.notes.under)
+        while creator is not None and creator.notes.home is None and creator.span is None:
+            line.append(creator)
+            creator = self._known(creator.notes.under)
+        for one in reversed(line):
+            home = None if creator is None else self._home(creator, creator.notes, one.born)
+            if home is None or not home.own:
+                home = self.traces.root(c.TASK_SPAN + one.place.qualname, one.born)
+            one.notes.home = home
+            creator = one
 
     # ------------------------------------------------------------ visits
 
     def _open(self, life: TaskLife, notes: Notes, trace: Trace, step: Step) -> Visit:
         if not trace.own:
-            visit = Visit(trace, self._new_span_id(), step.ready)
+            visit = Visit(trace, self._new_span_id(), step.ready, trace.take(self._caps.spans))
             if life.span is not None and life.span.trace_id == trace.trace_id:
                 self._adopt(visit, [life.span])
                 if step.index == 0:
                     visit.start = visit.cursor = life.born
             notes.visits[trace.trace_id] = visit
             return visit
-        for other in [t for t, v in notes.visits.items() if v.trace.own]:  # the trace has rotated
-            self._close(life, notes.visits.pop(other))
         visit = self._begin(life, notes, trace, life.born if step.index == 0 else step.ready)
         notes.visits[trace.trace_id] = visit
         return visit
 
     def _begin(self, life: TaskLife, notes: Notes, trace: Trace, start: int) -> Visit:
         """An own task span: its id, parent and links."""
-        visit = Visit(trace, self._own_id(notes), start)
+        reserved = notes.reserved
+        if not reserved:
+            notes.own = self._new_span_id()
         notes.reserved = False
+        visit = Visit(trace, notes.own, start, reserved or trace.take(self._caps.spans))
         visit.local = True
         visit.parent_id = self._parent(life, trace)
         if notes.link is not None:
@@ -202,22 +232,20 @@ class Tracer:
         notes.link = None
         return visit
 
-    def _own_id(self, notes: Notes) -> int:
-        if not notes.reserved:
-            notes.own = self._new_span_id()
-        return notes.own
+    def _redeem(self, life: TaskLife, notes: Notes, state: str = "") -> None:
+        """Write the own span that others stand under already, for a task that took no step there itself."""
+        if notes.reserved and notes.home is not None:
+            self._close(life, self._begin(life, notes, notes.home, life.born), state)
 
     def _parent(self, life: TaskLife, trace: Trace) -> int:
         """The creator's own task span in this trace, 0 for none."""
-        creator = self.lives.get(life.creator) or self._names.get(life.creator)
-        if creator is None or creator.notes is None or life.span is not None:
+        creator = self._known(life.notes.under)
+        if creator is None or life.span is not None:
             return 0
         notes: Notes = creator.notes
         if notes.home is not trace:
             return 0
-        if not notes.own:
-            if creator.state is not None:
-                return 0
+        if not notes.own and creator.id in self.lives and trace.take(self._caps.spans):
             notes.own = self._new_span_id()
             notes.reserved = True
         return notes.own
@@ -237,17 +265,15 @@ class Tracer:
 
     def _close(self, life: TaskLife, visit: Visit, state: str = "", awaiting: str | None = None) -> None:
         """Write the visit's task span, and what was held back of its steps. The state as its last step left it."""
-        state = state or (READY if visit.last is not None and visit.last.outcome == YIELDED else WAITING)
+        state = state or visit.left_in
         held, visit.held = visit.held, None
-        if held is not None:
-            self._flush(life, visit)
-            self._write_step(life, visit, held, False)
         self._flush(life, visit)
+        if held is not None:
+            self._write_step(life, visit, *held)
         trace = visit.trace
-        if trace.spans >= self._caps.spans:
+        if not visit.room:
             self._drop(trace, 1)
             return
-        trace.spans += 1
         attributes: Attributes = describe.task_attributes(life)
         attributes.append((c.TASK_STATE, state))
         attributes += visit.attributes()
@@ -257,7 +283,7 @@ class Tracer:
             attributes.append((c.TASK_SPANS_DROPPED, trace.lost))
         if life.creator:
             attributes.append((c.TASK_CREATOR_ID, life.creator))
-            creator = self.lives.get(life.creator) or self._names.get(life.creator)
+            creator = self._known(life.creator)
             if creator is not None:
                 attributes.append((c.TASK_CREATOR_NAME, creator.name))
         failed = state == RAISED
@@ -265,13 +291,11 @@ class Tracer:
             attributes.append((c.ERROR_TYPE, visit.last.error))
         if trace.own and not visit.parent_id:
             attributes += trace.attributes
-        name = c.TASK_SPAN + life.place.qualname
-        self._emit(
-            Span(
-                name, trace.trace_id, visit.span_id, visit.parent_id, visit.start, visit.cursor, attributes,
-                visit.links, failed, trace.trace_state, visit.parent_remote,
-            )  # fmt: skip
-        )
+        span = Span(
+            c.TASK_SPAN + life.place.qualname, trace.trace_id, visit.span_id, visit.parent_id, visit.start, visit.cursor,
+            attributes, visit.links, failed, trace.trace_state, visit.parent_remote,
+        )  # fmt: skip
+        self._emit(span)
 
     @staticmethod
     def _wait_until(visit: Visit, time: int) -> None:
@@ -288,13 +312,13 @@ class Tracer:
         if visit.keeps(step, self._caps):
             held, visit.held = visit.held, None
             if held is not None:
-                self._coalesce(visit, life, held)
+                self._coalesce(visit, life, held[0])
             self._flush(life, visit)
             self._write_step(life, visit, step, shared)
             return
-        held, visit.held = visit.held, step
+        held, visit.held = visit.held, (step, shared)
         if held is not None:
-            self._coalesce(visit, life, held)
+            self._coalesce(visit, life, held[0])
 
     def _coalesce(self, visit: Visit, life: TaskLife, step: Step) -> None:
         if visit.closes_group(self._caps):
@@ -310,44 +334,41 @@ class Tracer:
         group, visit.group = visit.group, None
         if group is None:
             return
-        if visit.trace.spans >= self._caps.spans:
-            self._drop(visit.trace, 1)
-            return
-        visit.written += 1
-        visit.trace.spans += 1
-        self._emit(
-            Span(
-                c.STEPS_SPAN + life.place.qualname, visit.trace.trace_id, group.span_id, visit.span_id, group.start,
-                group.end, group.attributes(life.name), trace_state=visit.trace.trace_state,
-            )  # fmt: skip
-        )
-
-    def _write_step(self, life: TaskLife, visit: Visit, step: Step, shared: bool) -> None:
         trace = visit.trace
-        if trace.spans >= self._caps.spans:
+        if not trace.take(self._caps.spans):
             self._drop(trace, 1)
             return
         visit.written += 1
-        trace.spans += 1
+        span = Span(
+            c.STEPS_SPAN + life.place.qualname, trace.trace_id, group.span_id, visit.span_id, group.start, group.end,
+            group.attributes(life.name), trace_state=trace.trace_state,
+        )  # fmt: skip
+        self._emit(span)
+
+    def _write_step(self, life: TaskLife, visit: Visit, step: Step, shared: bool) -> None:
+        trace = visit.trace
+        if not trace.take(self._caps.spans):
+            self._drop(trace, 1)
+            return
+        visit.written += 1
         span_id = self._new_span_id()
         attributes = describe.step_attributes(step, life.name)
         if shared:
             attributes.append((c.STEP_SHARED, True))
         links = self._waker(step, trace.trace_id, attributes)
         self._remember(life, step, trace.trace_id, span_id)
-        self._emit(
-            Span(
-                c.STEP_SPAN + life.place.qualname, trace.trace_id, span_id, visit.span_id, step.start, step.end,
-                attributes, links, step.error is not None, trace.trace_state,
-            )  # fmt: skip
-        )
+        span = Span(
+            c.STEP_SPAN + life.place.qualname, trace.trace_id, span_id, visit.span_id, step.start, step.end, attributes,
+            links, step.error is not None, trace.trace_state,
+        )  # fmt: skip
+        self._emit(span)
 
     def _waker(self, step: Step, trace_id: int, attributes: Attributes) -> list[Link] | None:
         """Say who woke the step, and link to the waking step where it has a span."""
         name = step.waker_name
         links = None
         if step.waker:
-            waker = self.lives.get(step.waker) or self._names.get(step.waker)
+            waker = self._known(step.waker)
             if waker is not None:
                 name = name or waker.place.qualname
                 attributes.append((c.STEP_WAKER_TASK, waker.name))
@@ -386,7 +407,6 @@ class Tracer:
         for life in list(self._leaving.values()):
             self._leave(life, now)
             yield
-        self.traces.forget(now)
 
     def sweep(self, now: int) -> Iterator[None]:
         """Tell every task that is due, in small pieces."""
@@ -395,6 +415,7 @@ class Tracer:
             if life is not None:
                 self._tell(life, now)
                 yield
+        yield from self.traces.forget(now)
 
     def _leave(self, life: TaskLife, now: int) -> None:
         notes: Notes = life.notes
@@ -425,6 +446,10 @@ class Tracer:
     def _cut(self, life: TaskLife, notes: Notes, visit: Visit, now: int) -> None:
         """Close a segment at the last change of state, and open the next one there."""
         state, moment = _state(life, now)
+        ahead = life.pulse.index if life.pulse is not None else life.steps
+        if ahead != life.steps and ahead != notes.ahead:  # records of its latest steps are still on their way
+            notes.ahead = ahead
+            state, moment = visit.left_in, visit.cursor
         told, moment = visit.segment, max(moment, visit.cursor)
         if moment <= visit.start:
             return
@@ -436,12 +461,12 @@ class Tracer:
         link = _link(trace.trace_id, visit.span_id, c.PREVIOUS_SEGMENT)
         if trace.own:
             home = self._home(life, notes, now)
-            if home is None or not home.sampled:
-                return
             notes.link = link
+            if not home.sampled:
+                return
             following = self._begin(life, notes, home, moment)
         else:
-            following = Visit(trace, self._new_span_id(), moment)
+            following = Visit(trace, self._new_span_id(), moment, trace.take(self._caps.spans))
             following.parent_id, following.parent_remote = visit.parent_id, visit.parent_remote
             following.local = visit.local
             following.links.append(link)
@@ -452,13 +477,14 @@ class Tracer:
 
     def finish(self, now: int) -> Iterator[None]:
         """Close everything that is open: nothing more will come."""
-        for life in list(self.lives.values()):
+        for life in reversed(list(self.lives.values())):  # creators after those that stand under them
             notes: Notes = life.notes
             state, moment = _state(life, now)
             for visit in list(notes.visits.values()):
                 self._wait_until(visit, moment)
                 self._close(life, visit, state)
             notes.visits = {}
+            self._redeem(life, notes)
             yield
         self.lives.clear()
 

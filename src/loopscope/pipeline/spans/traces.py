@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from loopscope.model import SpanIdentity
@@ -57,6 +57,13 @@ class Trace:
             self.local = True
         elif not self.local:
             self.sampled = flag
+
+    def take(self, most: int) -> bool:
+        """Take room for a span of ours, if it holds fewer than `most`."""
+        if self.spans >= most:
+            return False
+        self.spans += 1
+        return True
 
     def fresh(self, time: int) -> bool:
         """Whether a step at this time may still go here.
@@ -129,7 +136,9 @@ class Traces:
             trace = trace.next
         return trace
 
-    def forget(self, time: int) -> None:
-        """Drop what is known of traces that ended long ago."""
-        for trace_id in [k for k, t in self._foreign.items() if not t.open and time - t.last_end > FORGET]:
-            del self._foreign[trace_id]
+    def forget(self, time: int) -> Iterator[None]:
+        """Drop what is known of traces that ended long ago, in small pieces."""
+        for trace_id, trace in list(self._foreign.items()):
+            if not trace.open and time - trace.last_end > FORGET:
+                self._foreign.pop(trace_id, None)
+            yield

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from loopscope import conventions as c
-from loopscope.model import Step
-from loopscope.pipeline.spans.describe import SECOND, Attributes
-from loopscope.pipeline.spans.span import Link
+from loopscope.model import READY, WAITING, YIELDED, Step
+from loopscope.pipeline.spans.describe import SECOND
+from loopscope.pipeline.spans.span import Attributes, Link
 from loopscope.pipeline.spans.traces import Trace
 
 
@@ -62,11 +62,13 @@ class Visit:
 
     __slots__ = (
         "cursor", "group", "held", "last", "left", "links", "local", "longest", "parent_id", "parent_remote", "ready",
-        "running", "segment", "span_id", "start", "steps", "trace", "waiting", "written",
+        "room", "running", "segment", "span_id", "start", "steps", "trace", "waiting", "written",
     )  # fmt: skip
 
-    def __init__(self, trace: Trace, span_id: int, start: int) -> None:
+    def __init__(self, trace: Trace, span_id: int, start: int, room: bool) -> None:
         self.trace = trace
+        #: whether its trace has room for its span
+        self.room = room
         self.span_id = span_id
         self.parent_id = 0
         self.parent_remote = False
@@ -84,8 +86,13 @@ class Visit:
         self.segment = 0
         self.last: Step | None = None
         self.group: Group | None = None
-        #: the latest of steps that could be coalesced, kept apart in case it is the last
-        self.held: Step | None = None
+        #: the latest of steps that could be coalesced, kept apart in case it is the last; whether it is shared
+        self.held: tuple[Step, bool] | None = None
+
+    @property
+    def left_in(self) -> str:
+        """The state in which its last step left the task."""
+        return READY if self.last is not None and self.last.outcome == YIELDED else WAITING
 
     def account(self, step: Step) -> None:
         """Add a step to the sums."""
@@ -106,11 +113,12 @@ class Visit:
         if self.written < caps.steps * 3 // 4 and trace.spans < caps.spans * 3 // 4:
             return True
         if self.steps == 1:
-            return trace.spans < caps.spans
+            return trace.spans < caps.spans * 15 // 16
         notable = (
             step.error is not None or step.start - step.ready >= caps.delay or step.end - step.start >= caps.slow
         )
-        return notable and self.written < caps.steps * 7 // 8 and trace.spans < caps.spans * 7 // 8
+        room = self.written < min(caps.steps * 7 // 8, caps.steps - 3)  # for a group before it, and two at the end
+        return notable and room and trace.spans < caps.spans * 7 // 8
 
     def closes_group(self, caps: Caps) -> bool:
         """Whether there is room to write the open group and begin another."""
