@@ -5,12 +5,19 @@ import os
 
 def main() -> None:
     """Start watching for the first loop, if OTEL_PYTHON_LOOPSCOPE_ENABLED is true."""
-    if os.environ.get("OTEL_PYTHON_LOOPSCOPE_ENABLED", "").strip().lower() in ("true", "1", "yes", "on"):
-        try:
+    value = os.environ.get("OTEL_PYTHON_LOOPSCOPE_ENABLED", "").strip().lower()
+    if value in ("", "false", "0", "no", "off"):
+        return
+    try:
+        if value in ("true", "1", "yes", "on"):
             from loopscope.activation import startup
 
             startup.main()
-        except Exception as error:
-            import sys
+        else:
+            from loopscope.settings import switched_on
 
-            sys.stderr.write(f"loopscope could not start: {type(error).__name__}: {error}\n")
+            switched_on()  # says what is wrong with it
+    except Exception as error:
+        import sys
+
+        sys.stderr.write(f"loopscope could not start: {type(error).__name__}: {error}\n")

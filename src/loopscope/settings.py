@@ -188,7 +188,7 @@ class Standard:
         exporters = first("OTEL_TRACES_EXPORTER")
         timeout = first("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
         try:
-            seconds = float(timeout) if timeout else 10.0
+            seconds = _seconds(timeout)
         except ValueError:
             seconds = 10.0
         return cls(

@@ -5,7 +5,9 @@ The program is examples/seed.py, the drawing that the project began from, its se
 
 from __future__ import annotations
 
+import itertools
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -72,21 +74,21 @@ def seed(folder: Path, loop: str) -> Path:
     return path
 
 
-def run(path: Path, environment: dict[str, str], version: str) -> None:
+def run(path: Path, environment: dict[str, str], python: str, service: str) -> None:
     """Run it in an environment where the wheel is installed; it prints what it prints without loopscope."""
-    environment = {**environment, "OTEL_SERVICE_NAME": "seed", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [with_uvloop(version), str(path)]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    environment = {**environment, "OTEL_SERVICE_NAME": service}
+    ended = subprocess.run([python, path], env=environment, capture_output=True, text=True, timeout=30, check=False)
     once = PRINTED.strip().replace("\n", " ").split(", ")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.splitlines() == ["main1", *once, "main2", *once]
 
 
-def assert_drawing(spans: Sequence[Span], path: Path) -> None:
+def assert_drawing(spans: Sequence[Span], path: Path, service: str) -> None:
     """Two traces, each with everything that the drawing shows."""
     assert len(spans) == 24
-    assert {(span.scope_name, span.scope_version, span.kind) for span in spans} == {("loopscope", __version__, "INTERNAL")}
-    assert {(span.resource["service.name"], span.status_code) for span in spans} == {("seed", "UNSET")}
+    assert {span.resource["service.name"] for span in spans} == {service}
+    assert {(span.scope_name, span.scope_version) for span in spans} == {("loopscope", __version__)}
+    assert {(span.kind, span.status_code) for span in spans} == {("INTERNAL", "UNSET")}
     traces = {span.trace_id: None for span in sorted(spans, key=lambda span: span.start)}
     first, second = (Trace([span for span in spans if span.trace_id == each], path) for each in traces)
     assert first.story.spans[-1].end <= second.story.spans[0].start
@@ -143,7 +145,7 @@ class Trace:
         check_sums(self.story)
         steps = self.story.steps
         assert len({span.attributes["thread.id"] for span in steps}) == 1
-        assert all(one.start <= one.end <= other.start for one, other in zip(steps, steps[1:], strict=False))
+        assert all(one.start <= one.end <= other.start for one, other in itertools.pairwise(steps))
         for task in self.story.tasks:
             a, own = task.attributes, self.story.steps_of(task)
             running = sum(span.end - span.start for span in own) / 1e9
@@ -172,14 +174,14 @@ class Trace:
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_receiver_has_the_drawing(version: str, loop: str, tmp_path: Path) -> None:
-    path = seed(tmp_path, loop)
+    path, python = seed(tmp_path, loop), with_uvloop(version)
 
     def sent(protocol: Protocol) -> None:
         with Receiver() as receiver:
-            run(path, to(receiver, protocol), version)
+            run(path, to(receiver, protocol), python, "seed")
             spans = receiver.spans()
         assert {span.protocol for span in spans} == {protocol}
-        assert_drawing(spans, path)
+        assert_drawing(spans, path, "seed")
 
     with ThreadPoolExecutor(len(PROTOCOLS)) as pool:
         list(pool.map(sent, PROTOCOLS))
@@ -187,11 +189,15 @@ def test_receiver_has_the_drawing(version: str, loop: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_jaeger_has_the_drawing(jaeger: Jaeger, loop: str, tmp_path: Path) -> None:
-    path = seed(tmp_path, loop)
-    for protocol in PROTOCOLS:
-        known = set(jaeger.search("seed")) if "seed" in jaeger.services() else set()
-        endpoint = jaeger.http if protocol == "http" else jaeger.grpc
-        run(path, switched_on(endpoint, protocol), HERE.version)
-        wanted = [trace for trace in jaeger.search("seed", operation="task main") if trace not in known]
-        assert len(wanted) == 2
-        assert_drawing([span for trace in wanted for span in jaeger.wait_for(trace, spans=12)], path)
+    path, python = seed(tmp_path, loop), with_uvloop(HERE.version)
+
+    def sent(protocol: Protocol) -> None:
+        service = f"seed-{loop}-{protocol}"
+        run(path, switched_on(jaeger.http if protocol == "http" else jaeger.grpc, protocol), python, service)
+        deadline = time.monotonic() + 10
+        while len(traces := jaeger.search(service, operation="task main")) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert_drawing([span for trace in traces for span in jaeger.wait_for(trace, spans=12)], path, service)
+
+    with ThreadPoolExecutor(len(PROTOCOLS)) as pool:
+        list(pool.map(sent, PROTOCOLS))

@@ -1,4 +1,4 @@
-"""The wheel and the sdist, built once a session, and environments in which the wheel is installed."""
+"""The wheel and the sdist, built once a session, and fresh environments in which they are installed."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from tests.processes.program import ROOT
 HERE = Interpreter(".".join(map(str, sys.version_info[:2])), platform.python_version(), Path(sys.executable))
 UV = (sys.executable, "-m", "uv", "--quiet")
 
+_OTLP = "opentelemetry.exporter.otlp.proto"
+_SLOW = ("loopscope.activation.instrumentor", f"{_OTLP}.grpc.trace_exporter", f"{_OTLP}.http.trace_exporter")
+
 #: one task of two steps, and what it must look like
 JOB = """
 import asyncio
@@ -29,12 +32,18 @@ LINES = ["job 0: start > yielded", "job 1: yield > returned"]
 
 
 @functools.cache
+def folder() -> Path:
+    """A folder that is gone when the session ends."""
+    made = Path(tempfile.mkdtemp(prefix="loopscope-dist-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
+
+
+@functools.cache
 def built() -> Path:
     """A folder with the sdist of this checkout, and the wheel made from that sdist."""
-    folder = Path(tempfile.mkdtemp(prefix="loopscope-dist-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    subprocess.run([*UV, "build", "--python", sys.executable, "--out-dir", folder, ROOT], check=True)
-    return folder
+    subprocess.run([*UV, "build", "--python", sys.executable, "--out-dir", folder() / "dist", ROOT], check=True)
+    return folder() / "dist"
 
 
 def wheel() -> Path:
@@ -49,13 +58,20 @@ def sdist() -> Path:
     return found
 
 
-def installed(version: str, *more: str, name: str = "wheel") -> Interpreter:
-    """An environment of this Python version with the wheel, its dependencies and `more`; cached by their contents."""
-    interpreter = HERE if version == HERE.version else pythons.pythons()[version]
-    return pythons.venv(interpreter, (str(wheel()), *more), name)
-
-
 @functools.cache
+def environment(version: str, name: str, *requirements: str) -> str:
+    """The executable of a fresh environment of this Python version; `name` tells it from others."""
+    interpreter = HERE if version == HERE.version else pythons.pythons()[version]
+    place = folder() / f"{name}-{version}"
+    subprocess.run([*UV, "venv", "--python", interpreter.executable, place], check=True)
+    python = str(place / "bin" / "python")
+    if requirements:
+        subprocess.run([*UV, "pip", "install", "--python", python, *requirements], check=True)
+        # uv does not compile what it installs, pip does: without it the first program would be slow.
+        subprocess.run([python, "-c", f"import {', '.join(_SLOW)}"], check=True)
+    return python
+
+
 def with_uvloop(version: str) -> str:
-    """The executable of an environment of this Python version with the wheel and uvloop."""
-    return str(installed(version, "uvloop").executable)
+    """The executable of an environment with the wheel and uvloop."""
+    return environment(version, "uvloop", str(wheel()), "uvloop")

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.ground.pythons import VERSIONS
-from tests.packaging.distribution import with_uvloop
+from tests.packaging.distribution import HERE, environment, with_uvloop
 from tests.processes.program import clean, run
 
 ENABLED = "OTEL_PYTHON_LOOPSCOPE_ENABLED"
@@ -23,8 +23,9 @@ WATCHING = ["loopscope", "loopscope.activation", "loopscope.activation.startup",
 
 def imported(version: str, program: str, enabled: str | None) -> list[str]:
     """What is imported at the end of a program, with the variable set to `enabled` (None: unset)."""
-    environment = {**clean(), "OTEL_TRACES_EXPORTER": "none", **({} if enabled is None else {ENABLED: enabled})}
-    ended = run(program + LOOK, environment, python=with_uvloop(version))
+    variables = {} if enabled is None else {ENABLED: enabled}
+    variables = {**clean(), "OTEL_TRACES_EXPORTER": "none", **variables}
+    ended = run(program + LOOK, variables, python=with_uvloop(version))
     assert (ended.code, ended.err) == (0, "")
     found: list[str] = json.loads(ended.out)
     return found
@@ -61,17 +62,39 @@ def test_first_loop(version: str, module: str) -> None:
 
 @pytest.mark.parametrize("value", ["false", "0", "No", "off", " "])
 def test_variable_that_says_no(value: str) -> None:
-    found = imported("3.11", "import asyncio; asyncio.new_event_loop().close()", value)
+    found = imported(HERE.version, "import asyncio; asyncio.new_event_loop().close()", value)
     assert found == ["asyncio", "loopscope_autostart"]
+
+
+def test_variable_that_says_neither() -> None:
+    """Off, and said once in one line that names the variable and the value."""
+    loop = "import asyncio; asyncio.new_event_loop().close()"
+    ended = run(loop + LOOK, {**clean(), ENABLED: "nonsense"}, python=with_uvloop(HERE.version))
+    expected = ["asyncio", "loopscope", "loopscope.settings", "loopscope_autostart"]
+    assert (ended.code, json.loads(ended.out)) == (0, expected)
+    assert ended.err == f"{ENABLED}='nonsense' is neither true nor false; loopscope stays off\n"
 
 
 @pytest.mark.parametrize("value", ["TRUE", "1", "yes", "on "])
 def test_variable_that_says_yes(value: str) -> None:
-    assert imported("3.11", "", value) == WATCHING
+    assert imported(HERE.version, "", value) == WATCHING
 
 
 def test_plain_import_costs_nothing() -> None:
     """Its public names are looked up when they are used."""
-    assert imported("3.11", "import loopscope; print(end='')", None) == ["loopscope"]
-    found = imported("3.11", "from loopscope import Settings", None)
-    assert found == ["loopscope", "loopscope.settings"]
+    startup = startup_module(HERE.version)
+    assert imported(HERE.version, "import loopscope", None) == ["loopscope", *startup]
+    assert imported(HERE.version, "from loopscope import Settings", None) == ["loopscope", "loopscope.settings", *startup]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_start_is_as_without_loopscope(version: str) -> None:
+    """The same modules are imported, and how long it takes is printed: seconds depend on the machine."""
+    look = "import sys; print(*sorted(sys.modules))"
+    modules, seconds = {}, {}
+    for name, python in (("without", environment(version, "empty")), ("with", with_uvloop(version))):
+        modules[name] = set(run(look, clean(), python=python).out.split())
+        seconds[name] = min(run("pass", clean(), python=python).seconds for _ in range(20))
+    more = seconds["with"] - seconds["without"]
+    print(f"\n{version}: starts in {seconds['without'] * 1e3:.1f} ms, installed and unset {more * 1e3:+.1f} ms")
+    assert modules["with"] == modules["without"] | set(startup_module(version))

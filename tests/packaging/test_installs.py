@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.ground.pythons import VERSIONS
-from tests.ground.receiver import Receiver
-from tests.packaging.distribution import HERE, JOB, LINES, UV, sdist, wheel, with_uvloop
-from tests.processes.program import ROOT, run, to
+from tests.ground.receiver import Protocol, Receiver
+from tests.packaging.distribution import HERE, JOB, LINES, UV, environment, sdist, wheel, with_uvloop
+from tests.processes.program import PROTOCOLS, ROOT, run, to
 from tests.support import Story
 
 KINDS: dict[str, Callable[[], list[str]]] = {
@@ -33,24 +33,22 @@ print(len(calls), [type(found).__module__ for found in sys.meta_path].count("loo
 """
 
 
-def ours(environment: Path) -> list[str]:
+def ours(place: Path) -> list[str]:
     """The files and folders of an environment that are loopscope's by name."""
-    return sorted(str(path.relative_to(environment)) for path in environment.rglob("*loopscope*"))
+    return sorted(str(path.relative_to(place)) for path in place.rglob("*loopscope*"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_installs_works_and_uninstalls(kind: str, tmp_path: Path) -> None:
-    environment = tmp_path / "environment"
-    python = str(environment / "bin" / "python")
-    subprocess.run([*UV, "venv", "--python", HERE.executable, environment], check=True)
-    subprocess.run([*UV, "pip", "install", "--python", python, *KINDS[kind]()], check=True)
+def test_installs_works_and_uninstalls(kind: str) -> None:
+    python = environment(HERE.version, kind, *KINDS[kind]())
+    place = Path(python).parents[1]
     with Receiver() as receiver:
         ended = run(JOB, to(receiver), python=python)
         story = Story(list(receiver.spans()))
     assert (ended.code, ended.out, ended.err, story.lines()) == (0, "", "", LINES)
-    assert ours(environment) != []
+    assert ours(place) != []
     subprocess.run([sys.executable, "-m", "pip", "--python", python, "uninstall", "-q", "-y", "loopscope"], check=True)
-    assert ours(environment) == []
+    assert ours(place) == []
     ended = run(JOB, to(receiver), python=python)
     assert (ended.code, ended.out, ended.err) == (0, "", "")
 
@@ -74,3 +72,16 @@ def test_startup_file_may_run_again(version: str) -> None:
         story = Story(list(receiver.spans()))
     assert (ended.code, ended.out, ended.err) == (0, "2 1\n", "")
     assert story.lines() == LINES
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_program_of_some_milliseconds(version: str, protocol: Protocol) -> None:
+    """All is built when the main program is over: 3.12 starts no thread from then on."""
+    with Receiver() as receiver:
+        ended = run(JOB, to(receiver, protocol, OTEL_SERVICE_NAME="short"), python=with_uvloop(version))
+        spans = receiver.spans()
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    assert Story(list(spans)).lines() == LINES
+    assert [span.resource["service.name"] for span in spans] == ["short"] * 3
+    assert {span.resource["telemetry.sdk.name"] for span in spans} == {"opentelemetry"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from typing import Any
 
@@ -36,7 +37,7 @@ def _inside(story: Story, inner: str, outer: str) -> bool:
 
 def test_finished_in_the_first_step() -> None:
     async def main() -> str:
-        task = asyncio.create_task(quick(), name="eager")
+        task = asyncio.get_running_loop().create_task(quick(), name="eager")  # the function names it too late on 3.12
         assert task.done()
         return await task
 
@@ -195,3 +196,25 @@ def test_awaits_in_the_first_step_and_is_cancelled() -> None:
         "with_factory 1: callback by _on_completion > returned",
     ]
     assert family(story)[1] == "waiter: cancelled under with_factory by with_factory"
+
+
+def test_an_exception_is_freed_when_it_would_be_without() -> None:
+    async def failing() -> None:
+        raise LookupError
+
+    async def main() -> list[str]:
+        running, told = asyncio.get_running_loop(), []
+        running.set_exception_handler(lambda _, context: told.append(context["message"]))
+        running.set_task_factory(asyncio.eager_task_factory)
+        task = running.create_task(failing())
+        running.set_task_factory(None)
+        del task
+        await asyncio.sleep(0)
+        return told
+
+    gc.collect()
+    gc.disable()  # CPython's own create_task frame held it until a collection up to 3.13.1
+    try:
+        assert record(main).result == asyncio.run(main())  # type: ignore[attr-defined]
+    finally:
+        gc.enable()

@@ -143,6 +143,9 @@ def test_never_ready_before_it_suspended(loop: str) -> None:
         await future
 
     story = checked(main, loop)
-    assert story.lines() == ["main 0: start > suspended asyncio.Future", "main 1: timer by Future.set_result > returned"]
+    assert story.lines() == [
+        "main 0: start > suspended asyncio.Future",
+        "main 1: timer by Future.set_result > returned",
+    ]
     before, after = story.steps
     assert 0 <= ready(after) <= _since(after, before.end) + 1e-9

@@ -60,7 +60,7 @@ def test_run_coroutine_threadsafe(loop: str) -> None:
         "main 0: start > suspended executor work",
         "sleeper 0: start > suspended asyncio.sleep",
         "sleeper 1: timer > returned",
-        "main 1: thread by _set_state > returned",
+        "main 1: thread by executor work > returned",
     ]
     assert family(story) == ["main: returned", "sleeper: returned"]  # no task created it
     assert {step.attributes["thread.id"] for step in story.steps} == {threading.get_ident()}
@@ -77,7 +77,7 @@ def test_to_thread(loop: str) -> None:
     assert story.result == "resized"  # type: ignore[attr-defined]
     assert story.lines() == [
         "main 0: start > suspended executor Held.resize",
-        "main 1: thread by _set_state > returned",
+        "main 1: thread by executor Held.resize > returned",
     ]
 
 
@@ -101,5 +101,5 @@ def test_run_in_executor(loop: str, function: str) -> None:
     assert story.result == "resized"  # type: ignore[attr-defined]
     assert story.lines() == [
         "main 0: start > suspended executor Held.resize",
-        "main 1: thread by _set_state > returned",
+        "main 1: thread by executor Held.resize > returned",
     ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import itertools
+import random
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -16,8 +18,9 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Decision, Sampler, SamplingResult
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, set_span_in_context
 
 from tests.support import LOOPS, Story, check_sums, plain, record
 
@@ -389,6 +392,54 @@ def test_always_off() -> None:
             await pause()
 
     assert app.record(main).spans == []
+
+
+class Marks(Sampler):
+    """Says something of each root."""
+
+    def should_sample(self, parent_context: Any, trace_id: int, name: str, *rest: Any, **more: Any) -> SamplingResult:
+        """See Sampler."""
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, {"why": name}, TraceState([("vendor", "1")]))
+
+    def get_description(self) -> str:
+        """See Sampler."""
+        return "Marks"
+
+
+def test_what_the_sampler_says_of_a_root_is_kept() -> None:
+    async def main() -> None:
+        await asyncio.create_task(pause())
+
+    story = App(Marks()).record(main)
+    name = "task test_what_the_sampler_says_of_a_root_is_kept.<locals>.main"
+    assert [task.attributes.get("why") for task in story.tasks] == [name, None]
+    assert {span.trace_state for span in story.spans} == {"vendor=1"}
+
+
+class Counting(IdGenerator):
+    """Ids from 1 up."""
+
+    def __init__(self) -> None:
+        self.traces, self.spans = itertools.count(1), itertools.count(1)
+
+    def generate_trace_id(self) -> int:
+        """See IdGenerator."""
+        return next(self.traces)
+
+    def generate_span_id(self) -> int:
+        """See IdGenerator."""
+        return next(self.spans)
+
+
+def test_an_id_generator_of_the_application_s_is_used_and_a_random_one_is_not() -> None:
+    ids = Counting()
+    story = record(pause, tracer_provider=TracerProvider(id_generator=ids))
+    assert sorted(int(span.span_id, 16) for span in story.spans) == [1, 2, 3]
+    assert {int(span.trace_id, 16) for span in story.spans} == {1}
+    random.seed(1)
+    before = random.getstate()
+    assert len(record(pause, tracer_provider=TracerProvider()).spans) == 3
+    assert random.getstate() == before
 
 
 # ---------------------------------------------------------------- the application's own

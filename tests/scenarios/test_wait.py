@@ -10,7 +10,7 @@ import pytest
 from tests.scenarios.tasks import quick, sleeper, stuck
 from tests.support import LOOPS, checked, edges, family
 
-BY = "_on_completion" if sys.version_info < (3, 13) else "_AsCompletedIterator._handle_on_completion"
+BY = "_on_completion" if sys.version_info < (3, 13) else "_AsCompletedIterator._handle_completion"
 
 
 @pytest.mark.parametrize("loop", LOOPS)

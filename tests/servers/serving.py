@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,13 +87,15 @@ class Outcome:
 
 
 @contextmanager
-def serving(module: str, *arguments: str, protocol: Protocol = "http", **environment: str) -> Iterator[Served]:
+def serving(
+    module: str, *arguments: str, protocol: Protocol = "http", environment: Mapping[str, str] | None = None
+) -> Iterator[Served]:
     """A server of tests.servers.apps, with loopscope switched on by its environment; ended by TERM."""
     (port,) = free_ports(1)
     with Receiver() as receiver:
         program = Program(
             f"from tests.servers.apps.{module} import main; main()",
-            to(receiver, protocol, PYTHONPATH=str(ROOT), OTEL_SERVICE_NAME=module, **environment),
+            to(receiver, protocol, PYTHONPATH=str(ROOT), OTEL_SERVICE_NAME=module, **(environment or {})),
             python=sys.executable,
             arguments=[str(port), *arguments],
         )

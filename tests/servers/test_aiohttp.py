@@ -23,7 +23,9 @@ def of(number: int) -> str:
 @pytest.fixture(scope="module", params=LOOPS)
 def outcome(request: pytest.FixtureRequest) -> Outcome:
     """All that the tests of this file need, from one server: they only read."""
-    with serving("aio", request.param, protocol="grpc", OTEL_PYTHON_AIOHTTP_SERVER_EXCLUDED_URLS="/journal") as served:
+    with serving(
+        "aio", request.param, protocol="grpc", environment={"OTEL_PYTHON_AIOHTTP_SERVER_EXCLUDED_URLS": "/journal"}
+    ) as served:
         url = f"127.0.0.1:{served.port}"
         with httpx.Client(base_url=f"http://{url}") as client:
             for number, path in enumerate(("/sleeps/1", "/single", "/sleeps/3")):

@@ -75,10 +75,10 @@ def in_code(places: Places, module: str = HTTP, processor: str = "BatchSpanProce
     return IN_CODE.format(module=module, processor=processor, endpoint=endpoint, more=more)
 
 
-def send(before: str = "", after: str = "", on: bool = True, **environment: str) -> Ended:
+def send(before: str = "", after: str = "", on: bool = True, environment: dict[str, str] | None = None) -> Ended:
     """Run the program, which must tell nothing."""
     switch = {"OTEL_PYTHON_LOOPSCOPE_ENABLED": "true"} if on else {}
-    ended = run(PROGRAM.format(before=before, after=after), {**clean(), **switch, **environment})
+    ended = run(PROGRAM.format(before=before, after=after), {**clean(), **switch, **(environment or {})})
     assert (ended.code, ended.told) == (0, []), ended.err
     return ended
 
@@ -90,25 +90,27 @@ def endpoint(places: Places) -> dict[str, str]:
 
 def test_what_is_given_comes_first(places: Places) -> None:
     given = GIVEN.format(module=HTTP, endpoint=f"{places.given.http}/v1/traces")
-    ended = send(in_code(places) + given, on=False, OTEL_TRACES_EXPORTER="console,otlp", **endpoint(places))
+    ended = send(
+        in_code(places) + given, on=False, environment={"OTEL_TRACES_EXPORTER": "console,otlp"} | endpoint(places)
+    )
     assert places.got() == [[], [], OURS]
     assert "step main" not in ended.out
 
 
 def test_an_exporter_named_in_the_environment_comes_before_its_endpoint(places: Places) -> None:
-    ended = send(in_code(places), OTEL_TRACES_EXPORTER="console", **endpoint(places))
+    ended = send(in_code(places), environment={"OTEL_TRACES_EXPORTER": "console"} | endpoint(places))
     assert places.got() == [[], [], []]
     assert ended.out.count('"name": "step main"') == 2
 
 
 def test_several_exporters_named_in_the_environment(places: Places) -> None:
-    ended = send(in_code(places), OTEL_TRACES_EXPORTER="otlp,console", **endpoint(places))
+    ended = send(in_code(places), environment={"OTEL_TRACES_EXPORTER": "otlp,console"} | endpoint(places))
     assert places.got() == [[], OURS, []]
     assert ended.out.count('"name": "step main"') == 2
 
 
 def test_an_endpoint_in_the_environment_comes_before_the_application_s_own(places: Places) -> None:
-    send(in_code(places), **endpoint(places))
+    send(in_code(places), environment=endpoint(places))
     assert places.got() == [[], OURS, []]
     assert [span.name for span in places.code.spans()] == ["request"]
 
@@ -118,7 +120,7 @@ def test_an_endpoint_for_traces_alone(places: Places) -> None:
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": places.environment.grpc,
         "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc",
     }
-    send(in_code(places), **variables)
+    send(in_code(places), environment=variables)
     assert places.got() == [[], OURS, []]
     assert {request.protocol for request in places.environment.requests()} == {"grpc"}
 
@@ -159,7 +161,7 @@ provider.force_flush()
 
 @pytest.mark.parametrize("variables", [{"OTEL_TRACES_EXPORTER": "none"}, {"OTEL_SDK_DISABLED": "true"}], ids=str)
 def test_nothing_where_the_environment_says_so(places: Places, variables: dict[str, str]) -> None:
-    send(in_code(places), **variables, **endpoint(places))
+    send(in_code(places), environment=variables | endpoint(places))
     assert places.got() == [[], [], []]
 
 

@@ -186,11 +186,13 @@ def test_sampled_out_requests_get_no_spans(outcome: Outcome) -> None:
 
 def test_the_application_sees_the_current_spans_that_it_would_see_without_loopscope(outcome: Outcome) -> None:
     paths = ["/single", "/sleeps/3", "/spans", "/background", "/stream"]
-    with serving("web", "asyncio", OTEL_PYTHON_LOOPSCOPE_ENABLED="false") as served:
-        with httpx.Client(base_url=f"http://127.0.0.1:{served.port}") as client:
-            for number, path in enumerate(paths, 1):
-                assert client.get(path, headers=identity(number)).is_success
-            without = served.stop(client.get("/journal").text)
+    with (
+        serving("web", "asyncio", environment={"OTEL_PYTHON_LOOPSCOPE_ENABLED": "false"}) as served,
+        httpx.Client(base_url=f"http://127.0.0.1:{served.port}") as client,
+    ):
+        for number, path in enumerate(paths, 1):
+            assert client.get(path, headers=identity(number)).is_success
+        without = served.stop(client.get("/journal").text)
     assert without.ours == []
     for label in [*paths, "afterwards", "pieces"]:
         assert outcome.entry(label)["seen"] == without.entry(label)["seen"], label

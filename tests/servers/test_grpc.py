@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
 import pytest
 
@@ -21,23 +23,25 @@ def outcome(request: pytest.FixtureRequest) -> Outcome:
     ):
 
         def call(method: str, payload: bytes, trace: int, sampled: bool = True) -> None:
-            at_once = channel.unary_unary(f"/Demo/{method}").future(payload, metadata=_metadata(trace, sampled))
+            one: Any = channel.unary_unary(f"/Demo/{method}")
+            at_once = one.future(payload, metadata=_metadata(trace, sampled))
             assert at_once.result(10) == b"done"
 
         call("single", b"", SINGLE)
         call("sleeps", b"3", SLEEPS)
         call("sleeps", b"7", DROPPED, False)
-        stream = channel.unary_stream("/Demo/pieces")
+        stream: Any = channel.unary_stream("/Demo/pieces")
         assert list(stream(b"", metadata=_metadata(PIECES), timeout=10)) == [b"0", b"1", b"2"]
-        method = channel.unary_unary("/Demo/sleeps")
+        method: Any = channel.unary_unary("/Demo/sleeps")
         calls = [
             method.future(b"20", metadata=_metadata(MANY + 10_000 * number, number % 2 == 0)) for number in range(6)
         ]
         assert [each.result(10) for each in calls] == [b"done"] * 6
-        return served.stop(channel.unary_unary("/Demo/journal")(b"", timeout=10).decode())
+        journal: Any = channel.unary_unary("/Demo/journal")
+        return served.stop(journal(b"", timeout=10).decode())
 
 
-def _metadata(trace: int, sampled: bool = True) -> list[tuple[str, str]]:
+def _metadata(trace: int, sampled: bool = True) -> Any:
     return list(identity(trace, sampled).items())
 
 

@@ -12,22 +12,24 @@ from tests.support import LOOPS
 TAKEN, LEFT = 1 << 60, 0xF << 60
 
 
-def requests(paths: list[str], loop: str, **environment: str) -> Outcome:
+def requests(paths: list[str], loop: str, environment: dict[str, str]) -> Outcome:
     """Each path once in a trace taken and once in one left, each with the caller's flag set and unset."""
-    with serving("web", loop, **environment) as served:
-        with httpx.Client(base_url=f"http://127.0.0.1:{served.port}") as client:
-            for number, path in enumerate(paths, 1):
-                for lower in (TAKEN, LEFT):
-                    for sampled in (True, False):
-                        trace = lower + 2 * number + sampled
-                        assert client.get(path, headers=identity(trace, sampled)).is_success
-            return served.stop(client.get("/journal").text)
+    with (
+        serving("web", loop, environment=environment) as served,
+        httpx.Client(base_url=f"http://127.0.0.1:{served.port}") as client,
+    ):
+        for number, path in enumerate(paths, 1):
+            for lower in (TAKEN, LEFT):
+                for sampled in (True, False):
+                    trace = lower + 2 * number + sampled
+                    assert client.get(path, headers=identity(trace, sampled)).is_success
+        return served.stop(client.get("/journal").text)
 
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_sampler_that_overrules_the_caller(loop: str) -> None:
     paths = ["/single", "/sleeps/3", "/spans", "/background", "/stream"]
-    outcome = requests(paths, loop, OTEL_TRACES_SAMPLER="traceidratio", OTEL_TRACES_SAMPLER_ARG="0.5")
+    outcome = requests(paths, loop, {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.5"})
     assert len(outcome.done()) == 14  # five requests and two tasks of theirs, with the flag and without
     assert len(outcome.journal) == 28
     assert outcome.told() == outcome.done()
@@ -36,7 +38,7 @@ def test_a_sampler_that_overrules_the_caller(loop: str) -> None:
 
 
 def test_always_off_leaves_nothing() -> None:
-    outcome = requests(["/sleeps/3", "/background"], "asyncio", OTEL_TRACES_SAMPLER="always_off")
+    outcome = requests(["/sleeps/3", "/background"], "asyncio", {"OTEL_TRACES_SAMPLER": "always_off"})
     assert len(outcome.journal) == 12
     assert outcome.spans == []
     assert outcome.ended is not None

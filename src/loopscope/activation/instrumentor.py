@@ -52,10 +52,9 @@ class LoopscopeInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         options = {name: kwargs.pop(name) for name in _OPTIONS if name in kwargs}
         kwargs.pop("skip_dep_check", None)
         kwargs.pop("raise_exception_on_conflict", None)
-        settings = Settings.load(**{name: value for name, value in kwargs.items() if value is not None})
-        if "enabled" not in kwargs and switched_on() is False:
-            return
-        runtime.start(settings, **options)
+        given = {name: value for name, value in kwargs.items() if value is not None}
+        given.setdefault("enabled", switched_on() is not False)
+        runtime.start(Settings.load(**given), **options)
 
     def _uninstrument(self, **kwargs: Any) -> None:
         runtime.stop()

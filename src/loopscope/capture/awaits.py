@@ -100,7 +100,7 @@ def title(task: Any) -> str:
     life = getattr(task, "_loopscope", None)
     if life is not None:
         return life.place.qualname  # type: ignore[no-any-return]
-    return coroutines.qualname_of(task.get_coro())
+    return coroutines.identify(task.get_coro()).qualname
 
 
 def future_name(kind: type) -> str:

@@ -202,9 +202,11 @@ class Scheduled:
             if life.started:
                 life.started = 0
                 try:
-                    core.stepped(self.how, task, life, here, start, end, context, args, doomed)
+                    core.stepped(self.how, task, life, here, start, end, context, args, doomed)  # type: ignore[used-before-def]
                 except Exception:
                     core.fail()
+            # The traceback of the task's exception may hold this frame: no cycle through it, as in Handle._run.
+            self = task = args = context = None  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.callback, name)
@@ -351,8 +353,8 @@ class Core:
             other: Life | None = getattr(running, LIFE, None)
             waker, step = (other.id, other.index) if other is not None else (0, 0)
             return now, CANCEL if cancelled else TASK, waker, step, awaits.title(running)
-        kind, name = wakes.caller(3)
-        return now, CANCEL if cancelled else kind, 0, 0, name
+        kind, function = wakes.caller(3)
+        return now, CANCEL if cancelled else kind, 0, 0, function
 
     @staticmethod
     def _cancelled(task: Any, life: Life, future: Any) -> bool:
@@ -463,15 +465,20 @@ class Core:
         """A task seen for the first time: make its Life and write its birth."""
         here = enter()
         birth = here.birth
-        if birth is not None and not waking and not _running(birth.coroutine):
-            here.birth, here.life = None, birth.outer
-            self._attach(task, birth.life)
-            return birth.life
+        if birth is not None:
+            if private.current_task(loop) is task:  # in its first step, which runs within its creation
+                self._attach(task, birth.life)
+                return birth.life
+            if not waking and not _running(birth.coroutine):
+                here.birth, here.life, birth.life.started = None, birth.outer, 0
+                self._attach(task, birth.life)
+                return birth.life
         coroutine = task.get_coro()
         life = self._conceive(loop, coroutine)
         self._attach(task, life)
         current = self.current() if context is None else self.current_in(context)
-        self._born(life, task.get_name(), now, here.life, current, waking or _running(coroutine))
+        late = waking or _running(coroutine)
+        self._born(life, task.get_name(), now, None if late else here.life, current, late)
         return life
 
     def _conceive(self, loop: Any, coroutine: Any) -> Life:
@@ -520,17 +527,21 @@ class Core:
                 self._created(task, life, waiting, (start, START, by, step, None), here, start, end, context)
             except Exception:
                 self.fail()
+            # As in Scheduled.__call__.
+            task = coroutine = birth = context = None  # type: ignore[assignment]
 
     def _created(
         self, task: Any, life: Life, waiting: bool, how: How, here: Here, start: int, end: int, context: Any
     ) -> None:
         if not waiting:  # scheduled as any other task: adopt() took it over
             return
-        if not isinstance(task, private.TASKS) or getattr(task, LIFE, None) is not None:
+        known = getattr(task, LIFE, None)
+        if not isinstance(task, private.TASKS) or known not in (None, life):
             life.over = True
             self.buffer.put_vital((GONE, life.id, end, True))
             return
-        self._attach(task, life)
+        if known is None:
+            self._attach(task, life)
         if life.muted:
             life.index = 1
         else:

@@ -22,15 +22,19 @@ _LIMIT = 8192
 #: by the code's id: hashing a code object hashes all that is in it. A Place keeps its code alive.
 _places: dict[int, Place] = {}
 
-#: known wrappers: (module, qualname) -> the local variable that holds the coroutine (or function) they wrap
+#: known wrappers: (module, qualname) -> the local variable, or its attribute, that holds the coroutine (or function)
+#: they wrap
 WRAPPERS: dict[tuple[str, str], str] = {
     ("uvloop", "run.<locals>.wrapper"): "main",
     ("asyncio.tasks", "_wrap_awaitable"): "awaitable",
+    ("asyncio.tasks", "ensure_future.<locals>._wrap_awaitable"): "awaitable",
+    ("asyncio.tasks", "_ensure_future.<locals>._wrap_awaitable"): "awaitable",
     ("anyio._backends._asyncio", "AsyncIOBackend.run.<locals>.wrapper"): "func",
     ("anyio._backends._asyncio", "AsyncIOBackend.run_async_from_thread.<locals>.task_wrapper"): "func",
     ("anyio._backends._asyncio", "BlockingPortal._spawn_task_from_thread.<locals>.run_func"): "func",
     ("anyio.from_thread", "BlockingPortal._call_func"): "func",
     ("anyio._backends._asyncio", "TaskGroup._run_wrapped_task"): "coro",
+    ("anyio._core._tasks", "TaskHandle._run_coro"): "self._coro",
     ("opentelemetry.instrumentation.asyncio", "AsyncioInstrumentor.trace_coroutine"): "coro",
     ("sentry_sdk.integrations.asyncio", "patch_asyncio.<locals>._sentry_task_factory.<locals>._task_with_sentry_span_creation"): "coro",
     ("sentry_sdk.integrations.asyncio", "patch_asyncio.<locals>._sentry_task_factory.<locals>._coro_creating_hub_and_span"): "coro",
@@ -181,7 +185,10 @@ def _local(coroutine: Any, variable: str) -> Any:
     frame = frame_of(coroutine)
     if frame is None:
         return None
-    found = frame.f_locals.get(variable)
+    name, _, attribute = variable.partition(".")
+    found = frame.f_locals.get(name)
+    if attribute:
+        found = getattr(found, attribute, None)
     if private.LOCALS_SNAPSHOT:
         frame.f_locals.clear()
     return found

@@ -46,7 +46,7 @@ class Gate:
             self.install_uvloop(sys.modules["uvloop"])
 
     def install_uvloop(self, uvloop: Any) -> None:
-        """The same for `uvloop.Loop`. Its call_at calls its call_later; it holds `_set_running_loop` since its import."""
+        """The same for `uvloop.Loop`. Its call_at calls its call_later; it took `_set_running_loop` at its import."""
         loop = getattr(uvloop, "Loop", None)
         if loop is None or not self.core.on or self.patches.covers(loop):
             return
@@ -251,12 +251,17 @@ def _inner(func: Any, args: tuple[Any, ...]) -> Any:
 
 def _create_task(core: Core, original: Any) -> Any:
     def create_task(self: Any, coro: Any, **options: Any) -> Any:
-        if not core.on or self.get_task_factory() is None and not options.get("eager_start"):
-            return original(self, coro, **options)
-        task = core.create(original, self, coro, options)
-        if self.get_debug() and getattr(task, "_source_traceback", None):
-            private.trim(task._source_traceback, _FILE)
-        return task
+        task = None
+        try:
+            if core.on and (self.get_task_factory() is not None or options.get("eager_start")):
+                task = core.create(original, self, coro, options)
+            else:
+                task = original(self, coro, **options)
+            if self.get_debug() and getattr(task, "_source_traceback", None):
+                private.trim(task._source_traceback, _FILE)
+            return task
+        finally:
+            del task, coro  # the traceback of an eager task's exception may hold this frame
 
     return create_task
 

@@ -126,6 +126,8 @@ class Encoder:
     def _double(self, key: str) -> bytes:
         """The bytes of a double attribute before the number: they have one length."""
         name = delimited(1, text(key))
+        if len(self._doubles) >= _CACHE_LIMIT:
+            self._doubles.clear()
         head = self._doubles[key] = b"\x4a" + varint(len(name) + 11) + name + b"\x12\x09\x21"
         return head
 
@@ -133,6 +135,8 @@ class Encoder:
         """The same before an integer of so many bytes."""
         key, length = head
         name = delimited(1, text(key))
+        if len(self._wholes) >= _CACHE_LIMIT:
+            self._wholes.clear()
         made = self._wholes[head] = b"\x4a" + varint(len(name) + 3 + length) + name + b"\x12" + varint(length + 1) + b"\x18"
         return made
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from loopscope.model import Anchor
 from loopscope.pipeline.spans.span import Span
-from loopscope.recording.writer import attributes
+from loopscope.recording.writer import attributes, text
 
 
 def encode(span: Span, anchor: Anchor) -> str:
@@ -15,7 +15,7 @@ def encode(span: Span, anchor: Anchor) -> str:
     made: dict[str, Any] = {
         "traceId": f"{span.trace_id:032x}",
         "spanId": f"{span.span_id:016x}",
-        "name": span.name,
+        "name": text(span.name),
         "kind": 1,
         "startTimeUnixNano": str(anchor.unix(span.start)),
         "endTimeUnixNano": str(anchor.unix(span.end)),
@@ -31,6 +31,7 @@ def encode(span: Span, anchor: Anchor) -> str:
                 "traceId": f"{link.trace_id:032x}",
                 "spanId": f"{link.span_id:016x}",
                 "attributes": attributes(link.attributes),
+                "flags": 0x100,
             }
             for link in span.links
         ]

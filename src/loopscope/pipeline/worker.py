@@ -6,6 +6,8 @@ GIL go for no time at all is usually not enough for another thread to get it.
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -66,6 +68,7 @@ class Worker:
         if thread.is_alive():
             return False
         self._thread = None
+        _await_exit(thread)
         return True
 
     def round(self) -> None:
@@ -104,3 +107,16 @@ class Worker:
             except Exception:
                 self._failed()
                 return
+
+
+def _await_exit(thread: threading.Thread) -> None:
+    """Wait until the system has forgotten a joined thread: a fork warns of every thread that it still counts.
+
+    Before 3.13 a join returns a moment too early.
+    """
+    if sys.version_info >= (3, 13) or not sys.platform.startswith("linux") or thread is threading.current_thread():
+        return
+    for _ in range(200):
+        if not os.path.exists(f"/proc/self/task/{thread.native_id}"):
+            return
+        time.sleep(0.0002)

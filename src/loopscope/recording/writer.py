@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import math
 import os
 from typing import Any
 
+_INT64 = range(-(1 << 63), 1 << 63)
+
+
+def text(value: str) -> str:
+    """The text; what has no UTF-8 (a lone surrogate) is replaced."""
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+
+
+_NOT_FINITE = {math.inf: "Infinity", -math.inf: "-Infinity"}
+
 
 def value(item: Any) -> dict[str, Any]:
-    """An attribute's value in OTLP JSON: 64-bit integers are strings."""
+    """An attribute's value in OTLP JSON: 64-bit integers are strings, and so are NaN and the infinities."""
     if isinstance(item, bool):
         return {"boolValue": item}
-    if isinstance(item, int):
+    if isinstance(item, int) and item in _INT64:
         return {"intValue": str(item)}
     if isinstance(item, float):
-        return {"doubleValue": item}
+        return {"doubleValue": item if math.isfinite(item) else _NOT_FINITE.get(item, "NaN")}
+    if isinstance(item, bytes):
+        return {"bytesValue": base64.b64encode(item).decode()}
     if isinstance(item, (list, tuple)):
         return {"arrayValue": {"values": [value(part) for part in item]}}
-    return {"stringValue": str(item).encode("utf-8", "replace").decode()}
+    return {"stringValue": text(str(item))}
 
 
 def attributes(pairs: Any) -> list[dict[str, Any]]:
     """Pairs as OTLP JSON key-values."""
-    return [{"key": key, "value": value(item)} for key, item in pairs]
+    return [{"key": text(key), "value": value(item)} for key, item in pairs]
 
 
 class TraceFile:

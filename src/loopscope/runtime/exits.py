@@ -6,6 +6,7 @@ import atexit
 import os
 import signal
 import sys
+import weakref
 from typing import Any
 
 from loopscope.capture import private
@@ -35,7 +36,13 @@ def install(patches: Patches) -> None:
         return
     _once = True
     private.before_threads_end(_main_is_over)
+    # weakref's exit hook closes urllib3's connections for good. It must run after ours, so it must be there before:
+    # the first finalizer registers it.
+    weakref.finalize(_Finalizing(), int)
     atexit.register(_at_exit)
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        _finalize_at_exit()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_before_fork, after_in_parent=_after_parent, after_in_child=_after_child)
 
@@ -104,7 +111,7 @@ def _after_child() -> None:
         return
     runtime.after_fork_in_child()
     util = sys.modules.get("multiprocessing.util")
-    if util is not None:  # its children end by os._exit: they run its finalizers, not atexit's
+    if util is not None:  # it forgets all finalizers before it calls this
         util.register_after_fork(_Finalizing, _finalize_at_exit)
 
 
@@ -112,7 +119,8 @@ class _Finalizing:
     """What multiprocessing registers its after-fork call for; it holds it weakly."""
 
 
-def _finalize_at_exit(_: Any) -> None:
+def _finalize_at_exit(_: Any = None) -> None:
+    """Children of multiprocessing end by os._exit: they run its finalizers, and atexit's hooks since 3.13 only."""
     import multiprocessing.util
 
     multiprocessing.util.Finalize(None, _flush, exitpriority=0)

@@ -106,6 +106,8 @@ class Runtime:
         self._final = False
         self._broken = 0
         self._told: set[str] = set()
+        #: the losses told last
+        self._lost: list[str] = []
         self._busy = threading.Lock()
 
     # ------------------------------------------------------------ on and off
@@ -266,7 +268,8 @@ class Runtime:
         lost = [f"{count} spans ({cause})" for cause, count in counts["spans.dropped"].items() if count]
         records = {"buffer full": self.buffer.dropped, "shutdown": self.pipeline.unread}
         lost[:0] = [f"{count} records ({cause})" for cause, count in records.items() if count]
-        if lost:
+        if lost and lost != self._lost:
+            self._lost = lost
             logger.warning("loopscope lost %s", ", ".join(lost))
 
 

@@ -67,7 +67,7 @@ def _drive(steps: Iterator[Any], entry: Entry) -> Generator[Any, Any, Any]:
         value, error = None, None
         try:
             value = yield wanted
-        except BaseException as thrown:
+        except BaseException as thrown:  # noqa: BLE001  the coroutine is given it, whatever it is
             error = thrown
         entry.steps.append(next(_numbers))
 
@@ -94,7 +94,7 @@ class _Piece:
         self._entry = entry
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        return _drive(self._pieces.__anext__().__await__(), self._entry)  # type: ignore[arg-type]
+        return _drive(self._pieces.__anext__().__await__(), self._entry)
 
 
 def look() -> Entry:

@@ -72,7 +72,7 @@ async def serve(port: int) -> None:
     over = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, over.set)
     server = grpc.aio.server()
-    handlers = {
+    handlers: dict[str, Any] = {
         "single": grpc.unary_unary_rpc_method_handler(single),
         "sleeps": grpc.unary_unary_rpc_method_handler(sleeps),
         "pieces": grpc.unary_stream_rpc_method_handler(pieces),
@@ -90,7 +90,7 @@ def main() -> None:
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=100))
     trace.set_tracer_provider(provider)
-    GrpcAioInstrumentorServer(filters.negate(filters.method_name("journal"))).instrument()
+    GrpcAioInstrumentorServer(filters.negate(filters.method_name("journal"))).instrument()  # type: ignore[no-untyped-call]
     RUN[sys.argv[2]](serve(int(sys.argv[1])))
 
 

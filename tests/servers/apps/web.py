@@ -157,7 +157,7 @@ def main() -> None:
     trace.set_tracer_provider(provider)
     FastAPIInstrumentor.instrument_app(app, excluded_urls="/journal")
     port, loop = int(sys.argv[1]), sys.argv[2]
-    uvicorn.run(Recorded(app), port=port, loop=loop, http="h11", ws="websockets-sansio", log_level="warning")  # type: ignore[arg-type]
+    uvicorn.run(Recorded(app), port=port, loop=loop, http="h11", ws="websockets-sansio", log_level="warning")
 
 
 if __name__ == "__main__":

@@ -64,10 +64,12 @@ def _built(name: str, standard: Standard, anchor: Anchor) -> list[Target]:
 
 
 def _http(options: dict[str, Any], anchor: Anchor) -> Target:
-    from loopscope.pipeline.export import otlp_http
+    from loopscope.pipeline.export import old_http, otlp_http
 
     if otlp_http.takes_bytes():
         return Bytes(lambda: otlp_http.HttpSender(otlp_http.OTLPSpanExporter(**options)), anchor)
+    if old_http.takes_bytes():
+        return Bytes(lambda: old_http.OldHttpSender(old_http.RawExporter(**options)), anchor)
     return _exporter(otlp_http.OTLPSpanExporter(**options), anchor)
 
 
@@ -112,9 +114,10 @@ def _stock(exporter: Any, anchor: Anchor) -> Target | None:
     """An exporter with the settings of this one, None where it is no stock OTLP exporter."""
     kind = type(exporter)
     if kind.__name__ == "OTLPSpanExporter" and kind.__module__ == _HTTP:
-        from loopscope.pipeline.export import otlp_http
+        from loopscope.pipeline.export import old_http, otlp_http
 
-        return _http(otlp_http.settings_of(exporter), anchor)
+        new = otlp_http.takes_bytes()
+        return _http(otlp_http.settings_of(exporter) if new else old_http.settings_of(exporter), anchor)
     if kind.__name__ == "OTLPSpanExporter" and kind.__module__ == _GRPC:
         from loopscope.pipeline.export import otlp_grpc
 

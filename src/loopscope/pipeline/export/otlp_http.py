@@ -1,4 +1,4 @@
-"""The stock OTLP/HTTP exporter, built anew and handed bytes."""
+"""The stock OTLP/HTTP exporter since SDK 1.45, built anew and handed bytes."""
 
 from __future__ import annotations
 
@@ -36,17 +36,20 @@ class HttpSender:
     """Sends by the exporter's own client: its retry, TLS, headers, compression and timeout."""
 
     def __init__(self, exporter: OTLPSpanExporter) -> None:
-        self._exporter = exporter
-        self._client: Any = exporter._client
+        self._exporter: Any = exporter
         self.where = exporter._endpoint
         self._shut = False
         self._quiet = Quiet(stock.__name__)
-        self._undo = private_random(__import__(type(self._client).__module__, fromlist=["random"]))
+        self._undo = private_random(self._jitter())
+
+    def _jitter(self) -> Any:
+        """The module that draws the pauses between retries."""
+        return __import__(type(self._exporter._client).__module__, fromlist=["random"])
 
     def send(self, body: bytes, spans: int) -> str | None:
         """See Sender."""
         with self._quiet:
-            result = self._client.export(body)
+            result = self._exporter._client.export(body)
         if result.success:
             return None
         return str(result.error or result.reason or self._quiet.last)

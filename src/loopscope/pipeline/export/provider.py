@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 import opentelemetry.trace
@@ -22,6 +23,11 @@ from opentelemetry.trace import SpanKind
 
 from loopscope.pipeline.ids import Ids
 from loopscope.pipeline.spans.traces import Sampled
+
+if sys.version_info[:2] == (3, 12):
+    # 3.12 starts no thread once the main program is over. The OTLP/gRPC exporter, built later, imports this module,
+    # which at its import detects resources in threads.
+    import opentelemetry.sdk._logs
 
 logger = logging.getLogger("loopscope")
 

@@ -182,12 +182,17 @@ class Tracer:
                 self._inherit(life)
         home: Trace = notes.home
         if self.traces.old(home, time):
-            self._redeem(life, notes)
-            if notes.own:
-                notes.link = _link(home.trace_id, notes.own, c.PREVIOUS_SEGMENT)
-                notes.own = 0
-            notes.home = home = self.traces.current(home, c.TASK_SPAN + life.place.qualname, time)
+            home = self.traces.current(home, c.TASK_SPAN + life.place.qualname, time)
+            self._move(life, notes, home)
         return home
+
+    def _move(self, life: TaskLife, notes: Notes, home: Trace) -> None:
+        """The next own span is in the trace that follows; an open one stays until the next step or segment."""
+        self._redeem(life, notes)
+        if notes.own and notes.home is not None:
+            notes.link = _link(notes.home.trace_id, notes.own, c.PREVIOUS_SEGMENT)
+            notes.own = 0
+        notes.home = home
 
     def _inherit(self, life: TaskLife) -> None:
         """Find the own trace of a task without an inherited span: its creator's, or a new one."""
@@ -235,7 +240,8 @@ class Tracer:
     def _redeem(self, life: TaskLife, notes: Notes, state: str = "") -> None:
         """Write the own span that others stand under already, for a task that took no step there itself."""
         if notes.reserved and notes.home is not None:
-            self._close(life, self._begin(life, notes, notes.home, life.born), state)
+            start = max(life.born, notes.home.born)
+            self._close(life, self._begin(life, notes, notes.home, start), state)
 
     def _parent(self, life: TaskLife, trace: Trace) -> int:
         """The creator's own task span in this trace, 0 for none."""
@@ -243,9 +249,12 @@ class Tracer:
         if creator is None or life.span is not None:
             return 0
         notes: Notes = creator.notes
+        lives = creator.id in self.lives
+        if lives and notes.home is not None and notes.home is not trace and notes.home.leads_to(trace):
+            self._move(creator, notes, trace)
         if notes.home is not trace:
             return 0
-        if not notes.own and creator.id in self.lives and trace.take(self._caps.spans):
+        if not notes.own and lives and trace.take(self._caps.spans):
             notes.own = self._new_span_id()
             notes.reserved = True
         return notes.own
@@ -433,6 +442,9 @@ class Tracer:
     def _tell(self, life: TaskLife, now: int) -> None:
         """Export what is open of a long-lived task as a segment, and let a muted task be heard again."""
         notes: Notes = life.notes
+        home = notes.home
+        if home is not None and home.next is not None and home.trace_id not in notes.visits:
+            self._move(life, notes, home.latest())  # else every trace since would be kept in memory
         if life.unrecorded and life.pulse is not None and life.pulse.muted:
             if notes.home is None or self.traces.old(notes.home, now):
                 life.pulse.muted = False

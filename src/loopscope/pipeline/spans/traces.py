@@ -65,6 +65,20 @@ class Trace:
         self.spans += 1
         return True
 
+    def latest(self) -> Trace:
+        """The last of the own traces that followed this one so far."""
+        trace = self
+        while trace.next is not None:
+            trace = trace.next
+        return trace
+
+    def leads_to(self, later: Trace) -> bool:
+        """Whether an own trace was followed by that one, sooner or later."""
+        trace: Trace | None = self
+        while trace is not None and trace is not later:
+            trace = trace.next
+        return trace is later
+
     def fresh(self, time: int) -> bool:
         """Whether a step at this time may still go here.
 

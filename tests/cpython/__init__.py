@@ -1,0 +1,1 @@
+"""CPython's own test_asyncio, with loopscope on and without."""

@@ -1,0 +1,1 @@
+"""Programs compared with and without loopscope: the application sees no difference."""

@@ -1,0 +1,58 @@
+"""Runs a coroutine function without loopscope and with it, and compares what it observed."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import re
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.support import LOOPS, recording
+
+#: a program observes by appending lines
+Log = list[str]
+Program = Callable[[Log], Coroutine[Any, Any, Any]]
+
+
+def plain(text: object) -> str:
+    """A text without what differs from run to run: addresses, Task-N numbers, line numbers stay."""
+    return re.sub(r"Task-\d+", "Task-N", re.sub(r"0x[0-9a-f]+", "0x", str(text)))
+
+
+def both(program: Program, loop: str = "asyncio", *, debug: bool = False, steps: int = 1) -> Log:
+    """What the program observed, the same with loopscope as without; with it, `steps` were recorded at least."""
+    without = _observe(program, loop, debug)
+    with recording() as story:
+        with_it = _observe(program, loop, debug)
+    assert with_it == without
+    assert len(story.steps) >= steps, "loopscope recorded too little to prove anything"
+    return without
+
+
+def _observe(program: Program, loop: str, debug: bool) -> Log:
+    log: Log = []
+    with uncollected():
+        LOOPS[loop](program(log), debug=debug)
+    return log
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No automatic garbage collection inside: what dies, dies by its reference count."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def handler(log: Log) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    """A loop's exception handler that writes all it is told."""
+
+    def handle(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        log.extend(f"{key}: {plain(value)}" for key, value in sorted(context.items()))
+
+    return handle

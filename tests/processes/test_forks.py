@@ -1,0 +1,234 @@
+"""Forks and multiprocessing: every process's spans arrive once, and a fork warns no more than without loopscope."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.ground.pythons import pythons
+from tests.ground.receiver import Protocol, Receiver
+from tests.processes.program import (
+    PROTOCOLS,
+    Ended,
+    Program,
+    assert_unique,
+    clean,
+    python,
+    run,
+    steps_by_task,
+    to,
+)
+
+#: 3.11: an early join; 3.12: the warning about threads, and an early join; 3.13: neither; 3.14: forkserver by default
+VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+
+# `work` counts its own steps; the process tells its name and count when it is done. One write a line: processes share it.
+COUNTED = """
+import asyncio, os, sys, time
+async def work(name, naps, seconds=0.002):
+    asyncio.current_task().set_name(name)
+    steps = 1
+    for _ in range(naps):
+        await asyncio.sleep(seconds)
+        steps += 1
+    say(f"{name}={steps}")
+def say(line):
+    os.write(1, f"{line}\\n".encode())
+def code(pid):
+    say(f"exit={os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}")
+"""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request: pytest.FixtureRequest) -> str:
+    """A version of Python that is at hand."""
+    if request.param not in pythons():
+        pytest.skip(f"no Python {request.param} here")
+    return str(request.param)
+
+
+def assert_all_arrived(ended: Ended, receiver: Receiver) -> Counter[str]:
+    """What the processes counted themselves is what came, once."""
+    counted = Counter({name: int(steps) for name, steps in re.findall(r"^([\w-]+)=(\d+)$", ended.out, re.M)})
+    del counted["exit"]
+    spans = receiver.spans()
+    came = steps_by_task(spans)
+    assert {name: came[name] for name in counted} == dict(counted)
+    told: Counter[str] = Counter()
+    for span in spans:
+        if span.name.startswith("task "):
+            told[span.attributes["asyncio.task.name"]] += span.attributes["asyncio.task.step.count"]
+    assert {name: told[name] for name in counted} == dict(counted)
+    assert_unique(spans)
+    return counted
+
+
+def as_without(source: str, version: str, environment: dict[str, str]) -> Ended:
+    """Run it with loopscope: output, exit code and warnings are those of a run without, warnings as errors."""
+    flags = ("-W", "error")
+    plain, ended = (
+        run(source, each, python=python(version), flags=flags, timeout=60) for each in (clean(), environment)
+    )
+    assert (sorted(ended.out.split()), ended.code, ended.err) == (sorted(plain.out.split()), plain.code, plain.err)
+    return ended
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_fork_between_loops(receiver: Receiver, version: str, protocol: Protocol) -> None:
+    source = f"""{COUNTED}
+for generation in range(3):
+    asyncio.run(work(f"parent-{{generation}}", 5))
+    pid = os.fork()
+    if not pid:
+        asyncio.run(work(f"child-{{generation}}", 4))
+        sys.exit(7)
+    asyncio.run(work(f"beside-{{generation}}", 3))
+    code(pid)
+"""
+    ended = as_without(source, version, to(receiver, protocol))
+    counted = assert_all_arrived(ended, receiver)
+    assert counted == {f"{who}-{n}": steps for who, steps in (("parent", 6), ("child", 5), ("beside", 4)) for n in "012"}
+    assert ended.out.count("exit=7") == 3
+    assert ended.err == ""
+
+
+def test_fork_while_a_loop_runs(receiver: Receiver, version: str) -> None:
+    """Within a step, while the worker thread runs and other tasks sleep; the child runs a loop of its own."""
+    source = f"""{COUNTED}
+async def main():
+    beside = [asyncio.create_task(work(f"beside-{{n}}", 40, 0.01)) for n in range(3)]
+    for generation in range(3):
+        await asyncio.sleep(0.1)
+        pid = os.fork()
+        if not pid:
+            asyncio.run(work(f"child-{{generation}}", 4))
+            sys.stdout.flush()
+            os.kill(os.getpid(), 15)
+        code(pid)
+    await asyncio.gather(*beside)
+asyncio.run(main())
+"""
+    ended = as_without(source, version, to(receiver))
+    counted = assert_all_arrived(ended, receiver)
+    assert counted == {**{f"beside-{n}": 41 for n in range(3)}, **{f"child-{n}": 5 for n in range(3)}}
+    assert ended.out.count("exit=-15") == 3
+
+
+def test_child_that_leaves_at_once_loses_nothing_of_the_parent(receiver: Receiver, version: str) -> None:
+    """By os._exit in mid-step, and by exec: what was recorded before the fork is the parent's, and comes once."""
+    source = f"""{COUNTED}
+async def main():
+    await work("parent", 50, 0)
+    for end in (lambda: os._exit(3), lambda: os.execv("/bin/true", ["true"])):
+        pid = os.fork()
+        if not pid:
+            end()
+        code(pid)
+    await asyncio.sleep(0)
+asyncio.run(main())
+"""
+    ended = as_without(source, version, to(receiver))
+    counted = {name: steps for name, steps in steps_by_task(receiver.spans()).items() if name == "parent"}
+    assert counted == {"parent": 52}  # work has 51, and main one more on the same task
+    assert_unique(receiver.spans())
+    assert re.findall(r"exit=(\d+)", ended.out) == ["3", "0"]
+
+
+MULTIPROCESSING = f"""{COUNTED}
+import multiprocessing
+def child(name):
+    asyncio.run(work(name, 6))
+    if name == "child-2":
+        sys.exit(9)
+async def main():
+    beside = asyncio.create_task(work("beside", 30, 0.01))
+    context = multiprocessing.get_context(sys.argv[1])
+    children = [context.Process(target=child, args=(f"child-{{n}}",)) for n in range(3)]
+    for each in children:
+        each.start()
+    await beside
+    for each in children:
+        await asyncio.to_thread(each.join)
+    say("exit=%s" % [each.exitcode for each in children])
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_multiprocessing(
+    receiver: Receiver, version: str, method: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Its children end by os._exit, without atexit."""
+    path = tmp_path_factory.mktemp("program") / "program.py"
+    path.write_text(MULTIPROCESSING)
+    source = f"import runpy, sys; sys.argv[1:] = [{method!r}]; runpy.run_path({str(path)!r}, run_name='__main__')"
+    ended = as_without(source, version, to(receiver))
+    assert ended.code == 0
+    counted = assert_all_arrived(ended, receiver)
+    assert counted == {"beside": 31, "child-0": 7, "child-1": 7, "child-2": 7}
+    assert "exit=[0, 0, 9]" in ended.out
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_after_a_fork_spans_still_leave_within_a_second(receiver: Receiver, protocol: Protocol) -> None:
+    source = f"""{COUNTED}
+async def main():
+    await asyncio.create_task(work("before", 3, 0.2))
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    await asyncio.create_task(work("after", 3, 0.2))
+    await asyncio.sleep(1.5)
+    say("waited")
+    input()
+asyncio.run(main())
+"""
+    program = Program(source, to(receiver, protocol))
+    assert [program.hear() for _ in range(3)] == ["before=4", "after=4", "waited"]
+    offset = time.time() - time.monotonic()
+    spans = [s for s in receiver.spans() if s.attributes["asyncio.task.name"] in ("before", "after")]
+    assert Counter(s.name for s in spans) == {"task work": 2, "step work": 8}
+    late = {f"{s.name} {s.end}": s.arrived + offset - s.end / 1e9 for s in spans}
+    assert max(late.values()) < 1.0, late
+    program.say("")
+    assert program.end().told == []
+
+
+def test_trace_file_and_given_exporter_outlive_a_fork(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What cannot be opened anew is kept over a fork, what can is; the child writes to the same file."""
+    path = tmp_path_factory.mktemp("trace") / "trace.json"
+    source = f"""{COUNTED}
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from loopscope import LoopscopeInstrumentor
+exporter = InMemorySpanExporter()
+LoopscopeInstrumentor().instrument(span_exporter=exporter, trace_file={str(path)!r})
+asyncio.run(work("before", 2))
+from loopscope import runtime
+runtime.flush()
+pid = os.fork()
+if not pid:
+    asyncio.run(work("child", 1))
+    sys.exit()
+code(pid)
+asyncio.run(work("after", 1))
+runtime.flush()
+say(sorted(span.name for span in exporter.get_finished_spans()))
+"""
+    ended = run(source, clean())
+    assert (ended.code, ended.err) == (0, "")
+    names = ["step work"] * 5 + ["task work"] * 2
+    assert ended.out.splitlines()[-1] == str(names)
+    written = re.findall(r'"name": "(\w+ work)"', path.read_text())
+    assert Counter(written) == {"step work": 7, "task work": 3}

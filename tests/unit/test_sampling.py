@@ -1,0 +1,112 @@
+"""Sampled-out traces: no span, the task muted after a while, and heard again."""
+
+from __future__ import annotations
+
+import pytest
+
+from loopscope.pipeline.spans.tracer import MUTE_AFTER
+from tests.records import OWN_TRACE, SECOND, Cold, Identity, Pulse, birth, said, span_end, span_start, step
+
+OUT, IN = Identity(1, 11, trace_flags=0), Identity(2, 21)
+
+
+def steps(cold: Cold, pulse: Pulse, count: int, at: int = 10, **more: object) -> None:
+    """Feed steps as capture would: none while the task is muted."""
+    for _ in range(count):
+        if not pulse.muted:
+            cold.feed(step(1, pulse.index, at, at, at + 1, **more))  # type: ignore[arg-type]
+        pulse.index += 1
+
+
+def test_a_sampled_out_request_gets_no_span() -> None:
+    """Nor does the task's own trace stand in for it."""
+    cold = Cold().feed(
+        birth(1, 0, span=OUT), step(1, 0, 0, 1, 2, span=OUT, activated=[OUT], after=OUT),
+        step(1, 1, 3, 4, 5, "returned", span=OUT),
+    )  # fmt: skip
+    assert (cold.finish(9).spans, cold.asked) == ([], [])
+
+
+def test_a_child_in_a_sampled_out_request_gets_none_either() -> None:
+    """It inherits the context."""
+    cold = Cold().feed(
+        birth(1, 0), birth(2, 2, creator=1, span=OUT), step(1, 0, 0, 1, 3, activated=[OUT]),
+        step(2, 0, 2, 4, 5, "returned", span=OUT),
+    )  # fmt: skip
+    assert (cold.finish(9).spans, cold.asked) == ([], [])
+
+
+def test_a_step_for_both_kinds_is_told_in_the_sampled_one_only() -> None:
+    """And is not shared."""
+    cold = Cold().feed(birth(1, 0), span_start(2, 1), step(1, 0, 0, 1, 2, "returned", activated=[OUT, IN]))
+    assert [(span.trace_id, said(span, "asyncio.step.shared")) for span in cold.steps] == [(2, None)]
+
+
+def test_the_sampler_of_an_own_trace_is_asked_once() -> None:
+    """Its no goes for all tasks of the trace; its attributes stand on the root of a sampled one."""
+    cold = Cold(sample=lambda trace_id, name: False).feed(
+        birth(1, 0), step(1, 0, 0, 1, 2), birth(2, 2, creator=1), step(2, 0, 2, 3, 4, "returned"),
+        step(1, 1, 5, 6, 7, "returned"),
+    )  # fmt: skip
+    assert (cold.spans, cold.asked) == ([], [(OWN_TRACE, "task work")])
+    cold = Cold().feed(
+        birth(1, 0, "root"), birth(2, 2, "child", creator=1), step(1, 0, 0, 1, 2), step(2, 0, 2, 3, 4, "returned"),
+        step(1, 1, 5, 6, 7, "returned"),
+    )  # fmt: skip
+    assert [(span.name, said(span, "sampler.said")) for span in cold.tasks] == [("task child", None), ("task root", 1)]
+
+
+def test_after_64_steps_for_nobody_a_task_is_muted() -> None:
+    """Not one earlier; the gap in its numbers is no loss."""
+    said_yes = iter([False, True])
+    cold, pulse = Cold(sample=lambda trace_id, name: next(said_yes)), Pulse()
+    cold.feed(birth(1, 0, pulse=pulse))
+    steps(cold, pulse, MUTE_AFTER - 1)
+    assert (MUTE_AFTER, pulse.muted) == (64, False)
+    steps(cold, pulse, 1)
+    assert pulse.muted
+    steps(cold, pulse, 1_000)
+    cold.sweep(30 * SECOND)
+    assert pulse.muted, "its trace is not old yet"
+    cold.sweep(60 * SECOND + 10)
+    assert not pulse.muted, "the trace rotates: the sampler is asked again"
+    steps(cold, pulse, 2, at=61 * SECOND)
+    cold.feed(step(1, pulse.index, 62 * SECOND, 62 * SECOND, 62 * SECOND + 1, "returned"))
+    assert [said(span, "asyncio.step.index") for span in cold.steps] == [1064, 1065, 1066]
+    assert [said(task, "asyncio.task.step.missing") for task in cold.tasks] == [None]
+    assert len(cold.asked) == 2
+
+
+def test_a_muted_task_is_heard_again_when_it_activates_a_sampled_span() -> None:
+    """Capture unmutes it; the next 64 for nobody mute it again."""
+    cold, pulse = Cold(sample=lambda trace_id, name: False), Pulse()
+    cold.feed(birth(1, 0, pulse=pulse))
+    steps(cold, pulse, 100)
+    pulse.muted = False
+    cold.feed(span_start(2, 20), span_end(2, 21))
+    steps(cold, pulse, 1, activated=[IN])
+    steps(cold, pulse, MUTE_AFTER)
+    assert pulse.muted
+    cold.tick(30 * SECOND)
+    assert [(span.name, said(span, "asyncio.step.index")) for span in cold.steps] == [("step work", 100)]
+
+
+@pytest.mark.parametrize("seen", [dict[str, object](activated=[OUT]), dict[str, object](activated=[IN])])
+def test_a_task_that_activates_spans_is_never_muted(seen: dict[str, object]) -> None:
+    """A connection handler of sampled-out requests: the next one may be sampled."""
+    cold, pulse = Cold(sample=lambda trace_id, name: False), Pulse()
+    cold.feed(birth(1, 0, pulse=pulse), span_start(2, 1))
+    steps(cold, pulse, 5 * MUTE_AFTER, **seen)
+    assert not pulse.muted
+
+
+def test_a_task_in_a_sampled_out_request_is_muted_and_looked_at_again() -> None:
+    """At every sweep: its request may be over."""
+    cold, pulse = Cold(), Pulse()
+    cold.feed(birth(1, 0, pulse=pulse), step(1, 0, 0, 1, 2, activated=[OUT], after=OUT))
+    pulse.index = 1
+    steps(cold, pulse, MUTE_AFTER + 9, span=OUT)
+    assert pulse.muted
+    cold.sweep(5 * SECOND)
+    assert not pulse.muted
+    assert cold.spans == []

@@ -1,0 +1,172 @@
+"""Long lives are told while they last: segments, rotation of own traces."""
+
+from __future__ import annotations
+
+import pytest
+
+from loopscope.pipeline.spans.span import Span
+from tests.records import OWN_TRACE, SECOND, Cold, Identity, Pulse, adds_up, birth, nanoseconds, said, span_start, step
+
+A = Identity(1, 11)
+
+
+def told(cold: Cold) -> list[tuple[object, ...]]:
+    """(trace, start, end in seconds, state, steps) of each task span, and that it adds up."""
+    assert all(adds_up(task) for task in cold.tasks)
+    return [
+        (task.trace_id, task.start // SECOND, task.end // SECOND, said(task, "asyncio.task.state"),
+         said(task, "asyncio.task.step.count"))
+        for task in cold.tasks
+    ]  # fmt: skip
+
+
+def previous(span: Span) -> list[tuple[int, int]]:
+    """Where the `previous_segment` links of a span lead."""
+    return [
+        (link.trace_id, link.span_id) for link in span.links or () if ("asyncio.link", "previous_segment") in link.attributes
+    ]
+
+
+def in_request(pulse: Pulse | None = None, end: int = 2) -> Cold:
+    """A task in a request's span that stays open; one step."""
+    pulse = pulse or Pulse(index=1)
+    return Cold().feed(
+        span_start(1, 0), birth(1, 0, span=A, pulse=pulse), step(1, 0, 0, 1, end, span=A, after=A)
+    )  # fmt: skip
+
+
+def test_a_stuck_task_is_told_again_and_again() -> None:
+    """At 60, 120, 240, 480 s …, at last every hour, each segment linked to the one before."""
+    cold = in_request()
+    for second in range(0, 4 * 3600, 5):
+        cold.sweep(second * SECOND)
+    ends = [60, 120, 240, 480, 960, 1920, 3840, 7440, 11040]
+    starts = [0, *ends]
+    assert told(cold) == [(1, start, end, "waiting", int(not start)) for start, end in zip(starts, ends, strict=False)]
+    for one, other in zip(cold.tasks, cold.tasks[1:], strict=False):
+        assert previous(other) == [(1, one.span_id)]
+        assert other.parent_id == 11
+    assert [said(task, "asyncio.task.awaiting") for task in cold.tasks] == ["asyncio.sleep"] * len(ends)
+
+
+def test_a_step_starts_the_count_anew() -> None:
+    """Told at 60 and 120; a step at 130 s ends the silence: told again at 180."""
+    cold = in_request(pulse := Pulse(index=1))
+    for second in range(0, 130, 5):
+        cold.sweep(second * SECOND)
+    pulse.index = 2
+    cold.feed(step(1, 1, 130 * SECOND, 130 * SECOND, 130 * SECOND + 1, span=A, after=A))
+    for second in range(135, 260, 5):
+        cold.sweep(second * SECOND)
+    assert told(cold) == [(1, 0, 60, "waiting", 1), (1, 60, 120, "waiting", 0), (1, 120, 180, "waiting", 1),
+                          (1, 180, 240, "waiting", 0)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("pulse", "state", "end"),
+    [(Pulse(index=1), "waiting", 61), (Pulse(index=1, ready=40 * SECOND), "ready", 40),
+     (Pulse(index=1, started=50 * SECOND), "running", 50)],
+)  # fmt: skip
+def test_a_segment_says_what_the_task_is_doing(pulse: Pulse, state: str, end: int) -> None:
+    """And ends where that began, so that no step is cut in two; the next begins there."""
+    cold = in_request(pulse).sweep(61 * SECOND)
+    assert told(cold) == [(1, 0, end, state, 1)]
+    since = (pulse.ready or pulse.started or 70 * SECOND)
+    cold.feed(step(1, 1, since, since, 80 * SECOND, "returned", span=A))
+    assert told(cold)[1] == (1, end, 80, "returned", 1)
+    assert cold.steps[-1].start >= cold.tasks[-1].start
+    assert nanoseconds(cold.tasks[-1], "asyncio.task.running.duration") == 80 * SECOND - since
+
+
+def test_records_on_their_way_are_not_cut_off() -> None:
+    """Capture is two steps ahead: the segment ends with the last step that is known, and theirs count whole."""
+    now = 61 * SECOND
+    pulse = Pulse(index=3, ready=now + 9)
+    cold = in_request(pulse, end=5 * SECOND).sweep(now)
+    assert told(cold) == [(1, 0, 5, "waiting", 1)]
+    cold.feed(
+        step(1, 1, 60 * SECOND, 60 * SECOND, 60 * SECOND + 7, span=A, after=A),
+        step(1, 2, now, now, now + 5, "returned", span=A),
+    )  # fmt: skip
+    assert told(cold)[1:] == [(1, 5, 61, "returned", 2)]
+    assert nanoseconds(cold.tasks[1], "asyncio.task.running.duration") == 12
+
+
+def test_a_stuck_task_whose_last_record_was_lost_is_told() -> None:
+    """The records never come: by the next sweep that is known."""
+    cold = in_request(Pulse(index=2)).sweep(61 * SECOND).sweep(66 * SECOND).sweep(130 * SECOND)
+    assert told(cold) == [(1, 0, 0, "waiting", 1), (1, 0, 66, "waiting", 0)]
+
+
+def test_a_running_task_is_not_told_as_waiting() -> None:
+    """A step that never ends: what came before is told once, as running."""
+    cold = in_request(Pulse(index=1, started=10 * SECOND))
+    for second in range(0, 600, 5):
+        cold.sweep(second * SECOND)
+    assert told(cold) == [(1, 0, 10, "running", 1)]
+
+
+def own_pair() -> tuple[Cold, list[Pulse]]:
+    """Two tasks that share an own trace, one step each at 0."""
+    pulses = [Pulse(index=1), Pulse(index=1)]
+    cold = Cold().feed(
+        birth(1, 0, "parent", pulse=pulses[0]), step(1, 0, 0, 1, 2), birth(2, 3, "child", creator=1, pulse=pulses[1]),
+        step(2, 0, 3, 4, 5),
+    )  # fmt: skip
+    return cold, pulses
+
+
+def test_an_own_trace_rotates_at_the_next_step() -> None:
+    """Each task moves at its own: a new trace id for both, linked to the segment before; the sampler asked once."""
+    cold, _ = own_pair()
+    later = 70 * SECOND
+    cold.feed(step(2, 1, later, later, later + 5), step(1, 1, later, later + 5, later + 9))
+    cold.feed(step(2, 2, later, later + 9, later + 11, "returned"), step(1, 2, later, later + 11, later + 19, "returned"))
+    assert told(cold) == [
+        (OWN_TRACE, 0, 0, "waiting", 1), (OWN_TRACE, 0, 0, "waiting", 1),
+        (OWN_TRACE + 1, 70, 70, "returned", 2), (OWN_TRACE + 1, 70, 70, "returned", 2),
+    ]  # fmt: skip
+    old = {span.name: span.span_id for span in cold.tasks[:2]}
+    new = {span.name: span for span in cold.tasks[2:]}
+    for name, span in new.items():
+        assert previous(span) == [(OWN_TRACE, old[name])]
+    assert new["task child"].parent_id == new["task parent"].span_id
+    assert new["task parent"].parent_id == 0
+    assert [trace for trace, _ in cold.asked] == [OWN_TRACE, OWN_TRACE + 1]
+
+
+def test_an_own_trace_rotates_with_a_segment() -> None:
+    """A task that takes no step moves when it is told."""
+    cold, _ = own_pair()
+    for second in range(0, 125, 5):
+        cold.sweep(second * SECOND)
+    cold.finish(130 * SECOND)
+    assert [(span.name, *line) for span, line in zip(cold.tasks, told(cold), strict=True)] == [
+        ("task parent", OWN_TRACE, 0, 60, "waiting", 1),
+        ("task child", OWN_TRACE, 0, 65, "waiting", 1),
+        ("task parent", OWN_TRACE + 1, 60, 120, "waiting", 0),
+        ("task child", OWN_TRACE + 1, 65, 130, "waiting", 0),
+        ("task parent", OWN_TRACE + 2, 120, 130, "waiting", 0),
+    ]
+    assert cold.tasks[3].parent_id == cold.tasks[2].span_id
+    assert len([span for span in cold.tasks if previous(span)]) == 3
+
+
+def test_a_rotated_trace_may_be_sampled_out() -> None:
+    """The sampler is asked again: nothing of the task until it says yes."""
+    said_yes = iter([True, False, True])
+    cold = Cold(sample=lambda trace_id, name: next(said_yes))
+    cold.feed(birth(1, 0), step(1, 0, 0, 1, 2), step(1, 1, 61 * SECOND, 61 * SECOND, 61 * SECOND + 1))
+    cold.feed(step(1, 2, 125 * SECOND, 125 * SECOND, 125 * SECOND + 1, "returned"))
+    assert told(cold) == [(OWN_TRACE, 0, 0, "waiting", 1), (OWN_TRACE + 2, 125, 125, "returned", 1)]
+    assert previous(cold.tasks[1]) == [(OWN_TRACE, cold.tasks[0].span_id)]
+
+
+def test_what_is_open_is_told_at_the_end() -> None:
+    """As it stands: running, ready or waiting."""
+    for pulse, state, end in (
+        (Pulse(index=1), "waiting", 9), (Pulse(index=1, ready=4), "ready", 4), (Pulse(index=1, started=5), "running", 5)
+    ):  # fmt: skip
+        cold = Cold().feed(birth(1, 0, pulse=pulse), step(1, 0, 0, 1, 2)).finish(9)
+        assert [(said(t, "asyncio.task.state"), t.start, t.end) for t in cold.tasks] == [(state, 0, end)]
+        assert adds_up(cold.tasks[0])

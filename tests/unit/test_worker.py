@@ -1,0 +1,167 @@
+"""The background thread: starts, hurries, stops, lets go of the GIL between slices."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from loopscope.pipeline import worker as module
+from loopscope.pipeline.worker import Worker
+
+
+def never() -> None:
+    """For `failed`."""
+    raise AssertionError("the worker failed")
+
+
+class Rounds:
+    """Work that counts its rounds, each of some pieces."""
+
+    def __init__(self, pieces: int = 1) -> None:
+        self.done = 0
+        self.pieces = pieces
+        self.threads: set[str] = set()
+        self.ran = threading.Event()
+
+    def __call__(self) -> Iterator[None]:
+        self.threads.add(threading.current_thread().name)
+        for _ in range(self.pieces):
+            yield
+        self.done += 1
+        self.ran.set()
+
+
+def test_it_works_in_a_daemon_thread_of_its_own_until_it_is_stopped() -> None:
+    """Started twice it is one; stopped it is gone; it can be started again."""
+    rounds = Rounds()
+    worker = Worker(rounds, never)
+    assert not worker.running
+    for _ in range(2):
+        worker.start()
+        worker.start()
+        assert [thread.daemon for thread in threading.enumerate() if thread.name == "loopscope"] == [True]
+        rounds.ran.clear()
+        assert rounds.ran.wait(5)
+        assert worker.stop(5)
+        assert not worker.running
+        assert "loopscope" not in {thread.name for thread in threading.enumerate()}
+    assert rounds.threads == {"loopscope"}
+    done = rounds.done
+    assert worker.stop(5)
+    worker.round()
+    assert rounds.done == done + 1
+
+
+def test_hurry_does_the_next_round_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it the next one would come in an hour."""
+    monkeypatch.setattr(module, "SOON", 3600)
+    monkeypatch.setattr(module, "LATE", 3600)
+    rounds = Rounds()
+    worker = Worker(rounds, never)
+    worker.start()
+    try:
+        assert not rounds.ran.wait(0.05)
+        worker.hurry()
+        assert rounds.ran.wait(5)
+    finally:
+        assert worker.stop(5)
+    assert rounds.done == 2, "the one that was hurried, and the last one"
+
+
+def test_an_error_ends_the_thread_and_is_told() -> None:
+    """Once; a start makes a new thread."""
+    told: list[BaseException | None] = []
+    failed = threading.Event()
+
+    def work() -> Iterator[None]:
+        yield
+        raise ValueError("of ours")
+
+    def tell() -> None:
+        import sys
+
+        told.append(sys.exc_info()[1])
+        failed.set()
+
+    worker = Worker(work, tell)
+    for _ in range(2):
+        failed.clear()
+        worker.start()
+        assert failed.wait(5)
+        assert worker.stop(5)
+    assert [str(error) for error in told] == ["of ours"] * 2
+
+
+def test_a_stop_that_takes_too_long_says_so_and_can_be_taken_back() -> None:
+    """A start while the thread is on its way out: there is one that works, and but one."""
+    gate, inside = threading.Event(), threading.Event()
+    rounds = 0
+
+    def work() -> Iterator[None]:
+        nonlocal rounds
+        inside.set()
+        gate.wait(10)
+        rounds += 1
+        yield
+
+    worker = Worker(work, never)
+    worker.start()
+    assert inside.wait(5)
+    assert not worker.stop(0.01)
+    assert worker.running
+    worker.start()
+    before = rounds
+    gate.set()
+    deadline = time.monotonic() + 5
+    while rounds < before + 3 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert rounds >= before + 3
+    assert sum(thread.name == "loopscope" for thread in threading.enumerate()) == 1
+    assert worker.stop(5)
+
+
+def test_it_sleeps_after_each_slice_but_not_when_somebody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock of ours: pieces of 0.1 ms, so a pause after every third."""
+    now = 0
+    slept: list[float] = []
+    pieces: list[int] = []
+
+    def work() -> Iterator[None]:
+        nonlocal now
+        for number in range(9):
+            now += 100_000
+            pieces.append(number)
+            yield
+        worker._stopping = True
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        pieces.append(-1)
+
+    monkeypatch.setattr(module, "clock", lambda: now)
+    monkeypatch.setattr(module, "time", type("time", (), {"sleep": staticmethod(sleep)}))
+    monkeypatch.setattr(module, "SOON", 0)
+    worker = Worker(work, never)
+    worker._run()
+    assert pieces == [0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1]
+    assert slept == [module.PAUSE] * 3
+    assert module.SLICE + 200_000 <= 500_000, "a slice and a long piece stay below half a millisecond"
+    slept.clear()
+    worker._stopping, worker._urgent = False, True
+    worker._run()
+    assert slept == []
+
+
+def test_in_a_forked_child_there_is_no_thread() -> None:
+    """A new one can be started."""
+    rounds = Rounds()
+    worker = Worker(rounds, never)
+    worker._thread = threading.Thread(target=never, name="the parent's")
+    worker.forked()
+    assert not worker.running
+    worker.start()
+    assert rounds.ran.wait(5)
+    assert worker.stop(5)
