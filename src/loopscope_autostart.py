@@ -2,9 +2,15 @@
 
 import os
 
+_called = False
+
 
 def main() -> None:
-    """Start watching for the first loop, if OTEL_PYTHON_LOOPSCOPE_ENABLED is true."""
+    """Start watching for the first loop, if OTEL_PYTHON_LOOPSCOPE_ENABLED is true. A second call does nothing."""
+    global _called
+    if _called:
+        return
+    _called = True
     value = os.environ.get("OTEL_PYTHON_LOOPSCOPE_ENABLED", "").strip().lower()
     if value in ("", "false", "0", "no", "off"):
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import gc
 import re
 from collections.abc import Callable, Coroutine, Iterator
@@ -17,8 +18,10 @@ Program = Callable[[Log], Coroutine[Any, Any, Any]]
 
 
 def plain(text: object) -> str:
-    """A text without what differs from run to run: addresses, Task-N numbers, line numbers stay."""
-    return re.sub(r"Task-\d+", "Task-N", re.sub(r"0x[0-9a-f]+", "0x", str(text)))
+    """A text without what differs from run to run: addresses, a timer's due time, the numbers of unnamed tasks."""
+    for found, instead in ((r"0x[0-9a-f]+", "0x"), (r"when=[\d.]+", "when=N"), (r"Task-\d+", "Task-N")):
+        text = re.sub(found, instead, str(text))
+    return str(text)
 
 
 def both(program: Program, loop: str = "asyncio", *, debug: bool = False, steps: int = 1) -> Log:
@@ -26,7 +29,7 @@ def both(program: Program, loop: str = "asyncio", *, debug: bool = False, steps:
     without = _observe(program, loop, debug)
     with recording() as story:
         with_it = _observe(program, loop, debug)
-    assert with_it == without
+    assert with_it == without, "\n".join(difflib.unified_diff(without, with_it, "without", "with", lineterm=""))
     assert len(story.steps) >= steps, "loopscope recorded too little to prove anything"
     return without
 
@@ -49,10 +52,10 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def handler(log: Log) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+def handler(log: Log, without: tuple[str, ...] = ()) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
     """A loop's exception handler that writes all it is told."""
 
     def handle(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        log.extend(f"{key}: {plain(value)}" for key, value in sorted(context.items()))
+        log.extend(f"{key}: {plain(value)}" for key, value in sorted(context.items()) if key not in without)
 
     return handle

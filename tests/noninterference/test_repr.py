@@ -54,11 +54,15 @@ def test_handles(debug: bool) -> None:
         show()
         await waiting
         asyncio.create_task(stuck()).cancel()
-        await asyncio.sleep(0)
         show()
+        await asyncio.sleep(0)
 
     log = both(program, debug=debug, steps=5)
-    assert len(log) >= 3
+    assert [line.split("(")[0].split(" created")[0] for line in log] == [
+        "<Handle <TaskStepMethWrapper object at 0x>",
+        "<Handle Task.task_wakeup",
+        "<Handle <TaskStepMethWrapper object at 0x>",
+    ]
 
 
 async def _await(future: asyncio.Future[int]) -> int:

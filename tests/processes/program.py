@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.ground import pythons
-from tests.ground.receiver import Protocol, Receiver
+from tests.ground.receiver import Protocol, ReceivedSpan, Receiver
 from tests.ground.spans import Span
 
 ROOT = Path(__file__).parents[2]
@@ -150,3 +150,9 @@ def assert_unique(spans: Sequence[Span]) -> None:
     """No span came twice, and no id was given twice."""
     twice = [key for key, count in Counter(span.span_id for span in spans).items() if count > 1]
     assert not twice, f"{len(twice)} span ids came more than once"
+
+
+def lateness(spans: Sequence[ReceivedSpan]) -> dict[str, float]:
+    """Seconds from each span's end to its arrival."""
+    offset = time.time() - time.monotonic()
+    return {f"{span.name} {span.span_id}": span.arrived + offset - span.end / 1e9 for span in spans}

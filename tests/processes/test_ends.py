@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator
 
 import pytest
 
+from tests.ground.pythons import VERSIONS, pythons
 from tests.ground.receiver import Protocol, Receiver
-from tests.processes.program import PROTOCOLS, Ended, Program, assert_unique, clean, run, to
+from tests.processes.program import PROTOCOLS, Ended, Program, assert_unique, clean, lateness, python, run, to
 from tests.support import Story
 
 JOB = """
@@ -61,6 +61,21 @@ def test_short_program(receiver: Receiver, protocol: Protocol, end: str) -> None
     assert (task.attributes["asyncio.task.state"], task.attributes.get("error.type")) == (state, error)
     assert {span.protocol for span in receiver.spans()} == {protocol}
     assert_unique(receiver.spans())
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("version", [version for version in VERSIONS if version != "3.11"])
+def test_short_program_elsewhere(receiver: Receiver, protocol: Protocol, version: str) -> None:
+    """What may be done at exit differs by version: 3.12 starts no thread then."""
+    if version not in pythons():
+        pytest.skip(f"no Python {version} here")
+    environment = to(receiver, protocol, OTEL_SERVICE_NAME="short")
+    ended = run(JOB.format(end="return"), environment, python=python(version), flags=("-W", "error"))
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    story = Story(list(receiver.spans()))
+    assert story.lines() == [FIRST, "job 1: timer > returned"]
+    assert {span.resource["service.name"] for span in story.spans} == {"short"}
+    assert all("telemetry.sdk.version" in span.resource for span in story.spans)
 
 
 def test_interrupt_from_the_keyboard(receiver: Receiver) -> None:
@@ -155,14 +170,17 @@ def test_spans_leave_within_a_second(receiver: Receiver, protocol: Protocol, res
     print("done", flush=True)
     input()
     """
-    program = Program(source, to(receiver, protocol))
-    assert [program.hear(), program.hear()] == ["ran", "done"]
-    offset = time.time() - time.monotonic()
-    # 4 ticks of a task and two steps, main with nine
-    ours = [s for s in receiver.spans() if s.name.split()[-1] in ("tick", "main")]
-    assert len(ours) == 4 * 3 + 1 + 9
-    late = {f"{s.name} {s.end}": s.arrived + offset - s.end / 1e9 for s in ours}
-    assert max(late.values()) < 1.0, late
-    program.say("")
-    assert program.end().told == []
-    assert_unique(receiver.spans())
+    for _ in range(2):  # on a machine that is busy elsewhere once is no proof
+        receiver.clear()
+        program = Program(source, to(receiver, protocol))
+        assert [program.hear(), program.hear()] == ["ran", "done"]
+        # 4 ticks of a task and two steps, main with nine
+        ours = [s for s in receiver.spans() if s.name.split()[-1] in ("tick", "main")]
+        assert len(ours) == 4 * 3 + 1 + 9
+        late = lateness(ours)
+        program.say("")
+        assert program.end().told == []
+        assert_unique(receiver.spans())
+        if max(late.values()) < 1.0:
+            return
+    raise AssertionError(late)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -17,6 +16,7 @@ from tests.processes.program import (
     Program,
     assert_unique,
     clean,
+    lateness,
     python,
     run,
     steps_by_task,
@@ -195,15 +195,18 @@ async def main():
     input()
 asyncio.run(main())
 """
-    program = Program(source, to(receiver, protocol))
-    assert [program.hear() for _ in range(3)] == ["before=4", "after=4", "waited"]
-    offset = time.time() - time.monotonic()
-    spans = [s for s in receiver.spans() if s.attributes["asyncio.task.name"] in ("before", "after")]
-    assert Counter(s.name for s in spans) == {"task work": 2, "step work": 8}
-    late = {f"{s.name} {s.end}": s.arrived + offset - s.end / 1e9 for s in spans}
-    assert max(late.values()) < 1.0, late
-    program.say("")
-    assert program.end().told == []
+    for _ in range(2):  # on a machine that is busy elsewhere once is no proof
+        receiver.clear()
+        program = Program(source, to(receiver, protocol))
+        assert [program.hear() for _ in range(3)] == ["before=4", "after=4", "waited"]
+        spans = [s for s in receiver.spans() if s.attributes["asyncio.task.name"] in ("before", "after")]
+        assert Counter(s.name for s in spans) == {"task work": 2, "step work": 8}
+        late = lateness(spans)
+        program.say("")
+        assert program.end().told == []
+        if max(late.values()) < 1.0:
+            return
+    raise AssertionError(late)
 
 
 def test_trace_file_and_given_exporter_outlive_a_fork(tmp_path_factory: pytest.TempPathFactory) -> None:

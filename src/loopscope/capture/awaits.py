@@ -118,8 +118,5 @@ def function_name(function: Any) -> str:
         if inner is None:
             break
         arguments = function.args
-        if getattr(inner, "__name__", "") == "run" and arguments:
-            function = arguments[0]
-        else:
-            function = inner
+        function = arguments[0] if getattr(inner, "__name__", "") == "run" and arguments else inner
     return coroutines.qualname_of(function)

@@ -1,32 +1,27 @@
-"""The Python core: what happens when a task becomes ready, and when it runs.
+"""The Python core: what happens when a task becomes ready, and when it has run.
 
 `call_soon` is called by a task whenever it becomes ready, with a callback that runs its next step. The gate
-(gate.py) hands both to `Core.ready`, which notes the moment and the waker and passes a `Scheduled` in the
+(gate.py) tells `Core.wakes` or `Core.yields`, which note the moment and the waker and give a `Scheduled` for the
 callback's place; the loop calls that, inside the task's own context, and its call is exactly the step.
 
-How the pieces must live and die:
-- A `Scheduled` is made per scheduling and strong on the task until its handle goes, as CPython's own callback
-  is. One per task would be a cycle, and would delay "exception was never retrieved" until a collection.
-- A `Life` hangs on the task and points to nothing of the application. The pipeline shares it as its pulse.
-- A `Guard` hangs on the task beside it: only its death tells that a task went away before its end.
-- Who woke a task hangs on the `Scheduled`: by a step's end the task may be scheduled anew. `Life.ready` only
-  tells the pipeline that a task is ready; it is cleared at the start, and restored if `call_soon` raises.
-- No reference to a context is kept: a weak one tells that the current span did not change.
+How the pieces must live and die stands in life.py and stand_ins.py. Two things more: `Life.ready` only tells the
+pipeline that a task is ready; it is cleared at the start, and restored if `call_soon` raises. And no reference to a
+context is kept: a weak one tells that the current span did not change.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
-import threading
 from collections.abc import Callable
-from types import FunctionType, MethodType
 from typing import Any
 from weakref import ref
 
 from loopscope.capture import awaits, coroutines, private, wakes
 from loopscope.capture.awaits import point
 from loopscope.capture.buffer import Buffer
+from loopscope.capture.life import DUE, GUARD, LIFE, LOOP, Birth, Guard, Here, Life, LoopState, enter, local, nothing
+from loopscope.capture.stand_ins import How, Scheduled
 from loopscope.model import (
     BIRTH,
     CALLBACK,
@@ -43,8 +38,6 @@ from loopscope.model import (
     TIMER,
     YIELD,
     YIELDED,
-    UNKNOWN,
-    Place,
     SpanIdentity,
     Where,
     clock,
@@ -52,216 +45,15 @@ from loopscope.model import (
 
 logger = logging.getLogger("loopscope")
 
-#: (ready since, waker kind, waking task, index of its step, waker's name)
-How = tuple[int, str, int, int, str | None]
-
 _YIELD: How = (0, YIELD, 0, 0, None)
 
 _CANCELLING = private.CANCELLING
 
-#: attributes that we hang on the application's objects
-LIFE, GUARD, DUE, LOOP = "_loopscope", "_loopscope_guard", "_loopscope_due", "_loopscope_loop"
-
 #: a timer may fire this much before its due time (nanoseconds): uvloop's clock counts milliseconds
 EARLY = 2_000_000
 
-_COROUTINE = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR
-
 #: activations kept of one step
 _ACTIVATIONS = 64
-
-
-class Life:
-    """A living task as capture knows it: numbers, strings and a Place, nothing of the application's."""
-
-    __slots__ = (
-        "activated", "cancels", "cell", "core", "excluded", "id", "index", "loop", "muted", "over", "place", "ready",
-        "span", "started", "thread", "where",
-    )  # fmt: skip
-
-    def __init__(self, id: int, core: Core, place: Place, loop: int, excluded: bool) -> None:
-        self.id = id
-        self.core = core
-        self.place = place
-        self.loop = loop
-        self.excluded = self.muted = excluded
-        #: index of the current step, or of the next one
-        self.index = 0
-        #: since when it is ready, 0 while it is not; since when it runs, 0 while it does not
-        self.ready = 0
-        self.started = 0
-        #: its end is recorded
-        self.over = False
-        #: the thread of its last step, and what records say of it
-        self.thread = 0
-        self.where: Where | None = None
-        #: weak reference to the OpenTelemetry context last seen at a start, and the identity of its span
-        self.cell: Callable[[], Any] = _nothing
-        self.span: SpanIdentity | None = None
-        #: spans activated during the running step
-        self.activated: list[SpanIdentity] | None = None
-        #: `task.cancelling()` at the end of its last step
-        self.cancels = 0
-
-
-class Guard:
-    """Dies with the task, and tells of a task that never ended."""
-
-    __slots__ = ("life",)
-
-    def __init__(self, life: Life) -> None:
-        self.life = life
-
-    def __del__(self) -> None:
-        life = self.life
-        if not life.over and life.core.on:
-            life.over = True
-            life.core.buffer.put_vital((GONE, life.id, clock(), life.excluded or life.muted))
-
-
-class Here:
-    """What runs on one thread: the task in its step, the loop's callback, the task in creation."""
-
-    __slots__ = ("birth", "callback", "ident", "life", "loop", "name", "outer")
-
-    def __init__(self) -> None:
-        self.life: Life | None = None
-        self.callback: Callback | None = None
-        self.birth: Birth | None = None
-        self.ident = threading.get_ident()
-        self.name = private.thread_name(self.ident)
-        #: the loop that runs, and what ran on this thread when a nested one began
-        self.loop = 0
-        self.outer: dict[int, tuple[Life | None, Callback | None]] = {}
-
-
-class Birth:
-    """A task that is being created and may run its first step before its creation returns."""
-
-    __slots__ = ("coroutine", "life", "outer")
-
-    def __init__(self, coroutine: Any, life: Life, outer: Life | None) -> None:
-        self.coroutine = coroutine
-        self.life = life
-        self.outer = outer
-
-
-class LoopState:
-    """A loop as the self-check knows it; holds no loop."""
-
-    __slots__ = ("gated", "id", "kind", "seen", "since")
-
-    def __init__(self, id: int, kind: str) -> None:
-        self.id = id
-        self.kind = kind
-        #: the loop's `call_soon` is ours, as far as its class tells
-        self.gated = True
-        #: a task of this loop came through the gate
-        self.seen = False
-        #: since when it runs, 0 while it does not
-        self.since = 0
-
-
-class Scheduled:
-    """Stands for the task's own callback in a handle; its call is one step.
-
-    `how` is (ready since, waker kind, waking task, index of its step, waker's name).
-    """
-
-    __slots__ = ("__self__", "callback", "how", "life")
-
-    def __init__(self, task: Any, callback: Any, life: Life, how: How) -> None:
-        self.__self__ = task
-        self.callback = callback
-        self.life = life
-        self.how = how
-
-    def __call__(self, *args: Any) -> Any:
-        life = self.life
-        core = life.core
-        if not core.on:
-            return self.callback(*args)
-        try:
-            here = _local.here
-        except AttributeError:
-            here = enter()
-        task = self.__self__
-        outer = here.life
-        doomed = task._must_cancel
-        try:
-            here.life = life
-            life.ready = 0
-            context = core.current()
-            if life.cell() is not context:
-                core.look(life, context)
-            life.started = start = clock()
-            return self.callback(*args)
-        finally:
-            end = clock()
-            here.life = outer
-            if life.started:
-                life.started = 0
-                try:
-                    core.stepped(self.how, task, life, here, start, end, context, args, doomed)  # type: ignore[used-before-def]
-                except Exception:
-                    core.fail()
-            # The traceback of the task's exception may hold this frame: no cycle through it, as in Handle._run.
-            self = task = args = context = None  # type: ignore[assignment]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.callback, name)
-
-    def __repr__(self) -> str:
-        return repr(self.callback)
-
-
-class Callback:
-    """Stands for a callback of the loop that may wake tasks, so that their waker is known."""
-
-    __slots__ = ("__wrapped__", "kind", "since", "waker", "waker_step")
-
-    def __init__(self, callback: Any, kind: str, since: int, waker: int = 0, waker_step: int = 0) -> None:
-        self.__wrapped__ = callback
-        self.kind = kind
-        #: when it could run: a timer's due time, the moment another thread submitted it; 0 for now
-        self.since = since
-        self.waker = waker
-        self.waker_step = waker_step
-
-    def __call__(self, *args: Any) -> Any:
-        here = enter()
-        outer = here.callback, here.life
-        try:
-            here.callback, here.life = self, None
-            return self.__wrapped__(*args)
-        finally:
-            here.callback, here.life = outer
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__wrapped__, name)
-
-    def __repr__(self) -> str:
-        return repr(self.__wrapped__)
-
-
-_local = threading.local()
-
-
-def enter() -> Here:
-    """This thread's Here."""
-    try:
-        return _local.here  # type: ignore[no-any-return]
-    except AttributeError:
-        here = _local.here = Here()
-        return here
-
-
-def wrappable(callback: Any) -> bool:
-    """Whether a callback can be stood for: callable, and none that debug mode would refuse."""
-    function = callback.__func__ if type(callback) is MethodType else callback
-    if type(function) is FunctionType:
-        return not function.__code__.co_flags & _COROUTINE
-    return callable(callback) and type(callback) is not Callback
 
 
 class Core:
@@ -288,9 +80,9 @@ class Core:
         self.muting = False
         #: nobody takes the records yet: `awaken` is called with the next one
         self.asleep = True
-        self.awaken: Callable[[], None] = _nothing
+        self.awaken: Callable[[], None] = nothing
         #: the OpenTelemetry context current now, an opaque object; the same of a contextvars context
-        self.current: Callable[[], Any] = _nothing
+        self.current: Callable[[], Any] = nothing
         self.current_in: Callable[[Any], Any] = _nothing_in
         #: the identity of the span in an OpenTelemetry context, None for none
         self.describe: Callable[[Any], SpanIdentity | None] = _nothing_in
@@ -312,7 +104,7 @@ class Core:
         """A task wakes, for `future` is done. What to pass in the callback's place."""
         now = clock()
         try:
-            here = _local.here
+            here = local.here
         except AttributeError:
             here = enter()
         actor = here.life
@@ -353,6 +145,9 @@ class Core:
             other: Life | None = getattr(running, LIFE, None)
             waker, step = (other.id, other.index) if other is not None else (0, 0)
             return now, CANCEL if cancelled else TASK, waker, step, awaits.title(running)
+        label = getattr(future, awaits.LABEL, None)
+        if label is not None:  # the executor's function ended before its future was chained to this one
+            return now, CANCEL if cancelled else THREAD, 0, 0, label
         kind, function = wakes.caller(3)
         return now, CANCEL if cancelled else kind, 0, 0, function
 
@@ -373,7 +168,7 @@ class Core:
             life.span = self.describe(context)
             life.cell = ref(context)
         except TypeError:  # no OpenTelemetry yet, or a context that takes no weak references
-            life.cell = _nothing
+            life.cell = nothing
         except Exception:
             self.fail()
 
@@ -598,13 +393,5 @@ def _running(coroutine: Any) -> bool:
     return getattr(coroutine, "cr_running", False) or getattr(coroutine, "gi_running", False)
 
 
-def _nothing() -> None:
-    return None
-
-
 def _nothing_in(_: Any) -> None:
     return None
-
-
-#: the Life of a task that could not be adopted
-PASSED_BY = Life(0, None, UNKNOWN, 0, True)  # type: ignore[arg-type]

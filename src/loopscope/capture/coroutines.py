@@ -120,7 +120,7 @@ def _asyncio_name(module: str, qualname: str) -> str:
     if qualname == "_wait":
         return "asyncio.wait"
     parts = qualname.split(".")
-    if any(part.startswith("_") and not part.startswith("__") or part == "<locals>" for part in parts):
+    if any((part.startswith("_") and not part.startswith("__")) or part == "<locals>" for part in parts):
         return ""
     if qualname.startswith("__sleep0"):
         return ""

@@ -9,12 +9,14 @@ import asyncio
 import asyncio.base_events
 import asyncio.events
 import sys
-from types import FunctionType, MethodType
+from types import MethodType
 from typing import Any
 
 from loopscope.capture import awaits, private
-from loopscope.capture.core import DUE, PASSED_BY, Callback, Core, enter, wrappable
+from loopscope.capture.core import Core
+from loopscope.capture.life import DUE, PASSED_BY, enter
 from loopscope.capture.patches import Patches
+from loopscope.capture.stand_ins import Callback, wrappable
 from loopscope.model import CALLBACK, THREAD, TIMER, clock
 
 _FILE = __file__

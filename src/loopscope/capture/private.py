@@ -79,7 +79,7 @@ def before_threads_end(call: Any) -> None:
     register = getattr(threading, "_register_atexit", None)
     if register is not None:
         try:
-            import concurrent.futures.thread
+            import concurrent.futures.thread  # noqa: F401  (registers its own hook)
 
             register(call)
         except RuntimeError:  # it is over already

@@ -9,7 +9,9 @@ from types import CodeType
 from loopscope.model import CALLBACK, IO
 
 #: files of asyncio whose callbacks the selector or the proactor calls for I/O
-_IO_FILES = frozenset({"selector_events.py", "proactor_events.py", "sslproto.py", "unix_events.py", "windows_events.py"})
+_IO_FILES = frozenset(
+    {"selector_events.py", "proactor_events.py", "sslproto.py", "unix_events.py", "windows_events.py"}
+)
 #: methods of protocols that a transport calls for I/O, for loops whose transports have no Python frames
 _IO_METHODS = frozenset(
     {"data_received", "buffer_updated", "eof_received", "datagram_received", "error_received", "connection_made",
@@ -53,7 +55,7 @@ def caller(depth: int) -> tuple[str, str | None]:
 
 def _is_io(code: CodeType) -> bool:
     file = os.path.basename(code.co_filename)
-    return code.co_name in _IO_METHODS or file in _IO_FILES and _folder(code) == "asyncio"
+    return code.co_name in _IO_METHODS or (file in _IO_FILES and _folder(code) == "asyncio")
 
 
 def _is_loop(code: CodeType) -> bool:

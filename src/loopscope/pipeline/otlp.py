@@ -167,9 +167,11 @@ def request(resource: Iterable[tuple[str, Any]], resource_schema: str, scope: tu
     """An ExportTraceServiceRequest of encoded spans; scope is (name, version, schema URL)."""
     name, version, schema = scope
     attributes = b"".join(delimited(1, key_value(key, value)) for key, value in resource)
-    scope_bytes = delimited(1, text(name)) + delimited(2, text(version))
-    scope_spans = delimited(1, scope_bytes) + b"".join(spans) + delimited(3, text(schema))
-    body = delimited(1, attributes) + delimited(2, scope_spans)
-    if resource_schema:
-        body += delimited(3, text(resource_schema))
-    return delimited(1, body)
+    about = delimited(1, delimited(1, text(name)) + delimited(2, text(version)))
+    tail = delimited(3, text(schema))
+    resource_tail = delimited(3, text(resource_schema)) if resource_schema else b""
+    scope_size = varint(len(about) + sum(map(len, spans)) + len(tail))
+    first = delimited(1, attributes) + b"\x12" + scope_size
+    size = len(first) + len(about) + sum(map(len, spans)) + len(tail) + len(resource_tail)
+    # one copy of the spans: the GIL is held meanwhile
+    return b"".join((b"\x0a", varint(size), first, about, *spans, tail, resource_tail))

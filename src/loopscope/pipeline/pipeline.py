@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -39,7 +40,7 @@ class Pipeline:
         self._settings = settings
         self._open_outbox = open_outbox
         self._outbox: Outbox | None = None
-        self._held: list[Span] = []
+        self._held: deque[Span] = deque()
         self._since = 0
         self._until = 0
         #: records that were left when time was up
@@ -93,22 +94,31 @@ class Pipeline:
 
         They are held back a moment: the application may be about to set its provider.
         """
+        outbox = self._opened()
+        for _ in self._hand_over(outbox):
+            pass
+        return outbox
+
+    def _opened(self) -> Outbox:
         outbox = self._outbox
         if outbox is None:
             outbox = self._outbox = self._open_outbox()
             outbox.until = self._until
-        held, self._held = self._held, []
-        for span in held:
-            outbox.put(span)
-        outbox.backdate(self._since)
         return outbox
+
+    def _hand_over(self, outbox: Outbox) -> Iterator[None]:
+        """Give the outbox what was held back, one by one."""
+        while self._held:
+            outbox.put(self._held.popleft())
+            yield
+        outbox.backdate(self._since)
 
     def _due(self) -> bool:
         """Do what is due. Whether time is up: then what is unread is dropped."""
         now = clock()
         if self._outbox is None and self._held and now - self._since >= AGE:
-            self.open()
-        if self._outbox is not None:
+            self._opened()
+        if self._outbox is not None and not self._held:
             self._outbox.due(now)
         if not self._until or now < self._until:
             return False
@@ -124,6 +134,8 @@ class Pipeline:
             feed(record)
             yield
             self._due()
+            if self._held and self._outbox is not None:
+                yield from self._hand_over(self._outbox)
         yield from self.tracer.tick(now)
         if now - self._swept >= min(5 * SECOND, int(self._settings.segment_seconds * SECOND) // 4):
             self._swept = now
@@ -138,17 +150,20 @@ class Pipeline:
                     self._count("shutdown", self.tracer.open)
                     break
         self._due()
+        if self._held and self._outbox is not None:
+            yield from self._hand_over(self._outbox)
+            self._due()
 
     def _emit(self, span: Span) -> None:
         outbox = self._outbox
-        if outbox is not None:
+        if outbox is not None and not self._held:
             outbox.put(span)
             return
         if not self._held:
             self._since = clock()
         self._held.append(span)
-        if len(self._held) >= HELD:
-            self.open()
+        if outbox is None and len(self._held) >= HELD:
+            self._opened()
 
     def _count(self, cause: str, count: int) -> None:
         self.lost[cause] = self.lost.get(cause, 0) + count
@@ -163,7 +178,7 @@ class Pipeline:
         self.lost = {}
         self._provider.forked()
         self._outbox = None
-        self._held = []
+        self._held.clear()
         self._begin()
         return pulses
 

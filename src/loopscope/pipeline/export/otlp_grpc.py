@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
 from typing import Any
 
 import opentelemetry.exporter.otlp.proto.grpc.exporter as stock
@@ -11,6 +14,8 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 
 from loopscope.pipeline.export.targets import Quiet, private_random
 
+#: names of gRPC's own threads, as its core gives them
+_THREADS = ("event_engine", "grpc_global_tim", "lifeguard")
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
@@ -83,3 +88,28 @@ class GrpcSender:
         self.abort()
         self._quiet.remove()
         self._undo()
+        _await_threads()
+
+
+def _await_threads() -> None:
+    """Wait until gRPC's own threads are gone, some 10 ms after its last channel: from 3.12 on a fork warns of them.
+
+    They stay where the application has a channel of its own.
+    """
+    if sys.version_info < (3, 12) or not sys.platform.startswith("linux"):
+        return
+    for _ in range(100):
+        if not any(name.startswith(_THREADS) for name in _thread_names()):
+            return
+        time.sleep(0.0005)
+
+
+def _thread_names() -> list[str]:
+    names = []
+    for task in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{task}/comm") as file:
+                names.append(file.read())
+        except OSError:  # gone since
+            continue
+    return names

@@ -1,4 +1,4 @@
-"""The batches on their way out: bounded, sent when full or half a second old, every loss counted."""
+"""The batches on their way out: bounded, sent when full or a third of a second old, every loss counted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from loopscope.pipeline.spans.span import Span
 logger = logging.getLogger("loopscope")
 
 #: a batch is sent at this age (nanoseconds)
-AGE = 400_000_000
+AGE = 300_000_000
 
 
 class Batch:

@@ -152,7 +152,8 @@ class Traces:
 
     def forget(self, time: int) -> Iterator[None]:
         """Drop what is known of traces that ended long ago, in small pieces."""
-        for trace_id, trace in list(self._foreign.items()):
+        for trace_id in list(self._foreign):
+            trace = self._foreign[trace_id]
             if not trace.open and time - trace.last_end > FORGET:
-                self._foreign.pop(trace_id, None)
+                del self._foreign[trace_id]
             yield

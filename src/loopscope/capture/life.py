@@ -1,0 +1,132 @@
+"""What hangs on a task, on a loop and on a thread: plain cells, nothing of the application's in them.
+
+- A `Life` hangs on the task and points to nothing of the application. The pipeline shares it as its pulse.
+- A `Guard` hangs on the task beside it: only its death tells that a task went away before its end.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from loopscope.capture import private
+from loopscope.model import GONE, UNKNOWN, Place, SpanIdentity, Where, clock
+
+if TYPE_CHECKING:
+    from loopscope.capture.core import Core
+    from loopscope.capture.stand_ins import Callback
+
+#: attributes that we hang on the application's objects
+LIFE, GUARD, DUE, LOOP = "_loopscope", "_loopscope_guard", "_loopscope_due", "_loopscope_loop"
+
+
+def nothing() -> None:
+    """Stands where a callable is wanted and there is nothing to call."""
+    return None
+
+
+class Life:
+    """A living task as capture knows it: numbers, strings and a Place, nothing of the application's."""
+
+    __slots__ = (
+        "activated", "cancels", "cell", "core", "excluded", "id", "index", "loop", "muted", "over", "place", "ready",
+        "span", "started", "thread", "where",
+    )  # fmt: skip
+
+    def __init__(self, id: int, core: Core, place: Place, loop: int, excluded: bool) -> None:
+        self.id = id
+        self.core = core
+        self.place = place
+        self.loop = loop
+        self.excluded = self.muted = excluded
+        #: index of the current step, or of the next one
+        self.index = 0
+        #: since when it is ready, 0 while it is not; since when it runs, 0 while it does not
+        self.ready = 0
+        self.started = 0
+        #: its end is recorded
+        self.over = False
+        #: the thread of its last step, and what records say of it
+        self.thread = 0
+        self.where: Where | None = None
+        #: weak reference to the OpenTelemetry context last seen at a start, and the identity of its span
+        self.cell: Callable[[], Any] = nothing
+        self.span: SpanIdentity | None = None
+        #: spans activated during the running step
+        self.activated: list[SpanIdentity] | None = None
+        #: `task.cancelling()` at the end of its last step
+        self.cancels = 0
+
+
+class Guard:
+    """Dies with the task, and tells of a task that never ended."""
+
+    __slots__ = ("life",)
+
+    def __init__(self, life: Life) -> None:
+        self.life = life
+
+    def __del__(self) -> None:
+        life = self.life
+        if not life.over and life.core.on:
+            life.over = True
+            life.core.buffer.put_vital((GONE, life.id, clock(), life.excluded or life.muted))
+
+
+class Here:
+    """What runs on one thread: the task in its step, the loop's callback, the task in creation."""
+
+    __slots__ = ("birth", "callback", "ident", "life", "loop", "name", "outer")
+
+    def __init__(self) -> None:
+        self.life: Life | None = None
+        self.callback: Callback | None = None
+        self.birth: Birth | None = None
+        self.ident = threading.get_ident()
+        self.name = private.thread_name(self.ident)
+        #: the loop that runs, and what ran on this thread when a nested one began
+        self.loop = 0
+        self.outer: dict[int, tuple[Life | None, Callback | None]] = {}
+
+
+class Birth:
+    """A task that is being created and may run its first step before its creation returns."""
+
+    __slots__ = ("coroutine", "life", "outer")
+
+    def __init__(self, coroutine: Any, life: Life, outer: Life | None) -> None:
+        self.coroutine = coroutine
+        self.life = life
+        self.outer = outer
+
+
+class LoopState:
+    """A loop as the self-check knows it; holds no loop."""
+
+    __slots__ = ("gated", "id", "kind", "seen", "since")
+
+    def __init__(self, id: int, kind: str) -> None:
+        self.id = id
+        self.kind = kind
+        #: the loop's `call_soon` is ours, as far as its class tells
+        self.gated = True
+        #: a task of this loop came through the gate
+        self.seen = False
+        #: since when it runs, 0 while it does not
+        self.since = 0
+
+
+#: the Life of a task that could not be adopted
+PASSED_BY = Life(0, None, UNKNOWN, 0, True)  # type: ignore[arg-type]
+
+local = threading.local()
+
+
+def enter() -> Here:
+    """This thread's Here."""
+    try:
+        return local.here  # type: ignore[no-any-return]
+    except AttributeError:
+        here = local.here = Here()
+        return here
