@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from loopscope.activation.instrumentor import LoopscopeInstrumentor as LoopscopeInstrumentor
     from loopscope.settings import Settings as Settings
 
+    __version__: str
+
 __all__ = ["LoopscopeInstrumentor", "Settings", "__version__"]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
@@ -27,4 +28,8 @@ def __getattr__(name: str) -> Any:
         from loopscope.settings import Settings
 
         return Settings
+    if name == "__version__":
+        from loopscope.conventions import VERSION
+
+        return VERSION
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 SCOPE = "loopscope"
+VERSION = "0.1.0"
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.37.0"
 
 # span names: the prefix before the qualname
 TASK_SPAN = "task "
 STEP_SPAN = "step "
 STEPS_SPAN = "steps "
-EXECUTOR = "executor "
 
 # task spans
 TASK_ID = "asyncio.task.id"

@@ -116,7 +116,7 @@ def _seconds(value: Any) -> float:
 def _whole(least: int, most: int = 1 << 31) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         number = int(value)
-        if isinstance(value, bool) or isinstance(value, float) and number != value:
+        if isinstance(value, bool) or (isinstance(value, float) and number != value):
             raise ValueError("expected a whole number")
         if not least <= number <= most:
             raise ValueError(f"expected a whole number from {least} to {most}")
@@ -176,6 +176,8 @@ class Standard:
     endpoint: bool
     protocol: str
     timeout: float
+    #: OTEL_CONFIG_FILE: who reads it passes the other variables by
+    file: bool = False
 
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None) -> Standard:
@@ -197,6 +199,7 @@ class Standard:
             endpoint=bool(first("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")),
             protocol=first("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL") or "grpc",
             timeout=seconds,
+            file=bool(first("OTEL_CONFIG_FILE")),
         )
 
 

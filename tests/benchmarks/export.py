@@ -69,6 +69,7 @@ def flood(url: str, rate: int, seconds: float) -> dict[str, float]:
 
 def ours(url: str, spans: int) -> float:
     """CPU microseconds of the whole process per step span, from step to arrival."""
+
     async def run() -> None:
         for _ in range(spans):
             await asyncio.sleep(0)

@@ -37,10 +37,20 @@ def program(folder: Path, text: str) -> str:
 def test_seed_program() -> None:
     done = loopscope("run", str(SEED))
     assert done.returncode == 0
-    printed = ["enter task1", "enter task2", "continue task2", "continue task1", "finish task2", "hello", "finish task1"]
+    printed = [
+        "enter task1",
+        "enter task2",
+        "continue task2",
+        "continue task1",
+        "finish task2",
+        "hello",
+        "finish task1",
+    ]
     assert [line for line in done.stdout.splitlines() if line in printed] == printed * 2
     assert len(re.findall(r"^trace [0-9a-f]{32}  \d+ ms$", done.stderr, re.M)) == 2
-    steps = re.findall(r"(main|model_gen) (\d) +(start|timer|task)( \w+)? +(suspended|returned)( .*)?$", done.stderr, re.M)
+    steps = re.findall(
+        r"(main|model_gen) (\d) +(start|timer|task)( \w+)? +(suspended|returned)( .*)?$", done.stderr, re.M
+    )
     assert [(name, index, waker) for name, index, waker, *_ in steps] == 2 * [
         ("main", "0", "start"),
         ("model_gen", "0", "start"),

@@ -9,6 +9,7 @@ import gc
 import json
 import sys
 import unittest
+
 from test import support
 
 

@@ -7,10 +7,10 @@ import difflib
 import gc
 import re
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from tests.support import LOOPS, recording
+from tests.support import LOOPS, Story, recording
 
 #: a program observes by appending lines
 Log = list[str]
@@ -26,19 +26,17 @@ def plain(text: object) -> str:
 
 def both(program: Program, loop: str = "asyncio", *, debug: bool = False, steps: int = 1) -> Log:
     """What the program observed, the same with loopscope as without; with it, `steps` were recorded at least."""
-    without = _observe(program, loop, debug)
-    with recording() as story:
-        with_it = _observe(program, loop, debug)
+    (without, _), (with_it, recorded) = [_observe(program, loop, debug, on) for on in (False, True)]
     assert with_it == without, "\n".join(difflib.unified_diff(without, with_it, "without", "with", lineterm=""))
-    assert len(story.steps) >= steps, "loopscope recorded too little to prove anything"
+    assert recorded >= steps, "loopscope recorded too little to prove anything"
     return without
 
 
-def _observe(program: Program, loop: str, debug: bool) -> Log:
+def _observe(program: Program, loop: str, debug: bool, on: bool) -> tuple[Log, int]:
     log: Log = []
-    with uncollected():
+    with uncollected(), recording() if on else nullcontext(Story([])) as story:
         LOOPS[loop](program(log), debug=debug)
-    return log
+    return log, len(story.steps)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def test_wheel_has_the_package_and_the_startup_files() -> None:
         names = set(archive.namelist())
     info = f"loopscope-{__version__}.dist-info"
     assert wheel().name == f"loopscope-{__version__}-py3-none-any.whl"
-    assert STARTUP <= sources()
+    assert sources() >= STARTUP
     assert {name for name in names if not name.startswith(f"{info}/")} == sources()
     assert {f"{info}/METADATA", f"{info}/entry_points.txt", f"{info}/licenses/LICENSE"} <= names
     assert "loopscope/py.typed" in names

@@ -14,7 +14,25 @@ from hypothesis import strategies as st
 
 from tests.support import LOOPS, check_sums, record
 
-CORE = ("yield", "sleep", "put", "get", "set", "wait", "lock", "cancel", "fail", "spawn", "thread", "gather", "swallow", "timeout", "shield", "nested", "self-cancel")
+CORE = (
+    "yield",
+    "sleep",
+    "put",
+    "get",
+    "set",
+    "wait",
+    "lock",
+    "cancel",
+    "fail",
+    "spawn",
+    "thread",
+    "gather",
+    "swallow",
+    "timeout",
+    "shield",
+    "nested",
+    "self-cancel",
+)
 
 
 class Watched(Coroutine[Any, Any, Any]):
@@ -84,7 +102,9 @@ class World:
 
     def spawn(self, plan: list[str]) -> asyncio.Task[Any]:
         number = next(self.numbers)
-        task = asyncio.get_running_loop().create_task(Watched(self.run(plan, number), number, self.log), name=f"w{number}")
+        task = asyncio.get_running_loop().create_task(
+            Watched(self.run(plan, number), number, self.log), name=f"w{number}"
+        )
         self.tasks.append(task)
         return task
 
@@ -160,7 +180,11 @@ def test_every_step_is_told_as_it_was(loop: str, plans: list[list[str]]) -> None
         assert abs(span.start - start) < slack and abs(span.end - end) < slack
     check_sums(story)
     states = {task.get_name(): _state(task) for task in world.tasks}
-    told = {s.attributes["asyncio.task.name"]: s.attributes["asyncio.task.state"] for s in story.tasks if s.name.startswith("task w") and s.name[6:].isdigit()}
+    told = {
+        s.attributes["asyncio.task.name"]: s.attributes["asyncio.task.state"]
+        for s in story.tasks
+        if s.name.startswith("task w") and s.name[6:].isdigit()
+    }
     assert {name: state for name, state in states.items() if name in told} == told
     assert set(states) - set(told) <= {f"w{n}" for n in range(len(states))} - {f"w{entry[0]}" for entry in truth}
 

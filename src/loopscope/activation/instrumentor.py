@@ -1,4 +1,4 @@
-"""The conventional instrumentor: `LoopscopeInstrumentor().instrument(...)`, `opentelemetry-instrument`, OTEL_CONFIG_FILE."""
+"""The conventional instrumentor: called in code, by `opentelemetry-instrument` and by OTEL_CONFIG_FILE."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from loopscope import runtime
 from loopscope.settings import Settings, switched_on

@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from weakref import ref
 
@@ -119,9 +120,7 @@ class Core:
         life.ready = now
         return Scheduled(task, callback, life, how)
 
-    def _woken(
-        self, loop: Any, task: Any, life: Life, future: Any, now: int, here: Here
-    ) -> How:
+    def _woken(self, loop: Any, task: Any, life: Life, future: Any, now: int, here: Here) -> How:
         """How a task was woken, where no recorded step woke it."""
         callback = here.callback
         cancelled = future.cancelled() and self._cancelled(task, life, future)
@@ -350,10 +349,8 @@ class Core:
         if state is None:
             kind = type(loop)
             state = LoopState(next(self.loops), f"{kind.__module__}.{kind.__qualname__}")
-            try:
+            with suppress(AttributeError):
                 setattr(loop, LOOP, state)
-            except AttributeError:
-                pass
         return state
 
     def runs(self, loop: Any, gated: bool) -> None:

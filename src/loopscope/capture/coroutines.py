@@ -11,9 +11,7 @@ from typing import Any
 from loopscope.capture import private
 from loopscope.model import APPLICATION, LIBRARY, STANDARD, Place
 
-_STANDARD = tuple(
-    {os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib")}
-)
+_STANDARD = tuple({os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib")})
 _ASYNCIO = os.path.join(os.path.dirname(asyncio.__file__), "")
 _LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 

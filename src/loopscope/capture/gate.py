@@ -19,8 +19,6 @@ from loopscope.capture.patches import Patches
 from loopscope.capture.stand_ins import Callback, wrappable
 from loopscope.model import CALLBACK, THREAD, TIMER, clock
 
-_FILE = __file__
-
 #: no argument was given
 NOTHING: Any = object()
 
@@ -138,7 +136,7 @@ def _call_soon(core: Core, original: Any) -> Any:
                             stand_in = core.wakes(self, task, life, callback, arg)
                     except Exception:
                         core.fail()
-            elif isinstance(arg, tasks) and arg.done():
+            elif isinstance(arg, tasks) and arg.done():  # type: ignore[attr-defined]
                 stand_in = _after_task(callback, arg)
         try:
             if arg is NOTHING:
@@ -152,7 +150,7 @@ def _call_soon(core: Core, original: Any) -> Any:
                 life.ready = 0
             raise
         if handle._source_traceback is not None:
-            _trim(handle)
+            private.trim(handle)
         return handle
 
     call_soon._loopscope_gate = True  # type: ignore[attr-defined]
@@ -162,14 +160,12 @@ def _call_soon(core: Core, original: Any) -> Any:
 def _adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool) -> Any:
     """The Life of a task seen for the first time; one that is passed by where that fails."""
     try:
+        if task._source_traceback is not None:
+            private.trim(task)
         return core.adopt(loop, task, context, waking, clock())
     except Exception:
         core.fail()
         return PASSED_BY
-
-
-def _trim(handle: Any) -> None:
-    private.trim(handle._source_traceback, _FILE)
 
 
 def _after_task(callback: Any, task: Any) -> Any:
@@ -192,7 +188,7 @@ def _call_soon_threadsafe(core: Core, original: Any) -> Any:
             )
         handle = original(self, callback, *args, context=context)
         if core.on and getattr(handle, "_source_traceback", None) is not None:
-            _trim(handle)
+            private.trim(handle)
         return handle
 
     return call_soon_threadsafe
@@ -216,7 +212,7 @@ def _call_at(core: Core, original: Any) -> Any:
                 core.fail()
         handle = original(self, when, callback, *args, context=context)
         if core.on and getattr(handle, "_source_traceback", None) is not None:
-            _trim(handle)
+            private.trim(handle)
         return handle
 
     return call_at
@@ -229,7 +225,10 @@ def _call_later(core: Core, original: Any) -> Any:
                 callback = _timed(callback, args, clock() + int(delay * 1e9))
             except Exception:
                 core.fail()
-        return original(self, delay, callback, *args, context=context)
+        handle = original(self, delay, callback, *args, context=context)
+        if core.on and self.get_debug():
+            private.trim(handle)
+        return handle
 
     return call_later
 
@@ -240,6 +239,8 @@ def _run_in_executor(core: Core, original: Any) -> Any:
         if core.on and isinstance(future, private.FUTURES):
             try:
                 setattr(future, awaits.LABEL, f"executor {awaits.function_name(_inner(func, args))}")
+                if future._source_traceback is not None:  # type: ignore[attr-defined]
+                    private.trim(future)
             except Exception:
                 core.fail()
         return future
@@ -260,7 +261,7 @@ def _create_task(core: Core, original: Any) -> Any:
             else:
                 task = original(self, coro, **options)
             if self.get_debug() and getattr(task, "_source_traceback", None):
-                private.trim(task._source_traceback, _FILE)
+                private.trim(task)
             return task
         finally:
             del task, coro  # the traceback of an eager task's exception may hold this frame

@@ -6,8 +6,11 @@ import asyncio
 import asyncio.base_events
 import asyncio.events
 import asyncio.tasks
+import gc
+import os
 import sys
 import types
+from contextlib import suppress
 from typing import Any
 
 #: the class that tasks are instances of; the C one where there is one
@@ -27,6 +30,9 @@ PY_WAKEUP = getattr(PyTask, "_Task__wakeup", None)
 #: asyncio.timeout()'s expiry
 ON_TIMEOUT = "_on_timeout"
 GATHERING = "_GatheringFuture"
+
+#: files whose frames are ours
+_OURS = os.path.join(os.path.dirname(__file__), "")
 
 CANCELLING = sys.version_info >= (3, 11)
 #: asyncio.Task takes eager_start
@@ -93,12 +99,16 @@ def restore_interrupt() -> None:
     """
     interactive = sys.flags.interactive or hasattr(sys, "ps1")
     if getattr(sys, "last_type", None) is KeyboardInterrupt and not interactive:
-        try:
+        with suppress(KeyboardInterrupt):
             exec("raise KeyboardInterrupt")
-        except KeyboardInterrupt:
-            pass
 
 
-def trim(traceback: Any, file: str) -> None:
-    """Take our frames out of a debug-mode source traceback."""
-    traceback[:] = [frame for frame in traceback if frame.filename != file]
+def trim(holder: Any) -> None:
+    """Take our frames out of a debug-mode source traceback, and out of uvloop's timer, which hides its own."""
+    stack = getattr(holder, "_source_traceback", None)
+    if stack is None:
+        for referent in gc.get_referents(holder):
+            if type(referent) is tuple and referent and isinstance(referent[-1], list):
+                stack = referent[-1]
+    if stack is not None:
+        stack[:] = [frame for frame in stack if not frame.filename.startswith(_OURS)]

@@ -20,9 +20,7 @@ _COROUTINE = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR
 
 
 class Scheduled:
-    """Stands for the task's own callback in a handle; its call is one step.
-
-    """
+    """Stands for the task's own callback in a handle; its call is one step."""
 
     __slots__ = ("__self__", "callback", "how", "life")
 
@@ -92,6 +90,7 @@ class Callback:
             return self.__wrapped__(*args)
         finally:
             here.callback, here.life = outer
+            del self, args, outer  # as in a Scheduled
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:  # asyncio asks whether it is a partial, a coroutine function

@@ -137,7 +137,8 @@ class Encoder:
         name = delimited(1, text(key))
         if len(self._wholes) >= _CACHE_LIMIT:
             self._wholes.clear()
-        made = self._wholes[head] = b"\x4a" + varint(len(name) + 3 + length) + name + b"\x12" + varint(length + 1) + b"\x18"
+        size = varint(len(name) + 3 + length)
+        made = self._wholes[head] = b"\x4a" + size + name + b"\x12" + varint(length + 1) + b"\x18"
         return made
 
     def _text(self, key: str, value: str | int) -> bytes:
@@ -163,7 +164,9 @@ def _state(trace_state: Any) -> str:
     return ",".join(f"{key}={value}" for key, value in trace_state.items())
 
 
-def request(resource: Iterable[tuple[str, Any]], resource_schema: str, scope: tuple[str, str, str], spans: list[bytes]) -> bytes:
+def request(
+    resource: Iterable[tuple[str, Any]], resource_schema: str, scope: tuple[str, str, str], spans: list[bytes]
+) -> bytes:
     """An ExportTraceServiceRequest of encoded spans; scope is (name, version, schema URL)."""
     name, version, schema = scope
     attributes = b"".join(delimited(1, key_value(key, value)) for key, value in resource)

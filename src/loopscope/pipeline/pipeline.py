@@ -11,8 +11,8 @@ from loopscope.pipeline.assembler import Assembler
 from loopscope.pipeline.export.outbox import AGE, Outbox
 from loopscope.pipeline.export.provider import Provider
 from loopscope.pipeline.spans.span import Span
-from loopscope.pipeline.spans.traces import SECOND, Traces
 from loopscope.pipeline.spans.tracer import Tracer
+from loopscope.pipeline.spans.traces import SECOND, Traces
 from loopscope.pipeline.spans.visit import Caps
 from loopscope.settings import Settings
 

@@ -1,4 +1,4 @@
-"""Reads a trace file (OTLP JSON lines) into a Timeline. A line cut short, as of a file still being written, is skipped."""
+"""Reads a trace file (OTLP JSON lines) into a Timeline. A line cut short, as in a file being written, is skipped."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _trace(trace_id: str, spans: Iterable[dict[str, Any]]) -> TraceTimeline:
 
 
 def _nanoseconds(attributes: Attributes, key: str) -> int:
-    return round(attributes.get(key, 0) * 1e9)
+    return int(attributes.get(key, 0) * 1e9 + 0.5)
 
 
 def _task(lanes: dict[int, TaskLane], span: dict[str, Any], attributes: Attributes) -> None:

@@ -67,7 +67,7 @@ def _drive(steps: Iterator[Any], entry: Entry) -> Generator[Any, Any, Any]:
         value, error = None, None
         try:
             value = yield wanted
-        except BaseException as thrown:  # noqa: BLE001  the coroutine is given it, whatever it is
+        except BaseException as thrown:
             error = thrown
         entry.steps.append(next(_numbers))
 

@@ -33,6 +33,8 @@ def choose(
             logger.warning("loopscope cannot write its trace file %s: %s", settings.trace_file, error.strerror or error)
     if given is not None:
         return [*targets, _given(given, anchor)]
+    if standard.file and (like := _like(provider, anchor)):  # the distro sets OTEL_TRACES_EXPORTER all the same
+        return targets + like
     if standard.exporters:
         for name in standard.exporters:
             if name != "none":
@@ -67,10 +69,10 @@ def _http(options: dict[str, Any], anchor: Anchor) -> Target:
     from loopscope.pipeline.export import old_http, otlp_http
 
     if otlp_http.takes_bytes():
-        return Bytes(lambda: otlp_http.HttpSender(otlp_http.OTLPSpanExporter(**options)), anchor)
+        return Bytes(lambda: otlp_http.HttpSender(otlp_http.Stock(**options)), anchor)
     if old_http.takes_bytes():
         return Bytes(lambda: old_http.OldHttpSender(old_http.RawExporter(**options)), anchor)
-    return _exporter(otlp_http.OTLPSpanExporter(**options), anchor)
+    return _exporter(otlp_http.Stock(**options), anchor)
 
 
 def _grpc(options: dict[str, Any], anchor: Anchor) -> Target:
@@ -78,7 +80,7 @@ def _grpc(options: dict[str, Any], anchor: Anchor) -> Target:
 
     if otlp_grpc.takes_bytes():
         return Bytes(lambda: otlp_grpc.GrpcSender(otlp_grpc.RawExporter(**options)), anchor)
-    return _exporter(otlp_grpc.OTLPSpanExporter(**options), anchor)
+    return _exporter(otlp_grpc.Stock(**options), anchor)
 
 
 def _given(exporter: SpanExporter, anchor: Anchor) -> Target:

@@ -18,6 +18,8 @@ from loopscope.pipeline.export.targets import Quiet, private_random
 _THREADS = ("event_engine", "grpc_global_tim", "lifeguard")
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
+Stock = OTLPSpanExporter
+
 
 def takes_bytes() -> bool:
     """Whether this version has the insides that RawExporter overrides."""
@@ -50,7 +52,7 @@ class RawExporter(OTLPSpanExporter):
     """Takes (bytes, number of spans) in place of spans."""
 
     def _initialize_channel_and_stub(self) -> None:
-        super()._initialize_channel_and_stub()
+        super()._initialize_channel_and_stub()  # type: ignore[no-untyped-call]
         self._client: Any = _RawStub(self._channel)
 
     def _translate_data(self, data: Any) -> Any:

@@ -9,6 +9,8 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 
 from loopscope.pipeline.export.targets import Quiet, private_random
 
+Stock = OTLPSpanExporter
+
 
 def takes_bytes() -> bool:
     """Whether this version has the client that sends serialized requests."""

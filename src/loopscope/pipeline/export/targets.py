@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from loopscope import __version__, conventions
+from loopscope import conventions
 from loopscope.model import Anchor
 from loopscope.pipeline import otlp, otlpjson
 from loopscope.pipeline.export.readable import readable
@@ -25,7 +25,7 @@ from loopscope.recording.writer import TraceFile
 
 logger = logging.getLogger("loopscope")
 
-SCOPE = (conventions.SCOPE, __version__, conventions.SCHEMA_URL)
+SCOPE = (conventions.SCOPE, conventions.VERSION, conventions.SCHEMA_URL)
 
 
 class Target(Protocol):

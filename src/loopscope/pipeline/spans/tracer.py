@@ -143,9 +143,7 @@ class Tracer:
 
     # ------------------------------------------------------------ which traces
 
-    def _touched(
-        self, life: TaskLife, notes: Notes, step: Step
-    ) -> dict[int, tuple[Trace, list[SpanIdentity]]]:
+    def _touched(self, life: TaskLife, notes: Notes, step: Step) -> dict[int, tuple[Trace, list[SpanIdentity]]]:
         """The traces that the step works for, with the spans of each that were current, oldest first."""
         touched: dict[int, tuple[Trace, list[SpanIdentity]]] = {}
         identities = step.activated if step.span is None else (step.span, *step.activated)
@@ -173,14 +171,15 @@ class Tracer:
         span = life.span
         if notes.home is None:
             if span is not None:
-                trace = self.traces.of(span, time, False)
-                if trace is not None:
-                    return trace
+                fresh = self.traces.of(span, time, False)
+                if fresh is not None:
+                    return fresh
                 notes.link = _link(span.trace_id, span.span_id, c.CREATED_BY)
                 notes.home = self.traces.root(c.TASK_SPAN + life.place.qualname, time)
             else:
                 self._inherit(life)
-        home: Trace = notes.home
+        home = notes.home
+        assert home is not None
         if self.traces.old(home, time):
             home = self.traces.current(home, c.TASK_SPAN + life.place.qualname, time)
             self._move(life, notes, home)
@@ -301,8 +300,8 @@ class Tracer:
         if trace.own and not visit.parent_id:
             attributes += trace.attributes
         span = Span(
-            c.TASK_SPAN + life.place.qualname, trace.trace_id, visit.span_id, visit.parent_id, visit.start, visit.cursor,
-            attributes, visit.links, failed, trace.trace_state, visit.parent_remote,
+            c.TASK_SPAN + life.place.qualname, trace.trace_id, visit.span_id, visit.parent_id, visit.start,
+            visit.cursor, attributes, visit.links, failed, trace.trace_state, visit.parent_remote,
         )  # fmt: skip
         self._emit(span)
 

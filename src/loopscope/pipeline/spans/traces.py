@@ -53,7 +53,7 @@ class Trace:
         """Whether it is sampled, as its spans say: one local span that is makes it so."""
         flag = bool(identity.trace_flags & 1)
         if not identity.is_remote:
-            self.sampled = flag or self.local and self.sampled
+            self.sampled = flag or (self.local and self.sampled)
             self.local = True
         elif not self.local:
             self.sampled = flag
@@ -90,9 +90,7 @@ class Trace:
 class Traces:
     """All traces that are known now."""
 
-    def __init__(
-        self, rotate: int, new_trace_id: Callable[[], int], sample: Callable[[int, str], Sampled]
-    ) -> None:
+    def __init__(self, rotate: int, new_trace_id: Callable[[], int], sample: Callable[[int, str], Sampled]) -> None:
         #: age in nanoseconds at which an own trace is followed by a new one
         self._rotate = rotate
         self._new_trace_id = new_trace_id

@@ -114,9 +114,7 @@ class Visit:
             return True
         if self.steps == 1:
             return trace.spans < caps.spans * 15 // 16
-        notable = (
-            step.error is not None or step.start - step.ready >= caps.delay or step.end - step.start >= caps.slow
-        )
+        notable = step.error is not None or step.start - step.ready >= caps.delay or step.end - step.start >= caps.slow
         room = self.written < min(caps.steps * 7 // 8, caps.steps - 3)  # for a group before it, and two at the end
         return notable and room and trace.spans < caps.spans * 7 // 8
 

@@ -1,0 +1,184 @@
+"""Batches: when they are sent, what is counted when they do not arrive, and how often that is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from loopscope.model import clock
+from loopscope.pipeline.export import outbox as module
+from loopscope.pipeline.export.outbox import AGE, Outbox
+from loopscope.pipeline.spans.span import Span
+
+
+class Target:
+    """A target that notes what is sent, and fails as it is told."""
+
+    def __init__(self, size: int = 3, where: str = "there") -> None:
+        self.where, self.size = where, size
+        self.sent: list[list[str]] = []
+        self.calls: list[str] = []
+        self.reason: str | Exception | None = None
+        self.unfit: set[str] = set()
+
+    def prepare(self, span: Span, resource: Any) -> str:
+        """See Target."""
+        if span.name in self.unfit:
+            raise ValueError(span.name)
+        return f"{resource}:{span.name}"
+
+    def send(self, items: list[str], resource: Any) -> str | None:
+        """See Target."""
+        if isinstance(self.reason, Exception):
+            raise self.reason
+        if self.reason is None:
+            self.sent.append(items)
+        return self.reason
+
+    def abort(self) -> None:
+        """See Target."""
+        self.calls.append("abort")
+
+    def disconnect(self) -> None:
+        """See Target."""
+        self.calls.append("disconnect")
+
+    def close(self) -> None:
+        """See Target."""
+        self.calls.append("close")
+
+
+def span(name: str) -> Span:
+    """A span of this name."""
+    return Span(name, 1, 2, 0, 0, 1, [])
+
+
+def put(outbox: Outbox, names: str) -> None:
+    """Put spans of these names."""
+    for name in names:
+        outbox.put(span(name))
+
+
+def test_a_batch_is_sent_when_it_is_full() -> None:
+    """Each target has its own size."""
+    small, large = Target(2), Target(3)
+    outbox = Outbox([small, large], lambda: "r")  # type: ignore[list-item]
+    put(outbox, "abcd")
+    assert small.sent == [["r:a", "r:b"], ["r:c", "r:d"]]
+    assert large.sent == [["r:a", "r:b", "r:c"]]
+    assert outbox.exported == 7
+    assert outbox.flush()
+    assert (large.sent[1:], outbox.exported, dict(outbox.dropped)) == ([["r:d"]], 8, {})
+
+
+def test_a_batch_is_sent_when_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its age is that of its first span."""
+    now = 1_000
+    monkeypatch.setattr(module, "clock", lambda: now)
+    outbox = Outbox([target := Target()], lambda: "r")  # type: ignore[list-item]
+    put(outbox, "a")
+    now += 7
+    put(outbox, "b")
+    outbox.due(1_000 + AGE - 1)
+    assert target.sent == []
+    outbox.due(1_000 + AGE)
+    assert target.sent == [["r:a", "r:b"]]
+    put(outbox, "c")
+    outbox.backdate(now - AGE)
+    outbox.due(now)
+    assert target.sent[1:] == [["r:c"]]
+    assert AGE <= 500_000_000, "spans leave within a second of their end"
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"), [("status 503", "status 503"), (OSError("no route"), "OSError: no route")], ids=["said", "raised"]
+)
+def test_what_does_not_arrive_is_counted_and_told_once(
+    reason: str | Exception, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One warning a target, however many batches fail; the others are not held up."""
+    bad, good = Target(2, "nowhere"), Target(2)
+    bad.reason = reason
+    outbox = Outbox([bad, good], lambda: "r")  # type: ignore[list-item]
+    put(outbox, "abcdef")
+    assert dict(outbox.dropped) == {"export_failed": 6}
+    assert (outbox.exported, len(good.sent)) == (6, 3)
+    assert [record.getMessage() for record in caplog.records] == [f"loopscope's spans do not reach nowhere: {told}"]
+    put(outbox, "g")
+    assert not outbox.flush()
+    bad.reason = None
+    put(outbox, "h")
+    assert outbox.flush()
+    assert bad.sent == [["r:h"]]
+    assert len(caplog.records) == 1
+
+
+def test_a_span_that_cannot_be_encoded_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """The rest of its batch goes out."""
+    target = Target()
+    target.unfit = {"b"}
+    outbox = Outbox([target], lambda: "r")  # type: ignore[list-item]
+    put(outbox, "abcb")
+    outbox.flush()
+    assert target.sent == [["r:a", "r:c"]]
+    assert dict(outbox.dropped) == {"not_encodable": 2}
+    assert len(caplog.records) == 1
+
+
+def test_without_a_target_spans_are_counted() -> None:
+    """All that could have been an exporter failed to be built."""
+    outbox = Outbox([], lambda: "r")
+    put(outbox, "ab")
+    assert (dict(outbox.dropped), outbox.exported) == ({"no_exporter": 2}, 0)
+
+
+def test_a_flush_without_time_leaves_what_waits() -> None:
+    """For the next one; it says that not all arrived."""
+    outbox = Outbox([target := Target()], lambda: "r")  # type: ignore[list-item]
+    put(outbox, "a")
+    assert not outbox.flush(clock() - 1)
+    assert target.sent == []
+    assert outbox.flush(clock() + 10**10)
+    assert target.sent == [["r:a"]]
+
+
+def test_past_the_end_nothing_is_sent() -> None:
+    """A full batch too is counted as lost to the shutdown; so is all that waits when it is given up."""
+    outbox = Outbox([target := Target(2)], lambda: "r")  # type: ignore[list-item]
+    outbox.until = clock() - 1
+    put(outbox, "abc")
+    assert dict(outbox.dropped) == {"shutdown": 2}
+    outbox.give_up()
+    assert (dict(outbox.dropped), target.sent) == ({"shutdown": 3}, [])
+
+
+def test_near_the_end_a_target_that_failed_is_not_tried_again() -> None:
+    """A dead backend costs its timeout once."""
+    target = Target(1)
+    target.reason = "dead"
+    outbox = Outbox([target], lambda: "r")  # type: ignore[list-item]
+    outbox.until = clock() + 10**12
+    put(outbox, "a")
+    target.reason = None
+    put(outbox, "b")
+    assert (dict(outbox.dropped), target.sent) == ({"export_failed": 1, "shutdown": 1}, [])
+
+
+def test_the_resource_is_asked_for_each_span() -> None:
+    """The application may set its provider late."""
+    resources = iter("1234")
+    outbox = Outbox([target := Target(2)], lambda: next(resources))  # type: ignore[list-item]
+    put(outbox, "ab")
+    assert target.sent == [["1:a", "2:b"]]
+
+
+def test_connections() -> None:
+    """Passed on to every target."""
+    targets = [Target(), Target()]
+    outbox = Outbox(targets, lambda: "r")  # type: ignore[arg-type]
+    outbox.abort()
+    outbox.disconnect()
+    outbox.close()
+    assert [target.calls for target in targets] == [["abort", "disconnect", "close"]] * 2
+    assert outbox.targets == targets

@@ -1,0 +1,192 @@
+"""What the cold side touches of OpenTelemetry's insides is where it was: a test for each name."""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+import random
+from collections.abc import Iterator
+
+import opentelemetry.context
+import opentelemetry.trace
+import pytest
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+
+from loopscope.pipeline.export import otlp_grpc, otlp_http
+from loopscope.pipeline.export.choose import _exporters_of
+from loopscope.pipeline.export.provider import Provider, global_provider
+from loopscope.pipeline.export.targets import Quiet, private_random
+from loopscope.pipeline.spans import application
+from loopscope.pipeline.spans.application import Application
+from tests.records import span_end, span_start
+
+
+@pytest.fixture
+def tracer() -> Iterator[opentelemetry.trace.Tracer]:
+    """Of an SDK provider that nobody else sees."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    yield provider.get_tracer("test")
+    provider.shutdown()
+
+
+def test_the_current_span_without_attaching(tracer: opentelemetry.trace.Tracer) -> None:
+    """`_RUNTIME_CONTEXT`, its class and its ContextVar; `_SPAN_KEY`. In another context too."""
+    assert type(opentelemetry.context._RUNTIME_CONTEXT) is ContextVarsRuntimeContext is application.RuntimeContext
+    assert isinstance(opentelemetry.context._RUNTIME_CONTEXT._current_context, contextvars.ContextVar)
+    seen = Application(lambda record: None, 0)
+    before = contextvars.copy_context()
+    with tracer.start_as_current_span("x") as span:
+        identity = span.get_span_context()
+        assert seen.current() is opentelemetry.context.get_current()
+        assert seen.describe(seen.current()) == identity
+        assert seen.describe(seen.current_in(before)) is None
+        assert seen.describe(seen.current_in(contextvars.copy_context())) == identity
+        assert seen.current() is seen.current(), "the same object while nothing changed"
+    assert seen.describe(seen.current()) is None
+    assert (identity.is_remote, identity.trace_flags & 1) == (False, 1)
+
+
+def test_starts_and_ends_are_seen(tracer: opentelemetry.trace.Tracer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once each, through the SDK's `Span.start` and `Span.end`; a second end is none; of sampled-out spans none."""
+    records: list[tuple[object, ...]] = []
+    seen = Application(records.append, 0)
+    monkeypatch.setattr(application, "clock", lambda: 7)
+    monkeypatch.setattr(application.Span, "start", seen.started(application.Span.start))
+    monkeypatch.setattr(application.Span, "end", seen.ended(application.Span.end))
+    span = tracer.start_span("x")
+    trace = span.get_span_context().trace_id
+    span.end()
+    span.end()
+    assert records == [span_start(trace, 7), span_end(trace, 7)]
+    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+
+    TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False).get_tracer("test").start_span("y").end()
+    assert len(records) == 2
+
+
+def test_activations_are_seen(tracer: opentelemetry.trace.Tracer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the runtime context's `attach`; an error of ours does not reach the application."""
+    activated: list[object] = []
+    failed: list[bool] = []
+
+    def activate(context: object) -> None:
+        activated.append(context)
+        raise ValueError
+
+    attach = Application.attach(activate, lambda: failed.append(True))(ContextVarsRuntimeContext.attach)
+    monkeypatch.setattr(ContextVarsRuntimeContext, "attach", attach)
+    with tracer.start_as_current_span("x"):
+        assert activated == [opentelemetry.context.get_current()]
+    assert failed == [True]
+
+
+def test_a_span_that_was_open_before_counts_as_started_when_it_is_met(tracer: opentelemetry.trace.Tracer) -> None:
+    """Once; `start_time` of the SDK's span tells."""
+    records: list[tuple[object, ...]] = []
+    with tracer.start_as_current_span("x") as span:
+        seen = Application(records.append, since=1 << 62)
+        for _ in range(3):
+            seen.describe(seen.current())
+        assert [record[:2] for record in records] == [span_start(span.get_span_context().trace_id, 0)[:2]]
+        records.clear()
+        Application(records.append, since=0).describe(seen.current())
+        assert records == []
+
+
+def test_the_global_provider_is_read_and_not_set() -> None:
+    """`_TRACER_PROVIDER`; `get_tracer_provider()` may set one."""
+    before = opentelemetry.trace._TRACER_PROVIDER
+    assert global_provider() is before
+    assert "_TRACER_PROVIDER" in inspect.getsource(opentelemetry.trace.get_tracer_provider)
+
+
+def test_ids_leave_the_applications_random_alone() -> None:
+    """The SDK's generator draws from `random`; one of the application's own is used."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    assert type(provider.id_generator) is RandomIdGenerator
+    random.seed(7)
+    before = random.getstate()
+    ours = Provider(provider)
+    assert ours.trace_id() and ours.span_id()
+    assert random.getstate() == before
+    provider.id_generator.generate_trace_id()
+    assert random.getstate() != before, "then loopscope need not have its own"
+
+    class Mine(RandomIdGenerator):
+        def generate_trace_id(self) -> int:
+            return 5
+
+    assert Provider(TracerProvider(id_generator=Mine(), shutdown_on_exit=False)).trace_id() == 5
+
+
+@pytest.mark.parametrize("wrap", [SimpleSpanProcessor, BatchSpanProcessor])
+def test_the_exporters_of_a_provider(wrap: type) -> None:
+    """Found behind either processor."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(wrap(exporter))
+    assert _exporters_of(provider) == [exporter]
+    provider.shutdown()
+
+
+def test_the_http_exporter_takes_bytes() -> None:
+    """Its client, what it answers, where its settings are, what draws its jitter, where it logs."""
+    assert otlp_http.takes_bytes()
+    exporter = otlp_http.OTLPSpanExporter(endpoint="http://there:1/x", headers={"a": "b"}, timeout=3)
+    settings = otlp_http.settings_of(exporter)
+    assert (settings["endpoint"], settings["timeout"], settings["headers"]["a"]) == ("http://there:1/x", 3, "b")
+    assert otlp_http.settings_of(otlp_http.OTLPSpanExporter(**settings)) == settings
+    assert inspect.signature(exporter._client.export).bind(b"request")
+    sender = otlp_http.HttpSender(exporter)
+    jitter = sender._jitter()
+    assert isinstance(jitter.random, random.Random) and jitter.random is not random
+    sender.close()
+    assert jitter.random is random
+    assert otlp_http.stock._logger.name == otlp_http.stock.__name__
+
+
+def test_the_grpc_exporter_takes_bytes() -> None:
+    """The methods that are overridden, the stub, where its settings are, what draws its jitter, where it logs."""
+    assert otlp_grpc.takes_bytes()
+    exporter = otlp_grpc.RawExporter(endpoint="http://there:1", headers={"a": "b"}, timeout=3, insecure=True)
+    assert callable(exporter._client.Export)
+    assert exporter._translate_data((b"x", 2)) == b"x"
+    assert exporter._count_data((b"x", 2)) == 2
+    settings = otlp_grpc.settings_of(exporter)
+    assert (settings["endpoint"], settings["insecure"], settings["timeout"]) == ("there:1", True, 3)
+    sender = otlp_grpc.GrpcSender(exporter)
+    assert isinstance(otlp_grpc.stock.random, random.Random)
+    sender.close()
+    assert otlp_grpc.stock.random is random
+    assert otlp_grpc.stock.logger.name == otlp_grpc.stock.__name__
+
+
+def test_a_private_random_is_undone() -> None:
+    """The module has its own again."""
+
+    class Module:
+        random = random
+
+    undo = private_random(Module)
+    assert isinstance(Module.random, random.Random)
+    undo()
+    assert Module.random is random
+
+
+def test_quiet_keeps_only_what_is_logged_inside(caplog: pytest.LogCaptureFixture) -> None:
+    """The application's own exporter logs on; ours is remembered."""
+    import logging
+
+    quiet = Quiet("test.stock")
+    logger = logging.getLogger("test.stock")
+    logger.error("theirs %d", 1)
+    with quiet:
+        logger.error("ours %d", 2)
+    logger.error("theirs %d", 3)
+    quiet.remove()
+    assert [record.getMessage() for record in caplog.records] == ["theirs 1", "theirs 3"]
+    assert quiet.last == "ours 2"

@@ -1,0 +1,177 @@
+"""What capture touches of asyncio's and CPython's insides is where it was: a test for each name."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from traceback import FrameSummary
+from typing import Any
+
+import pytest
+
+from loopscope.capture import private
+
+
+async def two_steps(future: asyncio.Future[None]) -> None:
+    """Wait once."""
+    await future
+
+
+def scheduled(make: Callable[..., asyncio.Task[None]]) -> list[tuple[Any, tuple[Any, ...]]]:
+    """What a task of two steps gives to `call_soon`, in order."""
+    seen: list[tuple[Any, tuple[Any, ...]]] = []
+
+    class Loop(asyncio.SelectorEventLoop):
+        def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
+            seen.append((callback, args))
+            return super().call_soon(callback, *args, context=context)
+
+    loop = Loop()
+    try:
+        future = loop.create_future()
+        task = make(two_steps(future), loop=loop)
+        loop.call_later(0, future.set_result, None)
+        loop.run_until_complete(task)
+    finally:
+        loop.close()
+    return [(callback, args) for callback, args in seen if getattr(callback, "__self__", None) is task]
+
+
+def test_what_a_c_task_schedules() -> None:
+    """A wrapper for the first step, a builtin method for the wake; both know their task, the wake its future."""
+    assert private.Task is not private.PyTask
+    (first, no_args), (wake, args) = scheduled(private.Task)
+    assert (type(first).__name__, no_args) == (private.STEP_WRAPPER, ())
+    assert (type(wake), wake.__name__) == (private.BUILTIN, private.WAKEUP)
+    assert isinstance(args[0], private.FUTURES)
+
+
+def test_what_a_python_task_schedules() -> None:
+    """Its `__step`, and for a wake its `__wakeup` or the C task's."""
+    (first, no_args), (wake, args) = scheduled(private.PyTask)
+    assert private.PY_STEP is not None and private.PY_WAKEUP is not None
+    assert (first.__func__, no_args) == (private.PY_STEP, ())
+    assert getattr(wake, "__func__", None) is private.PY_WAKEUP or wake.__name__ == private.WAKEUP
+    assert isinstance(args[0], private.FUTURES)
+
+
+@pytest.mark.parametrize("kind", [private.Task, private.PyTask])
+def test_the_insides_of_a_task(kind: Any) -> None:
+    """What it waits for, whether it is to be cancelled, how it failed; and it takes an attribute of ours."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        task = kind(two_steps(future), loop=loop)
+        assert private.awaited(task) is None
+        task._loopscope_test = "ours"
+        await asyncio.sleep(0)
+        assert private.awaited(task) is future
+        assert task._must_cancel is False
+        future.set_exception(ValueError("theirs"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert str(private.failure(task)) == "theirs"
+        assert task._loopscope_test == "ours"
+        doomed = kind(two_steps(loop.create_future()), loop=loop)
+        doomed.cancel()
+        assert doomed._must_cancel is True
+        told: list[str] = []
+        loop.set_exception_handler(lambda _, context: told.append(context["message"]))
+        del task
+        gc.collect()
+        assert told == ["Task exception was never retrieved"], "looking at it has not silenced the warning"
+        await asyncio.gather(doomed, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def test_a_loop_takes_an_attribute() -> None:
+    """Loops of asyncio do."""
+    loop = asyncio.new_event_loop()
+    loop._loopscope_test = 1  # type: ignore[attr-defined]
+    loop.close()
+
+
+def test_gather() -> None:
+    """Its future's type, and how it cancels."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        inner = loop.create_future()
+        gathered = asyncio.gather(inner)
+        assert type(gathered).__name__ == private.GATHERING
+        seen: list[Any] = []
+        gathered.add_done_callback(seen.append)
+        gathered.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gathered
+        assert private.was_cancelled((seen[0],))
+        plain = loop.create_future()
+        plain.set_result(None)
+        assert not private.was_cancelled((plain,))
+        assert not private.was_cancelled(())
+
+    asyncio.run(main())
+
+
+def test_what_each_version_has() -> None:
+    """Written out."""
+    assert private.CANCELLING == hasattr(asyncio.Task, "cancelling") == (sys.version_info >= (3, 11))
+    assert private.EAGER == hasattr(asyncio, "eager_task_factory") == (sys.version_info >= (3, 12))
+    if sys.version_info >= (3, 11):
+        assert inspect.isfunction(getattr(asyncio.Timeout, private.ON_TIMEOUT))
+
+    async def coroutine() -> None:
+        value = object()
+        await asyncio.sleep(0)
+        del value
+
+    held: Coroutine[Any, Any, None] = coroutine()
+    held.send(None)
+    frame: Any = held.cr_frame  # type: ignore[attr-defined]
+    assert (frame.f_locals is frame.f_locals) == private.LOCALS_SNAPSHOT
+    held.close()
+
+
+def test_who_runs() -> None:
+    """The running loop and task, without an error where there is none."""
+    assert private.running_loop() is None
+
+    async def main() -> None:
+        assert private.running_loop() is asyncio.get_running_loop()
+        assert private.current_task() is asyncio.current_task() is not None
+
+    asyncio.run(main())
+
+
+def test_thread_names() -> None:
+    """Without a dummy for a thread that is not threading's."""
+    assert private.thread_name(threading.get_ident()) == threading.current_thread().name
+    before = threading.enumerate()
+    assert private.thread_name(-1) == "thread--1"
+    assert threading.enumerate() == before
+
+
+def test_the_hook_at_the_end_of_threads() -> None:
+    """It is there, and takes a call."""
+    assert callable(threading._register_atexit)  # type: ignore[attr-defined]
+
+
+def test_the_source_traceback_of_a_handle() -> None:
+    """A list in debug mode, from which our frames can be taken."""
+    loop = asyncio.new_event_loop()
+    loop.set_debug(True)
+    handle = loop.call_soon(print)
+    traceback = handle._source_traceback  # type: ignore[attr-defined]
+    theirs = list(traceback)
+    assert any(frame.filename == __file__ for frame in theirs)
+    traceback.insert(1, FrameSummary(inspect.getfile(private), 1, "call_soon", lookup_line=False))
+    private.trim(handle)
+    assert handle._source_traceback == theirs  # type: ignore[attr-defined]
+    handle.cancel()
+    loop.close()
