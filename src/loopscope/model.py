@@ -93,6 +93,8 @@ class Pulse(Protocol):
     index: int
     #: it is not to be recorded at all
     excluded: bool
+    #: its end was recorded, if there was room
+    over: bool
 
 
 # ---------------------------------------------------------------- records
@@ -169,6 +171,8 @@ class TaskLife:
     state: str | None = None
     #: its next steps are not recorded on purpose: a gap in their numbers is no loss
     unrecorded: bool = False
+    #: its end should have been told by now
+    overdue: bool = False
     #: for the spans: what they keep of this task
     notes: Any = None
 

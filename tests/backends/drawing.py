@@ -151,5 +151,6 @@ class Trace:
         """The first words of the line where it suspended."""
         a = step.attributes
         assert (a["code.function.name"], a["code.file.path"]) == (f"__main__.{self._function(step)}", self._path)
-        text = self._lines[a["code.line.number"] - 1].strip()
-        return text.removeprefix('print("').partition(" " if text.startswith("print") else ";")[0]
+        text: str = self._lines[a["code.line.number"] - 1].strip()
+        end = " " if text.startswith("print") else ";"
+        return text.removeprefix('print("').partition(end)[0]

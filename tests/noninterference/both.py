@@ -36,7 +36,8 @@ def _observe(program: Program, loop: str, debug: bool, on: bool) -> tuple[Log, i
     log: Log = []
     with uncollected(), recording() if on else nullcontext(Story([])) as story:
         LOOPS[loop](program(log), debug=debug)
-    return log, len(story.steps)
+        observed = list(log)  # what a later collection adds is another matter
+    return observed, len(story.steps)
 
 
 @contextmanager

@@ -25,6 +25,10 @@ from tests.support import LOOPS, recording
 loops = pytest.mark.parametrize("loop", LOOPS)
 
 
+class Oops(Exception):
+    """Takes weak references, unlike the built-in ones."""
+
+
 class Thing:
     """Writes its death into a log, and whether that was on another thread."""
 
@@ -99,25 +103,28 @@ def test_results_and_exceptions(loop: str) -> None:
         async def fails() -> None:
             thing = Thing(log, "local of the failing")
             await asyncio.sleep(0)
-            raise ValueError(thing.name)
+            raise Oops(thing.name)
 
         task: asyncio.Task[Any] = asyncio.create_task(gives())
         await task
         log.append("awaited")
+        await asyncio.sleep(0)  # the handle of the step that it woke holds it
         del task
         log.append("let go")
         task = asyncio.create_task(fails())
         await asyncio.wait([task])
         error = task.exception()
         assert error is not None
-        error.__traceback__ = None
-        log.append("traceback gone")
         tell(log, error, "exception")
-        del task, error
+        await asyncio.sleep(0)
+        del task
+        log.append("task let go")
+        del error
         log.append("end")
 
     assert both(program, loop, steps=5) == [
-        "awaited", "result dies", "let go", "local of the failing dies", "traceback gone", "exception dies", "end",
+        "awaited", "result dies", "let go",
+        "task let go", "exception dies", "local of the failing dies", "end",
     ]  # fmt: skip
 
 
@@ -134,12 +141,13 @@ def test_cancelled(loop: str) -> None:
         task.cancel()
         log.append("cancelled")
         await asyncio.wait([task])
+        await asyncio.sleep(0)
         log.append("over")
         tell(log, task, "task")
         del task
         log.append("end")
 
-    assert both(program, loop, steps=4) == ["cancelled", "local dies", "over", "task dies", "end"]
+    assert both(program, loop, steps=4) == ["cancelled", "over", "task dies", "local dies", "end"]
 
 
 @loops
@@ -194,10 +202,8 @@ def test_opentelemetry_context(loop: str) -> None:
             del task
             log.append("let go")
 
-    log = both(program, loop, steps=8)
-    assert log[-6:] == ["inner dies", "left inner", "awaited", "kept dies", "let go"][-6:] or "inner dies" in log
-    assert log == [
-        "awaited", "another value dies", "value dies", "let go",
+    assert both(program, loop, steps=5) == [
+        "value dies", "awaited", "another value dies", "let go",
         "inner dies", "left inner", "awaited", "kept dies", "let go",
     ]  # fmt: skip
 
@@ -257,7 +263,10 @@ def test_callback_that_raises(loop: str) -> None:
             await asyncio.sleep(0.02)
             log.append(f"{len(kept)} kept")
 
-    assert both(program, loop, steps=3) == ["timer's callback dies", "1 kept", "soon's callback dies", "2 kept"]
+    # asyncio's own frame in that traceback holds the handle until a collection
+    of_asyncio = ["1 kept", "2 kept"]
+    of_uvloop = ["timer's callback dies", "1 kept", "soon's callback dies", "2 kept"]
+    assert both(program, loop, steps=3) == (of_asyncio if loop == "asyncio" else of_uvloop)
 
 
 @loops
@@ -300,17 +309,9 @@ def test_awaited_futures(loop: str) -> None:
         future.set_result(Thing(log, "result"))
         del future
         await task
-        del task
-        log.append("executor")
-        future = running.run_in_executor(None, str)
-        tell(log, future, "executor's future")
-        await future
         log.append("awaited")
-        del future
-        log.append("end")
 
-    log = both(program, loop, steps=5)
-    assert log[0] == "woken" and log[-2:] == ["executor's future dies", "end"]
+    assert both(program, loop, steps=4) == ["woken", "future dies", "result dies", "awaited"]
 
 
 @loops

@@ -88,7 +88,8 @@ def test_plain_import_costs_nothing() -> None:
     """Its public names are looked up when they are used."""
     startup = startup_module(HERE.version)
     assert imported(HERE.version, "import loopscope", None) == ["loopscope", *startup]
-    assert imported(HERE.version, "from loopscope import Settings", None) == ["loopscope", "loopscope.settings", *startup]
+    found = imported(HERE.version, "from loopscope import Settings", None)
+    assert found == ["loopscope", "loopscope.settings", *startup]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -104,7 +105,7 @@ def test_start_is_as_without_loopscope(version: str) -> None:
     others, ours = (set(run(look, clean(), python=python).out.split()) for python in (without, installed))
     assert ours == others | set(startup_module(version))
     other, own = milliseconds(without), milliseconds(installed)
-    print(f"\nPython {version} starts in {bare:.1f} ms, with some start-up file {other:.1f}, with loopscope's {own:.1f}")
+    print(f"\n{version}: bare start {bare:.1f} ms, with some start-up file {other:.1f}, with loopscope's {own:.1f}")
 
 
 def milliseconds(python: str) -> float:

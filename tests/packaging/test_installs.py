@@ -1,4 +1,4 @@
-"""Wheel, editable checkout and sdist, each in a fresh environment: the variable alone brings the spans; nothing stays."""
+"""Wheel, editable checkout and sdist, each in a fresh environment: the variable alone suffices, and nothing stays."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_installs_works_and_uninstalls(kind: str) -> None:
 def test_startup_file_sorts_after_the_path_file_of_an_editable_install(tmp_path: Path) -> None:
     """Files are run in this order, and loopscope_autostart must be importable by then."""
     target = tmp_path / "target"
-    options = ["--no-deps", "--target", target, "--editable", ROOT]
+    options = ["--no-deps", "--target", str(target), "--editable", str(ROOT)]
     subprocess.run([*UV, "pip", "install", "--python", HERE.executable, *options], check=True)
     first, second = sorted(path.name for path in target.glob("*.pth"))
     assert first.startswith("_editable_impl_loopscope")

@@ -13,6 +13,7 @@ from tests.processes.program import Ended, clean, run, to
 from tests.support import Story
 
 ENABLED = "OTEL_PYTHON_LOOPSCOPE_ENABLED"
+DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 #: the distro's default is to send these too, to the same place
 ONLY_TRACES = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
 
@@ -43,9 +44,7 @@ def test_found_by_its_entry_point(enabled: str, packages: tuple[str, ...]) -> No
     assert ["telemetry.auto.version" in span.resource for span in spans] == [bool(packages)] * 3
 
 
-@pytest.mark.parametrize(
-    "off", [{ENABLED: "false"}, {ENABLED: "0"}, {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "urllib3, loopscope"}], ids=str
-)
+@pytest.mark.parametrize("off", [{ENABLED: "false"}, {ENABLED: "0"}, {DISABLED: "urllib3, loopscope"}], ids=str)
 def test_switched_off(off: dict[str, str]) -> None:
     with Receiver() as receiver:
         ended = instrumented({**unset(to(receiver)), **off})
@@ -57,10 +56,10 @@ def test_switched_off(off: dict[str, str]) -> None:
     [
         ({}, LINES, []),
         ({"detail": "tasks", "stall_threshold": 1, "include": ["__main__.*"]}, [], []),
-        ({"detail": "nonsense"}, LINES, ["detail='nonsense' is not usable (expected one of steps, tasks, none); using 'steps'"]),
+        ({"core": "x"}, LINES, ["core='x' is not usable (expected one of auto, native, python); using 'auto'"]),
     ],
     ids=["defaults", "settings", "bad value"],
-)  # fmt: skip
+)
 def test_configuration_file(options: dict[str, object], lines: list[str], said: list[str], tmp_path: Path) -> None:
     """Settings, resource and endpoint come from the file alone."""
     with Receiver() as receiver:
@@ -76,7 +75,7 @@ def test_configuration_file(options: dict[str, object], lines: list[str], said: 
             )
         )
         # The command would call instrument() once more, and OpenTelemetry warn of it.
-        variables = {**clean(), "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "loopscope"}
+        variables = {**clean(), DISABLED: "loopscope"}
         variables["OTEL_CONFIG_FILE"] = str(tmp_path / "otel.yaml")
         ended = instrumented(variables, "opentelemetry-distro", "opentelemetry-sdk[file-configuration]")
         spans = receiver.spans()

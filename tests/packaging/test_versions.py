@@ -1,4 +1,4 @@
-"""Beside contrib packages, which pin the SDK exactly: from the lowest versions that the metadata allow to the latest."""
+"""Beside contrib packages, which pin the SDK exactly: the lowest versions that the metadata allow, and the latest."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
 from loopscope import LoopscopeInstrumentor, runtime
 from tests.support import LOOPS
 
-SPANS = 5 + 2 + 2 + 3 + 4  # steps of host, add, fail and two of wait; tasks
+SPANS = 5 + 2 + 2 + 2 + 4  # steps of host, add, fail and wait; tasks
 
 
 class Fault(Exception):
@@ -109,7 +109,9 @@ def run(loop: str, caplog: pytest.LogCaptureFixture, **options: Any) -> tuple[di
 STOPPED = "loopscope stopped recording after an error of its own; the application goes on"
 
 CAPTURE = [
-    "loopscope.capture.core.Core.ready",
+    "loopscope.capture.core.Core.yields",
+    "loopscope.capture.core.Core.wakes",
+    "loopscope.capture.core.Core._woken",
     "loopscope.capture.core.Core.adopt",
     "loopscope.capture.core.Core._conceive",
     "loopscope.capture.core.Core.stepped",
@@ -120,6 +122,7 @@ CAPTURE = [
     "loopscope.capture.coroutines.identify",
     "loopscope.capture.buffer.Buffer.put_vital",
     "loopscope.pipeline.spans.application.Application.describe",
+    "loopscope.capture.awaits.function_name",
 ]
 PIPELINE = [
     "loopscope.pipeline.assembler.Assembler.feed",

@@ -92,6 +92,21 @@ def test_records_on_their_way_are_not_cut_off() -> None:
     assert nanoseconds(cold.tasks[1], "asyncio.task.running.duration") == 12
 
 
+def test_nor_off_one_of_two_visits() -> None:
+    """The step on its way works for both."""
+    b = Identity(2, 21)
+    pulse, late = Pulse(index=2, ready=61 * SECOND), 60 * SECOND
+    cold = Cold().feed(
+        span_start(1, 0), span_start(2, 0), birth(1, 0, pulse=pulse), step(1, 0, 0, 1, 2, activated=[b, A], after=A)
+    )  # fmt: skip
+    for visit in cold.tracer.lives[1].notes.visits.values():
+        visit.left = 0  # not half a second ago
+    cold.sweep(61 * SECOND).feed(step(1, 1, late, late, 61 * SECOND, "returned", span=A, activated=[b]))
+    ours = {span.span_id: span for span in cold.tasks}
+    assert sorted(span.trace_id for span in cold.tasks) == [1, 1, 2, 2]
+    assert all(ours[one.parent_id].start <= one.start <= one.end <= ours[one.parent_id].end for one in cold.steps)
+
+
 def test_a_stuck_task_whose_last_record_was_lost_is_told() -> None:
     """The records never come: by the next sweep that is known."""
     cold = in_request(Pulse(index=2)).sweep(61 * SECOND).sweep(66 * SECOND).sweep(130 * SECOND)

@@ -16,7 +16,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
-from weakref import ref
+from weakref import WeakValueDictionary, ref
 
 from loopscope.capture import awaits, coroutines, private, wakes
 from loopscope.capture.awaits import point
@@ -75,6 +75,8 @@ class Core:
         self.errors = 0
         self.tasks = itertools.count(1)
         self.loops = itertools.count(1)
+        #: loops that were seen and live
+        self.living: WeakValueDictionary[int, Any] = WeakValueDictionary()
         #: loops now running, by thread
         self.running: dict[int, LoopState] = {}
         #: a task was muted at some time
@@ -172,7 +174,7 @@ class Core:
             self.fail()
 
     def stepped(
-        self, how: How, task: Any, life: Life, here: Here, start: int, end: int, context: Any, args: Any, doomed: Any
+        self, how: How, task: Any, life: Life, here: Here, start: int, end: int, args: Any, doomed: Any
     ) -> None:
         """A step has ended: write its record."""
         waiter = task._fut_waiter
@@ -199,7 +201,7 @@ class Core:
         after = self.current()
         record = (
             STEP, life.id, index, life.where, how, start, end, outcome, awaiting, place, lasti, span, activated,
-            span if after is context else self.describe(after), task.get_name(), state, error,
+            span if after is not None and life.cell() is after else self.describe(after), task.get_name(), state, error,
         )  # fmt: skip
         if state is None:
             queue = self.queue
@@ -290,7 +292,7 @@ class Core:
 
     def _born(self, life: Life, name: str, now: int, creator: Life | None, context: Any, late: bool) -> None:
         by, step = (0, 0) if creator is None else (creator.id, creator.index)
-        life.span = self.describe(context)
+        self.look(life, context)
         self.buffer.put_vital((BIRTH, life.id, now, life, name, life.place, by, step, life.span, late))
 
     def create(self, original: Any, loop: Any, coroutine: Any, options: dict[str, Any]) -> Any:
@@ -300,8 +302,9 @@ class Core:
             outer = here.life
             life = self._conceive(loop, coroutine)
             given = options.get("context")
-            context = self.current() if given is None else self.current_in(given)
-            self._born(life, str(options.get("name") or ""), clock(), outer, context, False)
+            current = self.current() if given is None else self.current_in(given)
+            self._born(life, str(options.get("name") or ""), clock(), outer, current, False)
+            del current  # it may be left, and be freed, in the first step
             birth = Birth(coroutine, life, outer)
             by, step = (0, 0) if outer is None else (outer.id, outer.index)
         except Exception:
@@ -318,14 +321,14 @@ class Core:
             waiting, here.birth, here.life = here.birth is birth, previous, outer
             life.started = 0
             try:
-                self._created(task, life, waiting, (start, START, by, step, None), here, start, end, context)
+                self._created(task, life, waiting, (start, START, by, step, None), here, start, end)
             except Exception:
                 self.fail()
             # As in Scheduled.__call__.
-            task = coroutine = birth = context = None  # type: ignore[assignment]
+            task = coroutine = birth = None  # type: ignore[assignment]
 
     def _created(
-        self, task: Any, life: Life, waiting: bool, how: How, here: Here, start: int, end: int, context: Any
+        self, task: Any, life: Life, waiting: bool, how: How, here: Here, start: int, end: int
     ) -> None:
         if not waiting:  # scheduled as any other task: adopt() took it over
             return
@@ -339,7 +342,7 @@ class Core:
         if life.muted:
             life.index = 1
         else:
-            self.stepped(how, task, life, here, start, end, context, (), False)
+            self.stepped(how, task, life, here, start, end, (), False)
 
     # ------------------------------------------------------------ loops
 
@@ -351,6 +354,8 @@ class Core:
             state = LoopState(next(self.loops), f"{kind.__module__}.{kind.__qualname__}")
             with suppress(AttributeError):
                 setattr(loop, LOOP, state)
+            with suppress(TypeError):  # it takes no weak references
+                self.living[state.id] = loop
         return state
 
     def runs(self, loop: Any, gated: bool) -> None:
@@ -371,6 +376,17 @@ class Core:
             here.life, here.callback = here.outer.pop(state.id, (None, None))
             here.loop = state.id
 
+    def release(self) -> None:
+        """Off for good: take what hangs on living loops and tasks off them, and let go of the pipeline."""
+        self.on = False
+        self.failed = self.awaken = nothing
+        for reference in self.living.valuerefs():
+            loop = reference()
+            if loop is not None:
+                for task in private.all_tasks(loop):
+                    _unhang(task, LIFE, GUARD)
+                _unhang(loop, LOOP)
+
     def forked(self, life: Life) -> None:
         """In a forked child, a task of the parent's is another task."""
         life.id = next(self.tasks)
@@ -388,6 +404,12 @@ class Core:
 
 def _running(coroutine: Any) -> bool:
     return getattr(coroutine, "cr_running", False) or getattr(coroutine, "gi_running", False)
+
+
+def _unhang(holder: Any, *names: str) -> None:
+    for name in names:
+        with suppress(AttributeError):
+            delattr(holder, name)
 
 
 def _nothing_in(_: Any) -> None:

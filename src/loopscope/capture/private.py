@@ -41,6 +41,7 @@ EAGER = sys.version_info >= (3, 12)
 LOCALS_SNAPSHOT = sys.version_info < (3, 13)
 
 current_task = asyncio.current_task
+all_tasks = asyncio.all_tasks
 running_loop = asyncio._get_running_loop
 
 

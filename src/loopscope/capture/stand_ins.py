@@ -45,9 +45,14 @@ class Scheduled:
         try:
             here.life = life
             life.ready = 0
-            context = core.current()
-            if life.cell() is not context:
-                core.look(life, context)
+            try:
+                context = core.current()
+                if life.cell() is not context:
+                    core.look(life, context)
+                del context  # it may be left, and be freed, in this step
+            except Exception:
+                context = None
+                core.fail()
             life.started = start = clock()
             return self.callback(*args)
         finally:
@@ -56,11 +61,11 @@ class Scheduled:
             if life.started:
                 life.started = 0
                 try:
-                    core.stepped(self.how, task, life, here, start, end, context, args, doomed)  # type: ignore[used-before-def]
+                    core.stepped(self.how, task, life, here, start, end, args, doomed)  # type: ignore[used-before-def]
                 except Exception:
                     core.fail()
             # The traceback of the task's exception may hold this frame: no cycle through it, as in Handle._run.
-            self = task = args = context = None  # type: ignore[assignment]
+            self = task = args = None  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.callback, name)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from loopscope.model import BIRTH, Record, clock
+from loopscope.model import BIRTH, GONE, Record, clock
 from loopscope.pipeline.assembler import Assembler
 from loopscope.pipeline.export.outbox import AGE, Outbox
 from loopscope.pipeline.export.provider import Provider
@@ -18,6 +18,8 @@ from loopscope.settings import Settings
 
 #: spans held back at most until the outbox is opened
 HELD = 512
+#: a task whose birth was lost is given up after so long without a step (nanoseconds)
+UNHEARD = 3600 * SECOND
 
 
 class Source(Protocol):
@@ -140,6 +142,7 @@ class Pipeline:
         if now - self._swept >= min(5 * SECOND, int(self._settings.segment_seconds * SECOND) // 4):
             self._swept = now
             yield from self.tracer.sweep(now)
+            yield from self._bury(now)
         if now - self._looked >= SECOND:
             self._looked = now
             self.look(now)
@@ -153,6 +156,16 @@ class Pipeline:
         if self._held and self._outbox is not None:
             yield from self._hand_over(self._outbox)
             self._due()
+
+    def _bury(self, now: int) -> Iterator[None]:
+        """End the lives whose own end was lost for want of room, by the second sweep: else they stay for ever."""
+        for life in list(self.assembler.lives.values()):
+            pulse = life.pulse
+            if pulse.over if pulse is not None else now - life.last_end > UNHEARD:
+                if life.overdue:
+                    self.assembler.feed((GONE, life.id, life.last_end, True))
+                life.overdue = True
+            yield
 
     def _emit(self, span: Span) -> None:
         outbox = self._outbox

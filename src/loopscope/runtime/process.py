@@ -130,6 +130,7 @@ class Runtime:
         self.core.on = False
         self._patches.undo()
         self.gate.remove()
+        self.core.release()
         self.finish()
 
     def prepare(self) -> None:

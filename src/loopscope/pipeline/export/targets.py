@@ -211,15 +211,28 @@ class Quiet(logging.Filter):
         self._logger.removeFilter(self)
 
 
+class _Private(random.Random):
+    """A random source that stands in a module for `random`, as long as somebody uses it."""
+
+    def __init__(self, before: Any) -> None:
+        super().__init__()
+        self.before = before
+        self.users = 0
+
+
 def private_random(module: Any) -> Callable[[], None]:
     """Give a module a random source of its own: its retry jitter must not use up the application's seed.
 
-    Returns what undoes it.
+    Returns what undoes it, once the last of its users has.
     """
-    before = module.random
-    module.random = random.Random()
+    if not isinstance(module.random, _Private):
+        module.random = _Private(module.random)
+    ours = module.random
+    ours.users += 1
 
     def undo() -> None:
-        module.random = before
+        ours.users -= 1
+        if not ours.users and module.random is ours:
+            module.random = ours.before
 
     return undo

@@ -50,7 +50,7 @@ class Notes:
         self.under = 0
         #: steps in a row that no trace took
         self.idle = 0
-        #: index of the next step as capture had it when last it was ahead of the records
+        #: index of the next step as capture had it at the last sweep
         self.ahead = 0
 
 
@@ -449,18 +449,18 @@ class Tracer:
                 life.pulse.muted = False
                 notes.idle = 0
             return
+        index = life.steps if life.pulse is None else life.pulse.index
+        # records of its latest steps are still on their way; one that did not come since the last sweep is lost
+        pending = index != life.steps and index != notes.ahead
+        notes.ahead = index
         for visit in list(notes.visits.values()):
             due = min(self._segment << visit.segment, max(RETELL, self._segment))
             if now - visit.start >= due:
-                self._cut(life, notes, visit, now)
+                self._cut(life, notes, visit, now, pending)
 
-    def _cut(self, life: TaskLife, notes: Notes, visit: Visit, now: int) -> None:
+    def _cut(self, life: TaskLife, notes: Notes, visit: Visit, now: int, pending: bool) -> None:
         """Close a segment at the last change of state, and open the next one there."""
-        state, moment = _state(life, now)
-        ahead = life.pulse.index if life.pulse is not None else life.steps
-        if ahead != life.steps and ahead != notes.ahead:  # records of its latest steps are still on their way
-            notes.ahead = ahead
-            state, moment = visit.left_in, visit.cursor
+        state, moment = (visit.left_in, visit.cursor) if pending else _state(life, now)
         told, moment = visit.segment, max(moment, visit.cursor)
         if moment <= visit.start:
             return

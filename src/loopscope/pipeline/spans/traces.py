@@ -12,6 +12,8 @@ SECOND = 1_000_000_000
 FRESH = 5 * SECOND
 #: what is known of a trace is forgotten this long after its last local span ended
 FORGET = 60 * SECOND
+#: the application's traces that are known at most
+KNOWN = 100_000
 
 
 class Sampled(NamedTuple):
@@ -97,11 +99,18 @@ class Traces:
         self._sample = sample
         self._foreign: dict[int, Trace] = {}
 
+    def _meet(self, trace: Trace) -> Trace:
+        """Remember a trace of the application; spans that never end must not fill memory."""
+        if len(self._foreign) >= KNOWN:
+            del self._foreign[next(iter(self._foreign))]
+        self._foreign[trace.trace_id] = trace
+        return trace
+
     def started(self, trace_id: int, time: int) -> None:
         """The application started a local span."""
         trace = self._foreign.get(trace_id)
         if trace is None:
-            trace = self._foreign[trace_id] = Trace(trace_id, False, True, time)
+            trace = self._meet(Trace(trace_id, False, True, time))
         trace.sampled = trace.local = True
         trace.open += 1
 
@@ -109,7 +118,7 @@ class Traces:
         """The application ended a local span."""
         trace = self._foreign.get(trace_id)
         if trace is None:
-            trace = self._foreign[trace_id] = Trace(trace_id, False, True, time)
+            trace = self._meet(Trace(trace_id, False, True, time))
         trace.open = max(trace.open - 1, 0)
         trace.last_end = max(trace.last_end, time)
 
@@ -119,8 +128,8 @@ class Traces:
         if trace is None:
             if not activated:
                 return None
-            trace = Trace(identity.trace_id, False, bool(identity.trace_flags & 1), time, identity.trace_state)
-            self._foreign[identity.trace_id] = trace
+            sampled = bool(identity.trace_flags & 1)
+            trace = self._meet(Trace(identity.trace_id, False, sampled, time, identity.trace_state))
         elif activated:
             trace.last_end = max(trace.last_end, time)
         trace.heed(identity)

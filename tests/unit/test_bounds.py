@@ -1,0 +1,66 @@
+"""What the cold side remembers is bounded, whatever was lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from loopscope.pipeline.pipeline import UNHEARD, Pipeline
+from loopscope.pipeline.export.outbox import Outbox
+from loopscope.pipeline.export.provider import Provider
+from loopscope.pipeline.spans import traces
+from loopscope.settings import Settings
+from tests.records import SECOND, Cold, Pulse, birth, span_start, step
+from tests.unit.test_rounds import Queue, Sink
+
+
+def test_spans_that_never_end_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest trace is forgotten for a new one."""
+    monkeypatch.setattr(traces, "KNOWN", 100)
+    cold = Cold()
+    for trace in range(1, 1_001):
+        cold.feed(span_start(trace, trace))
+    assert list(cold.traces._foreign) == list(range(901, 1_001))
+
+
+def test_tasks_whose_end_was_lost_are_given_up() -> None:
+    """By the second sweep; those that live, and whose end is on its way, stay."""
+    queue, provider = Queue(), Provider()
+    pipeline = Pipeline(queue, provider, Settings(), lambda: Outbox([Sink()], provider.resource))  # type: ignore[list-item]
+    lost, alive, late = Pulse(index=1, over=True), Pulse(index=1), Pulse(index=1, over=True)
+    for task, pulse in ((1, lost), (2, alive), (3, late)):
+        queue.queue += [birth(task, 0, pulse=pulse), step(task, 0, 0, 1, 2)]
+    queue.queue.append(step(4, 7, 0, 1, 2))
+    while (record := queue.take()) is not None:
+        pipeline.assembler.feed(record)
+
+    def sweep(now: int) -> set[int]:
+        for _ in pipeline._bury(now):
+            pass
+        return set(pipeline.assembler.lives)
+
+    assert sweep(5 * SECOND) == {1, 2, 3, 4}
+    pipeline.assembler.feed(step(3, 1, 3, 4, 5, "returned"))
+    assert sweep(10 * SECOND) == {2, 4}
+    assert sweep(UNHEARD + 3) == {2, 4}
+    assert sweep(UNHEARD + 5 * SECOND) == {2}
+    assert set(pipeline.tracer.lives) == {2}
+    told = [span for span in pipeline._held if span.name.startswith("task ")]
+    assert [dict(span.attributes)["asyncio.task.state"] for span in told] == ["returned", "waiting", "waiting"]
+
+
+def test_a_line_of_rotated_traces_is_not_kept_by_one_that_waits() -> None:
+    """Each sweep a task without an open span moves on to the latest trace."""
+    said_yes = iter([False] + [True] * 100)
+    cold = Cold(sample=lambda trace_id, name: next(said_yes))
+    waits, busy = Pulse(index=1), Pulse()
+    cold.feed(birth(1, 0, pulse=waits), step(1, 0, 0, 1, 2), birth(2, 2, creator=1, pulse=busy))
+    for minute in range(20):
+        at = minute * 61 * SECOND + 3
+        cold.feed(step(2, minute, at, at, at + 1))
+        busy.index = minute + 1
+        cold.sweep(at + 2)
+    assert len(cold.asked) == 20
+    home, length = cold.tracer.lives[1].notes.home, 0
+    while home.next is not None:
+        home, length = home.next, length + 1
+    assert length == 0
