@@ -152,9 +152,7 @@ class Cold:
         self._sample = sample
         traces, spans = itertools.count(OWN_TRACE), itertools.count(OWN_SPAN)
         self.traces = Traces(segment, lambda: next(traces), self._asked)
-        self.tracer = Tracer(
-            self.traces, lambda: next(spans), self.spans.append, self._lose, caps, segment, steps
-        )
+        self.tracer = Tracer(self.traces, lambda: next(spans), self.spans.append, self._lose, caps, segment, steps)
         self.assembler = Assembler(self.tracer)
 
     def _asked(self, trace_id: int, name: str) -> Sampled:
@@ -207,7 +205,8 @@ def said(span: Span, key: str) -> Any:
 
 def nanoseconds(span: Span, key: str) -> int:
     """A duration attribute in nanoseconds."""
-    return round(said(span, key) * 1e9)
+    rounded: int = round(said(span, key) * 1e9)
+    return rounded
 
 
 def adds_up(span: Span) -> bool:

@@ -198,8 +198,7 @@ def test_beneath_another_tool(loop: str) -> None:
         tasks = list[Any]()
 
         async def main() -> str:
-            tasks.append(asyncio.current_task())
-            tasks.append(asyncio.create_task(sleeper()))
+            tasks[:] = asyncio.current_task(), asyncio.create_task(sleeper())
             return await tasks[1]  # type: ignore[no-any-return]
 
         assert LOOPS[loop](main()) == "slept"
@@ -211,7 +210,6 @@ def test_beneath_another_tool(loop: str) -> None:
 
         with recording() as again:
             assert LOOPS[loop](main()) == "slept"
-        print("\n".join(again.lines()), again.spans)
         assert [step.name.split(".")[-1] for step in again.steps] == ["main", "step sleeper", "step sleeper", "main"]
         assert vars(kind)["call_soon"] is theirs
     finally:

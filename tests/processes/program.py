@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import subprocess
 import sys
@@ -133,7 +134,10 @@ def to(receiver: Receiver, protocol: Protocol = "http", **more: str) -> dict[str
 def python(version: str) -> str:
     """The executable of a virtual environment of this version with this checkout installed in it."""
     needed = tuple(line for line in requires("loopscope") or () if "extra ==" not in line)
-    made = pythons.venv(pythons.pythons()[version], ("-e", str(ROOT), *needed), "processes")
+    # an editable install copies the start-up files
+    copied = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(ROOT.glob("src/loopscope_autostart.*"))))
+    name = f"processes-{copied.hexdigest()[:6]}"
+    made = pythons.venv(pythons.pythons()[version], ("-e", str(ROOT), *needed), name)
     return str(made.executable)
 
 

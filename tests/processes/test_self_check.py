@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.ground.receiver import Receiver
-from tests.processes.program import Program, run, to
+from tests.processes.program import Program, to
 
 BLIND = "loopscope is on but cannot see all: "
 

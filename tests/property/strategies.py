@@ -41,8 +41,15 @@ def history(task: int, born: int, moves: list[Moves], end: str, late: bool, thre
         before = by_yield and state is None
         records.append(
             step(
-                task, index, 0 if by_yield else since, start, start + ran, state,
-                outcome=YIELDED if before else None, kind=YIELD if by_yield else "task", thread=thread,
+                task,
+                index,
+                0 if by_yield else since,
+                start,
+                start + ran,
+                state,
+                outcome=YIELDED if before else None,
+                kind=YIELD if by_yield else "task",
+                thread=thread,
             )  # fmt: skip
         )
         now = start + ran

@@ -90,7 +90,9 @@ def test_what_comes_twice_is_told_once(data: st.DataObject) -> None:
 _time = st.integers(0, 60)
 _garbled = st.one_of(
     st.builds(birth, st.integers(1, 2), _time, late=st.booleans()),
-    st.builds(step, st.integers(1, 2), st.integers(0, 9), _time, _time, _time, st.sampled_from([None, None, "returned"])),
+    st.builds(
+        step, st.integers(1, 2), st.integers(0, 9), _time, _time, _time, st.sampled_from([None, None, "returned"])
+    ),
     st.builds(gone, st.integers(1, 2), _time, st.booleans()),
 )
 

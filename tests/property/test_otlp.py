@@ -26,7 +26,7 @@ from tests.ground import spans as ground
 
 ANCHOR = Anchor(1_700_000_000_000_000_000)
 SCOPE = ("loopscope", "0.1.0", "https://opentelemetry.io/schemas/1.37.0")
-RESOURCE = {"service.name": "häuser", "process.pid": 7}
+RESOURCE: dict[str, Any] = {"service.name": "häuser", "process.pid": 7}
 
 _trace_ids, _span_ids = st.integers(1, (1 << 128) - 1), st.integers(1, (1 << 64) - 1)
 _text = st.one_of(st.text(max_size=20), st.text(st.characters(codec="utf-8"), max_size=200), st.just(""))
@@ -102,17 +102,26 @@ def from_proto(request: ExportTraceServiceRequest) -> list[ground.Span]:
             for span in of_scope.spans:
                 made.append(
                     ground.Span(
-                        trace_id=span.trace_id.hex(), span_id=span.span_id.hex(), parent_id=span.parent_span_id.hex(),
-                        name=span.name, kind=ground.KINDS[span.kind], start=span.start_time_unix_nano,
-                        end=span.end_time_unix_nano, attributes=_attributes(span.attributes),
+                        trace_id=span.trace_id.hex(),
+                        span_id=span.span_id.hex(),
+                        parent_id=span.parent_span_id.hex(),
+                        name=span.name,
+                        kind=ground.KINDS[span.kind],
+                        start=span.start_time_unix_nano,
+                        end=span.end_time_unix_nano,
+                        attributes=_attributes(span.attributes),
                         links=tuple(
                             ground.Link(link.trace_id.hex(), link.span_id.hex(), _attributes(link.attributes))
                             for link in span.links
                         ),
-                        events=(), status_code=ground.STATUS_CODES[span.status.code],
-                        status_message=span.status.message, resource=_attributes(of_resource.resource.attributes),
-                        scope_name=of_scope.scope.name, scope_version=of_scope.scope.version,
-                        trace_state=span.trace_state, flags=span.flags,
+                        events=(),
+                        status_code=ground.STATUS_CODES[span.status.code],
+                        status_message=span.status.message,
+                        resource=_attributes(of_resource.resource.attributes),
+                        scope_name=of_scope.scope.name,
+                        scope_version=of_scope.scope.version,
+                        trace_state=span.trace_state,
+                        flags=span.flags,
                     )  # fmt: skip
                 )
     return made
@@ -151,7 +160,9 @@ def test_bytes_parse_to_what_the_sdk_encodes(made: list[Span]) -> None:
 
 @given(spans(st.one_of(_plain, _lists)))
 @example(Span("\ud800", 1, 2, 0, 0, 1, [("\udfff", "a\ud800b"), ("n", math.nan), ("i", math.inf), ("j", -math.inf)]))
-@example(Span("x", 1, 2, 0, 0, 1, [("big", 1 << 64), ("small", -(1 << 63) - 1), ("edge", (1 << 63) - 1), ("b", b"\0\xff")]))
+@example(
+    Span("x", 1, 2, 0, 0, 1, [("big", 1 << 64), ("small", -(1 << 63) - 1), ("edge", (1 << 63) - 1), ("b", b"\0\xff")])
+)
 @example(Span("x", 1, 2, 3, 0, 1, [], [Link(5, 6, [("\ud800", "\ud800")])], False, TraceState([("a", "1")]), True))
 def test_a_trace_file_says_the_same_as_the_bytes(span: Span) -> None:
     """Also what the SDK cannot encode: lone surrogates, integers beyond 64 bits. Strict JSON, strict UTF-8."""

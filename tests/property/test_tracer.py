@@ -58,7 +58,9 @@ def check_sums(world: World) -> None:
         assert sum(running) == nanoseconds(task, "asyncio.task.running.duration")
         ready = sum(nanoseconds(step, "asyncio.step.ready.duration") for step in steps)
         if any(("asyncio.link", "previous_segment") in link.attributes for link in task.links or ()):
-            assert ready >= nanoseconds(task, "asyncio.task.ready.duration")  # it was cut in the middle of a step's wait
+            assert ready >= nanoseconds(
+                task, "asyncio.task.ready.duration"
+            )  # it was cut in the middle of a step's wait
         else:
             assert ready == nanoseconds(task, "asyncio.task.ready.duration")
         for one, other in zip(steps, steps[1:], strict=False):

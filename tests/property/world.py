@@ -114,8 +114,17 @@ class World:
             self.recorded[sim.id, sim.index] = start, self.now
             self.put(
                 step(
-                    sim.id, sim.index, 0 if sim.yielded else sim.ready, start, self.now, state, outcome, before,
-                    activated, sim.current, kind=YIELD if sim.yielded else "task",
+                    sim.id,
+                    sim.index,
+                    0 if sim.yielded else sim.ready,
+                    start,
+                    self.now,
+                    state,
+                    outcome,
+                    before,
+                    activated,
+                    sim.current,
+                    kind=YIELD if sim.yielded else "task",
                     error="ValueError" if state == RAISED else None,
                 )  # fmt: skip
             )

@@ -86,7 +86,9 @@ def test_notable_steps_past_the_plain_room() -> None:
     for index in range(20):
         slow = index == 15
         start = index * 100 * MS
-        cold.feed(step(1, index, start, start, start + (20 * MS if slow else MS // 4), "returned" if index == 19 else None))
+        cold.feed(
+            step(1, index, start, start, start + (20 * MS if slow else MS // 4), "returned" if index == 19 else None)
+        )
     spans = [
         (span.name, said(span, "asyncio.step.index"), said(span, "asyncio.step.count")) for span in cold.steps[12:]
     ]

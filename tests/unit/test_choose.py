@@ -30,7 +30,9 @@ class Chooser:
         self._monkeypatch = monkeypatch
         self._made: list[Target] = []
 
-    def __call__(self, given: Any = None, provider: Any = None, file: Path | None = None, **variables: str) -> list[Target]:
+    def __call__(
+        self, given: Any = None, provider: Any = None, file: Path | None = None, **variables: str
+    ) -> list[Target]:
         for name, value in variables.items():
             self._monkeypatch.setenv(f"OTEL_{name}", value)
         settings = Settings(trace_file=str(file) if file else None)
@@ -87,7 +89,7 @@ def test_nothing_named_is_the_standard_default(chosen: Chooser) -> None:
         ({"EXPORTER_OTLP_TRACES_ENDPOINT": "http://there:1"}, [(Bytes, "there:1")]),
     ],
 )  # fmt: skip
-def test_what_the_variables_name(chosen: Chooser, variables: dict[str, str], expected: list[Any]) -> None:
+def test_what_the_variables_name(chosen: Chooser, variables: dict[str, Any], expected: list[Any]) -> None:
     """It comes before what the application has in code."""
     mine = provider_with(SimpleSpanProcessor(Http(endpoint="http://mine:1")))
     named = "TRACES_EXPORTER" in variables or any("ENDPOINT" in name for name in variables)
@@ -117,7 +119,7 @@ def test_the_applications_exporter_is_built_anew(chosen: Chooser, wrap: Any) -> 
     assert ours is not http
     for name in ("_endpoint", "_compression"):
         assert getattr(ours, name) == getattr(http, name), name
-    assert ours._client._headers == http._client._headers  # type: ignore[attr-defined]
+    assert ours._client._headers == http._client._headers
     assert ours._client._timeout == 7
     session = ours._client._transport._session
     assert (session.verify, session.cert) == ("/ca.pem", ("/c.pem", "/k.pem"))
@@ -153,7 +155,9 @@ def test_a_subclass_is_not_taken_for_a_stock_exporter(chosen: Chooser) -> None:
         pass
 
     assert [type(target) for target in chosen(Mine(endpoint="http://mine:1"))] == [Exporter]
-    assert kinds(chosen(provider=provider_with(SimpleSpanProcessor(Mine(endpoint="http://mine:1"))))) == [(Bytes, LOCAL_GRPC)]
+    assert kinds(chosen(provider=provider_with(SimpleSpanProcessor(Mine(endpoint="http://mine:1"))))) == [
+        (Bytes, LOCAL_GRPC)
+    ]
 
 
 def test_a_console_exporter_of_the_application_is_none_of_ours(chosen: Chooser) -> None:

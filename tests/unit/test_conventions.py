@@ -35,7 +35,9 @@ def test_every_name_is_used() -> None:
 def test_every_name_is_written_once() -> None:
     """No two constants of one value, and no attribute's name outside of conventions."""
     assert len(set(CONSTANTS.values())) == len(CONSTANTS)
-    attribute = re.compile(r"[\"'](asyncio\.(?:(?:task|step|loop)\.[a-z_.]+|link)|thread\.(?:id|name)|code\.[a-z.]+|error\.type)[\"']")
+    attribute = re.compile(
+        r"[\"'](asyncio\.(?:(?:task|step|loop)\.[a-z_.]+|link)|thread\.(?:id|name)|code\.[a-z.]+|error\.type)[\"']"
+    )
     strays = {
         f"{path.name}: {found}"
         for path, text in SOURCE.items()

@@ -63,7 +63,7 @@ def put(outbox: Outbox, names: str) -> None:
 def test_a_batch_is_sent_when_it_is_full() -> None:
     """Each target has its own size."""
     small, large = Target(2), Target(3)
-    outbox = Outbox([small, large], lambda: "r")  # type: ignore[list-item]
+    outbox = Outbox([small, large], lambda: "r")
     put(outbox, "abcd")
     assert small.sent == [["r:a", "r:b"], ["r:c", "r:d"]]
     assert large.sent == [["r:a", "r:b", "r:c"]]
@@ -76,7 +76,7 @@ def test_a_batch_is_sent_when_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None
     """Its age is that of its first span."""
     now = 1_000
     monkeypatch.setattr(module, "clock", lambda: now)
-    outbox = Outbox([target := Target()], lambda: "r")  # type: ignore[list-item]
+    outbox = Outbox([target := Target()], lambda: "r")
     put(outbox, "a")
     now += 7
     put(outbox, "b")
@@ -92,7 +92,9 @@ def test_a_batch_is_sent_when_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"), [("status 503", "status 503"), (OSError("no route"), "OSError: no route")], ids=["said", "raised"]
+    ("reason", "told"),
+    [("status 503", "status 503"), (OSError("no route"), "OSError: no route")],
+    ids=["said", "raised"],
 )
 def test_what_does_not_arrive_is_counted_and_told_once(
     reason: str | Exception, told: str, caplog: pytest.LogCaptureFixture
@@ -100,7 +102,7 @@ def test_what_does_not_arrive_is_counted_and_told_once(
     """One warning a target, however many batches fail; the others are not held up."""
     bad, good = Target(2, "nowhere"), Target(2)
     bad.reason = reason
-    outbox = Outbox([bad, good], lambda: "r")  # type: ignore[list-item]
+    outbox = Outbox([bad, good], lambda: "r")
     put(outbox, "abcdef")
     assert dict(outbox.dropped) == {"export_failed": 6}
     assert (outbox.exported, len(good.sent)) == (6, 3)
@@ -118,7 +120,7 @@ def test_a_span_that_cannot_be_encoded_is_counted(caplog: pytest.LogCaptureFixtu
     """The rest of its batch goes out."""
     target = Target()
     target.unfit = {"b"}
-    outbox = Outbox([target], lambda: "r")  # type: ignore[list-item]
+    outbox = Outbox([target], lambda: "r")
     put(outbox, "abcb")
     outbox.flush()
     assert target.sent == [["r:a", "r:c"]]
@@ -135,7 +137,7 @@ def test_without_a_target_spans_are_counted() -> None:
 
 def test_a_flush_without_time_leaves_what_waits() -> None:
     """For the next one; it says that not all arrived."""
-    outbox = Outbox([target := Target()], lambda: "r")  # type: ignore[list-item]
+    outbox = Outbox([target := Target()], lambda: "r")
     put(outbox, "a")
     assert not outbox.flush(clock() - 1)
     assert target.sent == []
@@ -145,7 +147,7 @@ def test_a_flush_without_time_leaves_what_waits() -> None:
 
 def test_past_the_end_nothing_is_sent() -> None:
     """A full batch too is counted as lost to the shutdown; so is all that waits when it is given up."""
-    outbox = Outbox([target := Target(2)], lambda: "r")  # type: ignore[list-item]
+    outbox = Outbox([target := Target(2)], lambda: "r")
     outbox.until = clock() - 1
     put(outbox, "abc")
     assert dict(outbox.dropped) == {"shutdown": 2}
@@ -157,7 +159,7 @@ def test_near_the_end_a_target_that_failed_is_not_tried_again() -> None:
     """A dead backend costs its timeout once."""
     target = Target(1)
     target.reason = "dead"
-    outbox = Outbox([target], lambda: "r")  # type: ignore[list-item]
+    outbox = Outbox([target], lambda: "r")
     outbox.until = clock() + 10**12
     put(outbox, "a")
     target.reason = None
@@ -168,15 +170,15 @@ def test_near_the_end_a_target_that_failed_is_not_tried_again() -> None:
 def test_the_resource_is_asked_for_each_span() -> None:
     """The application may set its provider late."""
     resources = iter("1234")
-    outbox = Outbox([target := Target(2)], lambda: next(resources))  # type: ignore[list-item]
+    outbox = Outbox([target := Target(2)], lambda: next(resources))
     put(outbox, "ab")
     assert target.sent == [["1:a", "2:b"]]
 
 
 def test_connections() -> None:
     """Passed on to every target."""
-    targets = [Target(), Target()]
-    outbox = Outbox(targets, lambda: "r")  # type: ignore[arg-type]
+    targets: list[Any] = [Target(), Target()]
+    outbox = Outbox(targets, lambda: "r")
     outbox.abort()
     outbox.disconnect()
     outbox.close()

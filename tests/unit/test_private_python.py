@@ -26,7 +26,7 @@ def scheduled(make: Callable[..., asyncio.Task[None]]) -> list[tuple[Any, tuple[
     seen: list[tuple[Any, tuple[Any, ...]]] = []
 
     class Loop(asyncio.SelectorEventLoop):
-        def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
             seen.append((callback, args))
             return super().call_soon(callback, *args, context=context)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from loopscope.pipeline.spans.tracer import MUTE_AFTER
@@ -10,11 +12,11 @@ from tests.records import OWN_TRACE, SECOND, Cold, Identity, Pulse, birth, said,
 OUT, IN = Identity(1, 11, trace_flags=0), Identity(2, 21)
 
 
-def steps(cold: Cold, pulse: Pulse, count: int, at: int = 10, **more: object) -> None:
+def steps(cold: Cold, pulse: Pulse, count: int, at: int = 10, **more: Any) -> None:
     """Feed steps as capture would: none while the task is muted."""
     for _ in range(count):
         if not pulse.muted:
-            cold.feed(step(1, pulse.index, at, at, at + 1, **more))  # type: ignore[arg-type]
+            cold.feed(step(1, pulse.index, at, at, at + 1, **more))
         pulse.index += 1
 
 
@@ -91,8 +93,8 @@ def test_a_muted_task_is_heard_again_when_it_activates_a_sampled_span() -> None:
     assert [(span.name, said(span, "asyncio.step.index")) for span in cold.steps] == [("step work", 100)]
 
 
-@pytest.mark.parametrize("seen", [dict[str, object](activated=[OUT]), dict[str, object](activated=[IN])])
-def test_a_task_that_activates_spans_is_never_muted(seen: dict[str, object]) -> None:
+@pytest.mark.parametrize("seen", [dict[str, Any](activated=[OUT]), dict[str, Any](activated=[IN])])
+def test_a_task_that_activates_spans_is_never_muted(seen: dict[str, Any]) -> None:
     """A connection handler of sampled-out requests: the next one may be sampled."""
     cold, pulse = Cold(sample=lambda trace_id, name: False), Pulse()
     cold.feed(birth(1, 0, pulse=pulse), span_start(2, 1))

@@ -23,7 +23,9 @@ def told(cold: Cold) -> list[tuple[object, ...]]:
 def previous(span: Span) -> list[tuple[int, int]]:
     """Where the `previous_segment` links of a span lead."""
     return [
-        (link.trace_id, link.span_id) for link in span.links or () if ("asyncio.link", "previous_segment") in link.attributes
+        (link.trace_id, link.span_id)
+        for link in span.links or ()
+        if ("asyncio.link", "previous_segment") in link.attributes
     ]
 
 
@@ -71,7 +73,7 @@ def test_a_segment_says_what_the_task_is_doing(pulse: Pulse, state: str, end: in
     """And ends where that began, so that no step is cut in two; the next begins there."""
     cold = in_request(pulse).sweep(61 * SECOND)
     assert told(cold) == [(1, 0, end, state, 1)]
-    since = (pulse.ready or pulse.started or 70 * SECOND)
+    since = pulse.ready or pulse.started or 70 * SECOND
     cold.feed(step(1, 1, since, since, 80 * SECOND, "returned", span=A))
     assert told(cold)[1] == (1, end, 80, "returned", 1)
     assert cold.steps[-1].start >= cold.tasks[-1].start
@@ -136,7 +138,9 @@ def test_an_own_trace_rotates_at_the_next_step() -> None:
     cold, _ = own_pair()
     later = 70 * SECOND
     cold.feed(step(2, 1, later, later, later + 5), step(1, 1, later, later + 5, later + 9))
-    cold.feed(step(2, 2, later, later + 9, later + 11, "returned"), step(1, 2, later, later + 11, later + 19, "returned"))
+    cold.feed(
+        step(2, 2, later, later + 9, later + 11, "returned"), step(1, 2, later, later + 11, later + 19, "returned")
+    )
     assert told(cold) == [
         (OWN_TRACE, 0, 0, "waiting", 1), (OWN_TRACE, 0, 0, "waiting", 1),
         (OWN_TRACE + 1, 70, 70, "returned", 2), (OWN_TRACE + 1, 70, 70, "returned", 2),

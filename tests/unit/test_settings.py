@@ -54,7 +54,23 @@ NONSENSE: dict[str, list[Any]] = {
 
 def test_the_names_are_those_of_the_documentation() -> None:
     """Written out: a setting that is renamed is a setting that users lose. OTEL_CONFIG_FILE has the same ones."""
-    names = ["ENABLED", "DETAIL", "INCLUDE", "EXCLUDE", "STALL_THRESHOLD", "DELAY_THRESHOLD", "MAX_STEPS_PER_TASK_SPAN", "MAX_SPANS_PER_TRACE", "MAX_SPANS_PER_SECOND", "SEGMENT_SECONDS", "BUFFER_SIZE", "METRICS", "STACKS", "CORE", "TRACE_FILE"]
+    names = [
+        "ENABLED",
+        "DETAIL",
+        "INCLUDE",
+        "EXCLUDE",
+        "STALL_THRESHOLD",
+        "DELAY_THRESHOLD",
+        "MAX_STEPS_PER_TASK_SPAN",
+        "MAX_SPANS_PER_TRACE",
+        "MAX_SPANS_PER_SECOND",
+        "SEGMENT_SECONDS",
+        "BUFFER_SIZE",
+        "METRICS",
+        "STACKS",
+        "CORE",
+        "TRACE_FILE",
+    ]
     assert PREFIX == "OTEL_PYTHON_LOOPSCOPE_"
     assert [field.name.upper() for field in fields(Settings)] == names
     assert [field.name.upper() for field in fields(Configuration)] == names

@@ -190,6 +190,8 @@ class Core:
             outcome, state, error = self._ending(task, life, doomed or private.was_cancelled(args))
         if life.thread != here.ident:
             life.thread, life.where = here.ident, Where(here.ident, here.name, life.loop)
+            if life.unborn:
+                self._tell_birth(life, task.get_name(), start)
         activated = life.activated
         if activated is not None:
             life.activated = None
@@ -210,7 +212,8 @@ class Core:
             else:
                 self.buffer.dropped += 1
         else:
-            life.over = self.buffer.put_vital(record)
+            life.over = True  # also where there is no room: the pipeline finds out by it
+            self.buffer.put_vital(record)
         if self.asleep:
             self.asleep = False
             self.awaken()
@@ -293,7 +296,16 @@ class Core:
     def _born(self, life: Life, name: str, now: int, creator: Life | None, context: Any, late: bool) -> None:
         by, step = (0, 0) if creator is None else (creator.id, creator.index)
         self.look(life, context)
-        self.buffer.put_vital((BIRTH, life.id, now, life, name, life.place, by, step, life.span, late))
+        life.unborn = not self.buffer.put_vital(
+            (BIRTH, life.id, now, life, name, life.place, by, step, life.span, late)
+        )
+
+    def _tell_birth(self, life: Life, name: str, now: int) -> None:
+        """A birth found no room: tell it before a step that may, so that the pipeline hears of this life's end."""
+        life.unborn = not self.buffer.put_vital((BIRTH, life.id, now, life, name, life.place, 0, 0, life.span, True))
+        self.buffer.dropped -= 1  # it was counted at its birth
+        if life.unborn:
+            life.thread = 0  # the next step tries again
 
     def create(self, original: Any, loop: Any, coroutine: Any, options: dict[str, Any]) -> Any:
         """Create a task that may run its first step at once: that step is recorded here."""
@@ -327,9 +339,7 @@ class Core:
             # As in Scheduled.__call__.
             task = coroutine = birth = None  # type: ignore[assignment]
 
-    def _created(
-        self, task: Any, life: Life, waiting: bool, how: How, here: Here, start: int, end: int
-    ) -> None:
+    def _created(self, task: Any, life: Life, waiting: bool, how: How, here: Here, start: int, end: int) -> None:
         if not waiting:  # scheduled as any other task: adopt() took it over
             return
         known = getattr(task, LIFE, None)
@@ -370,6 +380,9 @@ class Core:
         state = self.state_of(loop)
         state.gated, state.since = gated, clock()
         self.running[here.ident] = state
+        if not gated and self.asleep:  # there may never be a step to see: the self-check must run all the same
+            self.asleep = False
+            self.awaken()
         if here.loop != state.id:
             if here.life is not None or here.callback is not None:
                 here.outer[here.loop] = here.life, here.callback

@@ -31,7 +31,7 @@ class Life:
 
     __slots__ = (
         "activated", "cancels", "cell", "core", "excluded", "id", "index", "loop", "muted", "over", "place", "ready",
-        "span", "started", "thread", "where",
+        "span", "started", "thread", "unborn", "where",
     )  # fmt: skip
 
     def __init__(self, id: int, core: Core, place: Place, loop: int, excluded: bool) -> None:
@@ -45,7 +45,9 @@ class Life:
         #: since when it is ready, 0 while it is not; since when it runs, 0 while it does not
         self.ready = 0
         self.started = 0
-        #: its end is recorded
+        #: the record of its birth found no room
+        self.unborn = False
+        #: it has ended
         self.over = False
         #: the thread of its last step, and what records say of it
         self.thread = 0

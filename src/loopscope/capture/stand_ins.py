@@ -51,7 +51,6 @@ class Scheduled:
                     core.look(life, context)
                 del context  # it may be left, and be freed, in this step
             except Exception:
-                context = None
                 core.fail()
             life.started = start = clock()
             return self.callback(*args)
@@ -61,7 +60,7 @@ class Scheduled:
             if life.started:
                 life.started = 0
                 try:
-                    core.stepped(self.how, task, life, here, start, end, args, doomed)  # type: ignore[used-before-def]
+                    core.stepped(self.how, task, life, here, start, end, args, doomed)
                 except Exception:
                     core.fail()
             # The traceback of the task's exception may hold this frame: no cycle through it, as in Handle._run.

@@ -73,6 +73,11 @@ class Pipeline:
         """The outbox, None where nothing was to be sent yet."""
         return self._outbox
 
+    @property
+    def pending(self) -> bool:
+        """Whether there is, or will be, anything to send."""
+        return bool(self._held or self.tracer.lives)
+
     def hurry(self, until: int) -> None:
         """Past this clock reading nothing more is done: what is left is counted as lost. 0: there is time."""
         self._until = until

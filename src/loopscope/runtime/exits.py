@@ -7,12 +7,16 @@ import os
 import signal
 import sys
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from loopscope.capture import private
+from loopscope.capture.life import nothing
 from loopscope.capture.patches import Patches
 
 _once = False
+_runtime: Callable[[], Any] = nothing
+_stop: Callable[[], None] = nothing
 
 #: signals whose default action lets the process live
 _HARMLESS = frozenset(
@@ -22,9 +26,13 @@ _HARMLESS = frozenset(
 )
 
 
-def install(patches: Patches) -> None:
-    """Put the hooks of this process in place; those that cannot be taken off are installed once."""
-    global _once
+def install(patches: Patches, current: Callable[[], Any], stop: Callable[[], None]) -> None:
+    """Put the hooks of this process in place; those that cannot be taken off are installed once.
+
+    `current` gives the runtime or None, `stop` ends it.
+    """
+    global _once, _runtime, _stop
+    _runtime, _stop = current, stop
     import wrapt
 
     def wrap(owner: Any, name: str, wrapper: Any) -> None:
@@ -45,12 +53,6 @@ def install(patches: Patches) -> None:
         _finalize_at_exit()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_before_fork, after_in_parent=_after_parent, after_in_child=_after_child)
-
-
-def _runtime() -> Any:
-    from loopscope.runtime import process
-
-    return process.current()
 
 
 def _fatal(number: Any) -> bool:
@@ -86,10 +88,8 @@ def _main_is_over() -> None:
 
 
 def _at_exit() -> None:
-    from loopscope.runtime import process
-
-    if process.current() is not None:
-        process.stop()
+    if _runtime() is not None:
+        _stop()
         private.restore_interrupt()
 
 

@@ -15,7 +15,7 @@ from loopscope.capture.core import Core
 from loopscope.capture.gate import Gate
 from loopscope.capture.patches import Patches
 from loopscope.model import Anchor, clock
-from loopscope.pipeline.export.choose import choose
+from loopscope.pipeline.export.choose import choose, load
 from loopscope.pipeline.export.outbox import Outbox
 from loopscope.pipeline.export.provider import Provider, global_provider
 from loopscope.pipeline.pipeline import Pipeline
@@ -117,13 +117,14 @@ class Runtime:
         core, seen = self.core, application.Application(self.buffer.put_vital, time.time_ns())
         core.current, core.current_in, core.describe = seen.current, seen.current_in, seen.describe
         core.awaken = self.worker.start
+        load(self.settings, self._standard, self._given, self.provider.given or global_provider())
         put = self._patches.put
         put(application.RuntimeContext, "attach", seen.attach(core.activate, core.fail))
         put(application.Span, "start", seen.started)
         put(application.Span, "end", seen.ended)
         self.gate.install()
         _watch_uvloop()
-        exits.install(self._patches)
+        exits.install(self._patches, current, stop)
 
     def close(self) -> None:
         """Take the hooks off, send what there is, stop the thread."""
@@ -143,7 +144,8 @@ class Runtime:
             if self.pipeline.outbox is None:
                 try:
                     self.worker.round()
-                    self.pipeline.open()
+                    if self.pipeline.pending:
+                        self.pipeline.open()
                 except Exception:
                     self._pipeline_failed()
         self.core.asleep = True  # a loop may go on in another thread

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -47,11 +48,31 @@ def choose(
     return targets + (_like(provider, anchor) or _built("otlp", standard, anchor))
 
 
+def load(settings: Settings, standard: Standard, given: SpanExporter | None, provider: Any) -> None:
+    """Import the stock exporter that `choose` will want, before a loop runs that the import would hold up."""
+    named = standard.exporters or (("otlp",) if standard.endpoint else ())
+    if given is not None or (not named and (settings.trace_file is not None or _exporters_of(provider))):
+        return
+    with suppress(Exception):  # `choose` tells what cannot be had
+        for name in named or ("otlp",):
+            name = _protocol(name, standard)
+            if name == "otlp_proto_http":
+                from loopscope.pipeline.export import otlp_http  # noqa: F401
+            elif name == "otlp_proto_grpc":
+                from loopscope.pipeline.export import otlp_grpc  # noqa: F401
+
+
+def _protocol(name: str, standard: Standard) -> str:
+    """An exporter's name as entry points have it: `otlp` by the protocol that is set."""
+    if name != "otlp":
+        return name
+    return "otlp_proto_http" if standard.protocol.startswith("http") else "otlp_proto_grpc"
+
+
 def _built(name: str, standard: Standard, anchor: Anchor) -> list[Target]:
     """The exporter of this name, None of it with a warning where it cannot be built."""
     try:
-        if name == "otlp":
-            name = "otlp_proto_http" if standard.protocol.startswith("http") else "otlp_proto_grpc"
+        name = _protocol(name, standard)
         if name == "otlp_proto_http":
             return [_http({}, anchor)]
         if name == "otlp_proto_grpc":

@@ -44,7 +44,6 @@ class Outbox:
         self.dropped: Counter[str] = Counter()
         #: clock reading past which nothing is sent any more; 0 while there is time
         self.until = 0
-        self.warned = False
 
     @property
     def targets(self) -> list[Target]:

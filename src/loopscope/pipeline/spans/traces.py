@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -98,12 +99,15 @@ class Traces:
         self._new_trace_id = new_trace_id
         self._sample = sample
         self._foreign: dict[int, Trace] = {}
+        #: their ids, for looking at one after the other without a copy
+        self._order: deque[int] = deque()
 
     def _meet(self, trace: Trace) -> Trace:
         """Remember a trace of the application; spans that never end must not fill memory."""
         if len(self._foreign) >= KNOWN:
-            del self._foreign[next(iter(self._foreign))]
+            del self._foreign[self._order.popleft()]
         self._foreign[trace.trace_id] = trace
+        self._order.append(trace.trace_id)
         return trace
 
     def started(self, trace_id: int, time: int) -> None:
@@ -159,8 +163,11 @@ class Traces:
 
     def forget(self, time: int) -> Iterator[None]:
         """Drop what is known of traces that ended long ago, in small pieces."""
-        for trace_id in list(self._foreign):
+        for _ in range(len(self._order)):
+            trace_id = self._order.popleft()
             trace = self._foreign[trace_id]
             if not trace.open and time - trace.last_end > FORGET:
                 del self._foreign[trace_id]
+            else:
+                self._order.append(trace_id)
             yield

@@ -1,0 +1,119 @@
+"""More than it can take: what is lost is counted and told once, nothing stays open, memory is bounded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.ground.receiver import Protocol, Receiver
+from tests.processes.program import PROTOCOLS, Ended, assert_unique, run, steps_by_task, to
+
+# It counts its own steps and tasks, and at the assembler's door what gets there: excluded tasks are asyncio's own.
+FLOOD = """
+import asyncio, json, os, sys
+from collections import Counter
+from loopscope import runtime
+from loopscope.model import BIRTH, STEP
+from loopscope.pipeline.assembler import Assembler
+did, fed, feed = Counter(), Counter(), Assembler.feed
+def count(self, record):
+    fed["steps"] += record[0] == STEP
+    fed["tasks"] += record[0] == BIRTH and not record[3].excluded
+    feed(self, record)
+Assembler.feed = count
+async def work(steps):
+    did["tasks"] += 1
+    did["steps"] += 1
+    for _ in range(steps - 1):
+        await asyncio.sleep(0)
+        did["steps"] += 1
+async def main():
+    did["tasks"] += 1
+    did["steps"] += 1
+    for _ in range({waves}):
+        await asyncio.wait([asyncio.create_task(work({steps})) for _ in range({jobs})])
+        did["steps"] += 1
+    pipeline = runtime.current().pipeline
+    for _ in range({naps}):
+        await asyncio.sleep(0.1)
+        did["steps"] += 1
+    did["open"] = len(pipeline.assembler.lives)
+    did["open visits"] = pipeline.tracer.open
+asyncio.run(main())
+runtime.flush()
+print(json.dumps([did, fed, runtime.statistics()]))
+"""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+def flood(receiver: Receiver, size: int, **numbers: int) -> tuple[Ended, dict[str, int], dict[str, int], dict[str, Any]]:
+    """What the program did, what reached the assembler, and the statistics."""
+    more = {"OTEL_PYTHON_LOOPSCOPE_BUFFER_SIZE": str(size), "OTEL_PYTHON_LOOPSCOPE_SEGMENT_SECONDS": "1"}
+    ended = run(FLOOD.format(**numbers), to(receiver, **more))
+    assert ended.code == 0, ended.err
+    did, fed, statistics = json.loads(ended.out)
+    return ended, did, fed, statistics
+
+
+@pytest.mark.parametrize("numbers", [{"waves": 3, "jobs": 50, "steps": 20}, {"waves": 1, "jobs": 1000, "steps": 2}])
+def test_tiny_buffer(receiver: Receiver, numbers: dict[str, int]) -> None:
+    """Every record was taken or counted, and tasks whose ends were lost do not stay."""
+    ended, did, fed, statistics = flood(receiver, 64, naps=30, **numbers)
+    assert did["tasks"] == 1 + numbers["waves"] * numbers["jobs"]
+    assert did["steps"] == 1 + numbers["waves"] * (1 + numbers["jobs"] * numbers["steps"]) + 30
+    dropped = statistics["records.dropped"]
+    assert dropped > 1000  # else it proves nothing
+    assert fed["steps"] + fed["tasks"] + dropped == did["steps"] + did["tasks"]
+    assert ended.err.splitlines() == [f"loopscope lost {dropped} records (buffer full)"]
+    assert sum(steps_by_task(receiver.spans()).values()) == fed["steps"]
+    assert_unique(receiver.spans())
+    assert did["open"] <= 1  # main
+
+
+def test_large_buffer_loses_nothing(receiver: Receiver) -> None:
+    """The control: the same flood with room for it."""
+    ended, did, fed, statistics = flood(receiver, 10_000, waves=3, jobs=50, steps=20, naps=2)
+    assert (statistics["records.dropped"], ended.err) == (0, "")
+    assert (fed["steps"], fed["tasks"]) == (did["steps"], did["tasks"]) == (3006, 151)
+    assert sum(steps_by_task(receiver.spans()).values()) == 3006
+
+
+# Resident memory, once all is imported and every buffer is full, and some ten thousand tasks later.
+DEAD = """
+import asyncio, os, time
+def megabytes():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+async def work():
+    for _ in range(10):
+        await asyncio.sleep(0)
+async def main():
+    start, seen, tasks = time.monotonic(), [], 0
+    for moment in (2, 6):
+        while time.monotonic() < start + moment:
+            await asyncio.wait([asyncio.create_task(work()) for _ in range(50)])
+            tasks += 50
+        seen.append(megabytes())
+    print(tasks, *seen)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_memory_with_a_dead_backend(protocol: Protocol) -> None:
+    """It hangs: what cannot leave is dropped and counted."""
+    more = {"OTEL_PYTHON_LOOPSCOPE_BUFFER_SIZE": "5000", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
+    with Receiver("hang") as receiver:
+        ended = run(DEAD, to(receiver, protocol, **more))
+    tasks, early, late = map(float, ended.out.split())
+    assert tasks > 2000
+    assert late - early < 5, f"{early} MB after 2 s, {late} MB after 6 s"
+    assert [line.split(" ")[:2] for line in ended.err.splitlines()] == [["loopscope's", "spans"], ["loopscope", "lost"]]
