@@ -21,7 +21,17 @@ SPANS = 20_000
 
 #: versions that run all of it: the one at hand and the newest. The others run what is nearest to tasks.
 WHOLE = {f"{sys.version_info[0]}.{sys.version_info[1]}", pythons.VERSIONS[-1]}
-NEAREST = ("base_events", "eager_task_factory", "futures", "locks", "queues", "runners", "taskgroups", "tasks", "timeouts")
+NEAREST = (
+    "base_events",
+    "eager_task_factory",
+    "futures",
+    "locks",
+    "queues",
+    "runners",
+    "taskgroups",
+    "tasks",
+    "timeouts",
+)
 
 
 @pytest.mark.timeout(900)

@@ -322,7 +322,7 @@ def test_eager_tasks(loop: str) -> None:
 
     async def program(log: Log) -> None:
         asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]
-        asyncio.get_running_loop().set_exception_handler(handler(log, without=("task", "source_traceback")))
+        asyncio.get_running_loop().set_exception_handler(handler(log, without=("future", "task", "source_traceback")))
 
         async def child(steps: int, fails: bool) -> None:
             thing = Thing(log, "local")
@@ -342,13 +342,14 @@ def test_eager_tasks(loop: str) -> None:
                 del task
                 log.append("let go")
 
+    told = ["exception: local", "message: Task exception was never retrieved"]
+    # up to 3.13 the traceback of an eager first step holds asyncio's own frame, and that the task
+    at_once = [*told, "task of 0 dies", "local dies"] if sys.version_info >= (3, 14) else []
     assert both(program, loop, steps=6) == [
         "local dies", "created", "slept", "task of 0 dies", "let go",
-        "created", "slept",
-        "exception: local", "message: Task exception was never retrieved", "task of 0 dies", "local dies", "let go",
+        "created", "slept", *at_once, "let go",
         "created", "local dies", "slept", "task of 1 dies", "let go",
-        "created", "slept",
-        "exception: local", "message: Task exception was never retrieved", "task of 1 dies", "local dies", "let go",
+        "created", "slept", *told, "task of 1 dies", "local dies", "let go",
     ]  # fmt: skip
 
 

@@ -110,4 +110,7 @@ def test_backend_that_comes_back() -> None:
         ended = program.end()
     assert [span.name for span in spans] == ["step job", "step job", "task job"]
     assert ended.code == 0
-    assert [line.split(":")[0] for line in ended.told] == ["loopscope's spans do not reach http", "loopscope lost 3 spans (export_failed)"]
+    assert [line.split(":")[0] for line in ended.told] == [
+        "loopscope's spans do not reach http",
+        "loopscope lost 3 spans (export_failed)",
+    ]

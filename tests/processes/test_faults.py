@@ -80,7 +80,7 @@ async def host() -> list[Any]:
     return [*map(repr, results), await future]
 
 
-RESULT = ["3", "KeyError(\"the host's own\")", "'cancelled'", "'named'", "7", 8]
+RESULT = ["3", 'KeyError("the host\'s own")', "'cancelled'", "'named'", "7", 8]
 
 
 @pytest.fixture(autouse=True)
@@ -151,9 +151,7 @@ def test_fault_of_our_own(
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_fault_in_mid_life(
-    loop: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_fault_in_mid_life(loop: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """The tenth step fails: what was recorded before it still arrives."""
     from loopscope.capture.core import Core
 

@@ -97,7 +97,9 @@ for generation in range(3):
 """
     ended = as_without(source, version, to(receiver, protocol))
     counted = assert_all_arrived(ended, receiver)
-    assert counted == {f"{who}-{n}": steps for who, steps in (("parent", 6), ("child", 5), ("beside", 4)) for n in "012"}
+    assert counted == {
+        f"{who}-{n}": steps for who, steps in (("parent", 6), ("child", 5), ("beside", 4)) for n in "012"
+    }
     assert ended.out.count("exit=7") == 3
     assert ended.err == ""
 

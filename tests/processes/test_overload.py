@@ -54,7 +54,9 @@ def receiver() -> Iterator[Receiver]:
         yield receiver
 
 
-def flood(receiver: Receiver, size: int, **numbers: int) -> tuple[Ended, dict[str, int], dict[str, int], dict[str, Any]]:
+def flood(
+    receiver: Receiver, size: int, **numbers: int
+) -> tuple[Ended, dict[str, int], dict[str, int], dict[str, Any]]:
     """What the program did, what reached the assembler, and the statistics."""
     more = {"OTEL_PYTHON_LOOPSCOPE_BUFFER_SIZE": str(size), "OTEL_PYTHON_LOOPSCOPE_SEGMENT_SECONDS": "1"}
     ended = run(FLOOD.format(**numbers), to(receiver, **more))

@@ -62,9 +62,7 @@ class Server:
         command = [part.format(port=self._port) for part in command]
         self._log = folder / "log"
         with self._log.open("w") as log:
-            self._process = Popen(
-                [sys.executable, "-m", *command], env=environment, cwd=folder, stdout=log, stderr=log
-            )
+            self._process = Popen([sys.executable, "-m", *command], env=environment, cwd=folder, stdout=log, stderr=log)
         self._wait_until_it_listens()
 
     def _wait_until_it_listens(self) -> None:
