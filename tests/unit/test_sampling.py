@@ -58,13 +58,13 @@ def test_the_sampler_of_an_own_trace_is_asked_once() -> None:
     assert [(span.name, said(span, "sampler.said")) for span in cold.tasks] == [("task child", None), ("task root", 1)]
 
 
-def test_after_64_steps_for_nobody_a_task_is_muted() -> None:
+def test_after_512_steps_for_nobody_a_task_is_muted() -> None:
     """Not one earlier; the gap in its numbers is no loss."""
     said_yes = iter([False, True])
     cold, pulse = Cold(sample=lambda trace_id, name: next(said_yes)), Pulse()
     cold.feed(birth(1, 0, pulse=pulse))
     steps(cold, pulse, MUTE_AFTER - 1)
-    assert (MUTE_AFTER, pulse.muted) == (64, False)
+    assert (MUTE_AFTER, pulse.muted) == (512, False)
     steps(cold, pulse, 1)
     assert pulse.muted
     steps(cold, pulse, 1_000)
@@ -80,7 +80,7 @@ def test_after_64_steps_for_nobody_a_task_is_muted() -> None:
 
 
 def test_a_muted_task_is_heard_again_when_it_activates_a_sampled_span() -> None:
-    """Capture unmutes it; the next 64 for nobody mute it again."""
+    """Capture unmutes it; the next 512 for nobody mute it again."""
     cold, pulse = Cold(sample=lambda trace_id, name: False), Pulse()
     cold.feed(birth(1, 0, pulse=pulse))
     steps(cold, pulse, 100)

@@ -79,8 +79,6 @@ class Core:
         self.living: WeakValueDictionary[int, Any] = WeakValueDictionary()
         #: loops now running, by thread
         self.running: dict[int, LoopState] = {}
-        #: a task was muted at some time
-        self.muting = False
         #: nobody takes the records yet: `awaken` is called with the next one
         self.asleep = True
         self.awaken: Callable[[], None] = nothing
@@ -235,8 +233,7 @@ class Core:
         """The application makes a span current on this thread."""
         life = enter().life
         if life is None:
-            if self.muting:
-                self._unmute(context)
+            self._unmute(context)
             return
         span = self.describe(context)
         if span is None:
@@ -285,8 +282,6 @@ class Core:
         state = self.state_of(loop)
         state.seen = True
         excluded = coroutines.is_housekeeping(coroutine) or not self.wanted(place.function)
-        if excluded:
-            self.muting = True
         return Life(next(self.tasks), self, place, state.id, excluded)
 
     def _attach(self, task: Any, life: Life) -> None:

@@ -23,7 +23,7 @@ from loopscope.pipeline.spans.traces import SECOND, Trace, Traces
 from loopscope.pipeline.spans.visit import Caps, Group, Visit
 
 #: steps in a row that no trace took, after which capture passes a task's steps by
-MUTE_AFTER = 64
+MUTE_AFTER = 512
 #: a visit is closed this long after its trace was last current in the suspended task
 LINGER = SECOND // 2
 #: a task that takes no step is told again after at most this long

@@ -1,0 +1,57 @@
+"""A task whose steps are passed by, because its own trace is sampled out, is heard again for a sampled span."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+
+from loopscope import runtime
+from tests.support import LOOPS, record
+
+
+class OnlyJobs(Sampler):
+    """Samples spans named `job`."""
+
+    def should_sample(self, parent_context, trace_id, name, *args, **options):  # type: ignore[no-untyped-def]
+        return SamplingResult(Decision.RECORD_AND_SAMPLE if name == "job" else Decision.DROP)
+
+    def get_description(self) -> str:
+        return "only jobs"
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_activation_wakes_a_muted_task(loop: str) -> None:
+    provider = TracerProvider(sampler=OnlyJobs(), shutdown_on_exit=False)
+    tracer = provider.get_tracer("test")
+    taken = 0
+
+    async def main() -> None:
+        nonlocal taken
+        until = time.monotonic() + 10
+        life = None
+        while (life is None or not life.muted) and time.monotonic() < until:
+            for _ in range(100):
+                await asyncio.sleep(0)
+            runtime.flush()
+            life = getattr(asyncio.current_task(), "_loopscope", None)
+        assert life is not None and life.muted
+        for _ in range(5):
+            await asyncio.sleep(0)
+        with tracer.start_as_current_span("job"):
+            await asyncio.sleep(0)
+            taken = 3
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    story = record(main, LOOPS[loop], tracer_provider=provider)
+    # The step that opened the span was passed by; all that follow under it are told, and nothing is called lost.
+    assert [step.attributes["asyncio.step.outcome"] for step in story.steps] == ["yielded", "yielded", "returned"]
+    assert taken == len(story.steps)
+    assert len(story.tasks) == 1 and "asyncio.task.step.missing" not in story.tasks[0].attributes
+    assert {step.trace_id for step in story.steps} == {story.tasks[0].trace_id}
+    assert trace.get_current_span() is trace.INVALID_SPAN
