@@ -74,7 +74,7 @@ def test_after_512_steps_for_nobody_a_task_is_muted() -> None:
     assert not pulse.muted, "the trace rotates: the sampler is asked again"
     steps(cold, pulse, 2, at=61 * SECOND)
     cold.feed(step(1, pulse.index, 62 * SECOND, 62 * SECOND, 62 * SECOND + 1, "returned"))
-    assert [said(span, "asyncio.step.index") for span in cold.steps] == [1064, 1065, 1066]
+    assert [said(span, "asyncio.step.index") for span in cold.steps] == [1512, 1513, 1514]
     assert [said(task, "asyncio.task.step.missing") for task in cold.tasks] == [None]
     assert len(cold.asked) == 2
 
