@@ -7,6 +7,7 @@ tells loopscope's own counts, null where it is off. Standard library only.
 import asyncio
 import gc
 import json
+import signal
 import sys
 import unittest
 
@@ -63,7 +64,7 @@ class Report(unittest.TestResult):
 
 
 def counts():
-    """What loopscope recorded in this process, None where it is off."""
+    """What loopscope recorded in this process so far, None where it is off."""
     process = sys.modules.get("loopscope.runtime.process")
     if process is None or process.current() is None:
         return None
@@ -71,10 +72,20 @@ def counts():
     return {**process.statistics(), "flushed": flushed}
 
 
+def warm_up():
+    """Run a task: loopscope is on now, and its file is open. Some tests count descriptors. The counts after it."""
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    return counts()
+
+
 def main(path, names):
+    # A shell starts background jobs with SIGINT ignored: tests that interrupt themselves would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     support.use_resources = ["cpu", "walltime", "subprocess"]
     report = Report(path)
-    asyncio.new_event_loop().close()  # the first loop switches loopscope on
+    before = warm_up()
     # The suite collects garbage after nearly every test: spare it what is there already.
     gc.collect()
     gc.freeze()
@@ -84,7 +95,10 @@ def main(path, names):
         report.write(test=names[0], outcome="skipped", text=str(skipped))
     else:
         suite.run(report)
-    report.write(counts=counts())
+    after = counts()
+    if after is not None:
+        after["spans.of_tests"] = after["spans.exported"] - before["spans.exported"]
+    report.write(counts=after)
 
 
 if __name__ == "__main__":  # a child of multiprocessing imports this file too
