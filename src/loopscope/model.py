@@ -107,10 +107,10 @@ class Pulse(Protocol):
 #   (GONE, task, time, unrecorded): the task was freed before its end was recorded
 #   (SPAN_START, trace_id, time) and (SPAN_END, trace_id, time): a local span of the application
 #
-# A bare yield has 0 for `ready`: it is ready from its own last end. `waker` is the id of the waking task, 0 for
-# none, and `waker_step` the index of its step; `span` the SpanIdentity current at the start, `activated` those
-# activated during the step, oldest first (None for none), `span_after` the one current at its end. `state` is the
-# task's, None while it lives on.
+# A first step and a bare yield have 0 for `ready`: ready from the birth, or from the last end. `waker` is the id of
+# the waking task, 0 for none, and `waker_step` the index of its step; `span` the SpanIdentity current at the start,
+# `activated` those activated during the step, oldest first (None for none), `span_after` the one current at its end.
+# `state` is the task's, None while it lives on.
 
 BIRTH, STEP, GONE, SPAN_START, SPAN_END = range(5)
 

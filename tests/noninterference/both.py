@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from loopscope import runtime
 from tests.support import LOOPS, Story, recording
 
 #: a program observes by appending lines
@@ -36,6 +37,7 @@ def _observe(program: Program, loop: str, debug: bool, on: bool) -> tuple[Log, i
     log: Log = []
     with uncollected(), recording() if on else nullcontext(Story([])) as story:
         LOOPS[loop](program(log), debug=debug)
+        assert not on or runtime.statistics()["recording"], "loopscope switched itself off"
         observed = list(log)  # what a later collection adds is another matter
     return observed, len(story.steps)
 

@@ -126,6 +126,28 @@ asyncio.run(main())
     assert ended.out.count("exit=-15") == 3
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_many_forks_warn_no_more(receiver: Receiver, version: str, protocol: Protocol) -> None:
+    """With the worker just begun, and with the exporter connected: no thread of ours is left when a fork counts them."""
+    source = f"""{COUNTED}
+def fork():
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    code(pid)
+for generation in range(12):
+    asyncio.run(work(f"short-{{generation}}", 1))
+    fork()
+for generation in range(2):
+    asyncio.run(work(f"long-{{generation}}", 10, 0.08))
+    fork()
+"""
+    ended = as_without(source, version, to(receiver, protocol))
+    counted = assert_all_arrived(ended, receiver)
+    assert counted == {**{f"short-{n}": 2 for n in range(12)}, **{f"long-{n}": 11 for n in range(2)}}
+    assert ended.err == ""
+
+
 def test_child_that_leaves_at_once_loses_nothing_of_the_parent(receiver: Receiver, version: str) -> None:
     """By os._exit in mid-step, and by exec: what was recorded before the fork is the parent's, and comes once."""
     source = f"""{COUNTED}

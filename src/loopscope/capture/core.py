@@ -97,8 +97,9 @@ class Core:
             return Scheduled(task, callback, life, _YIELD)
         actor = enter().life
         life.ready = now = clock()
-        kind = START if not life.index else CALLBACK
-        how = (now, kind, 0, 0, None) if actor is None else (now, kind, actor.id, actor.index, None)
+        # A task is ready from its birth on, which the assembler knows too.
+        since, kind = (now, CALLBACK) if life.index else (0, START)
+        how = (since, kind, 0, 0, None) if actor is None else (since, kind, actor.id, actor.index, None)
         return Scheduled(task, callback, life, how)
 
     def wakes(self, loop: Any, task: Any, life: Life, callback: Any, future: Any) -> Any:

@@ -19,6 +19,9 @@ from loopscope.capture.patches import Patches
 from loopscope.capture.stand_ins import Callback, wrappable
 from loopscope.model import CALLBACK, THREAD, TIMER, clock
 
+#: a timer that is further away (seconds), such as asyncio.sleep(math.inf)'s, has no due time; nor has one of NaN
+_NEVER = 1e11
+
 #: no argument was given
 NOTHING: Any = object()
 
@@ -187,7 +190,7 @@ def _call_soon_threadsafe(core: Core, original: Any) -> Any:
                 else Callback(callback, THREAD, clock(), by.id, by.index)
             )
         handle = original(self, callback, *args, context=context)
-        if core.on and getattr(handle, "_source_traceback", None) is not None:
+        if getattr(handle, "_source_traceback", None) is not None:
             private.trim(handle)
         return handle
 
@@ -205,13 +208,13 @@ def _timed(callback: Any, args: tuple[Any, ...], due: int) -> Any:
 
 def _call_at(core: Core, original: Any) -> Any:
     def call_at(self: Any, when: Any, callback: Any, *args: Any, context: Any = None) -> Any:
-        if core.on and isinstance(when, (int, float)):
+        if core.on and isinstance(when, (int, float)) and -_NEVER < when < _NEVER:
             try:
                 callback = _timed(callback, args, clock() + int((when - self.time()) * 1e9))
             except Exception:
                 core.fail()
         handle = original(self, when, callback, *args, context=context)
-        if core.on and getattr(handle, "_source_traceback", None) is not None:
+        if getattr(handle, "_source_traceback", None) is not None:
             private.trim(handle)
         return handle
 
@@ -220,13 +223,13 @@ def _call_at(core: Core, original: Any) -> Any:
 
 def _call_later(core: Core, original: Any) -> Any:
     def call_later(self: Any, delay: Any, callback: Any, *args: Any, context: Any = None) -> Any:
-        if core.on and isinstance(delay, (int, float)):
+        if core.on and isinstance(delay, (int, float)) and -_NEVER < delay < _NEVER:
             try:
                 callback = _timed(callback, args, clock() + int(delay * 1e9))
             except Exception:
                 core.fail()
         handle = original(self, delay, callback, *args, context=context)
-        if core.on and self.get_debug():
+        if self.get_debug():
             private.trim(handle)
         return handle
 
