@@ -74,8 +74,11 @@ def assert_all_arrived(ended: Ended, receiver: Receiver) -> Counter[str]:
 
 
 def as_without(source: str, version: str, environment: dict[str, str]) -> Ended:
-    """Run it with loopscope: output, exit code and warnings are those of a run without, warnings as errors."""
-    flags = ("-W", "error")
+    """Run it with loopscope: output, exit code and warnings are those of a run without.
+
+    Warnings are errors, but for DeprecationWarning: CPython swallows the error that a fork's would be.
+    """
+    flags = ("-W", "error", "-W", "always::DeprecationWarning")
     plain, ended = (
         run(source, each, python=python(version), flags=flags, timeout=60) for each in (clean(), environment)
     )

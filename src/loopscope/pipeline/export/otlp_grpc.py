@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from typing import Any
 
@@ -14,8 +15,8 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 
 from loopscope.pipeline.export.targets import Quiet, private_random
 
-#: names of gRPC's own threads, as its core gives them
-_THREADS = ("event_engine", "grpc_global_tim", "lifeguard")
+#: a fork warns of every thread that the system counts
+_FORKS_WARN = sys.version_info >= (3, 12) and sys.platform.startswith("linux")
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 Stock = OTLPSpanExporter
@@ -52,6 +53,7 @@ class RawExporter(OTLPSpanExporter):
     """Takes (bytes, number of spans) in place of spans."""
 
     def _initialize_channel_and_stub(self) -> None:
+        self.threads_before = _threads()
         super()._initialize_channel_and_stub()  # type: ignore[no-untyped-call]
         self._client: Any = _RawStub(self._channel)
 
@@ -90,28 +92,20 @@ class GrpcSender:
         self.abort()
         self._quiet.remove()
         self._undo()
-        _await_threads()
+        _await_threads(self._exporter.threads_before)
 
 
-def _await_threads() -> None:
-    """Wait until gRPC's own threads are gone, some 10 ms after its last channel: from 3.12 on a fork warns of them.
+def _threads() -> set[int]:
+    """The system's ids of this process's threads, Python's and others'; none where the system does not tell."""
+    return {int(task) for task in os.listdir("/proc/self/task")} if _FORKS_WARN else set()
+
+
+def _await_threads(before: set[int]) -> None:
+    """Wait until gRPC's own threads are gone, some 10 ms after its last channel, but 0.2 s at most.
 
     They stay where the application has a channel of its own.
     """
-    if sys.version_info < (3, 12) or not sys.platform.startswith("linux"):
-        return
-    for _ in range(100):
-        if not any(name.startswith(_THREADS) for name in _thread_names()):
+    for _ in range(400):
+        if not _threads() - before - {thread.native_id for thread in threading.enumerate()}:
             return
         time.sleep(0.0005)
-
-
-def _thread_names() -> list[str]:
-    names = []
-    for task in os.listdir("/proc/self/task"):
-        try:
-            with open(f"/proc/self/task/{task}/comm") as file:
-                names.append(file.read())
-        except OSError:  # gone since
-            continue
-    return names
