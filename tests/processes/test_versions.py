@@ -1,0 +1,39 @@
+"""The scenarios on the other Python versions: what one version lacks and skips, another one runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.ground import pythons
+
+ROOT = Path(__file__).parents[2]
+HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+REQUIREMENTS = (
+    "opentelemetry-api", "opentelemetry-sdk", "opentelemetry-exporter-otlp", "opentelemetry-instrumentation",
+    "opentelemetry-instrumentation-asyncio", "wrapt", "uvloop", "anyio", "pytest", "pytest-timeout",
+)  # fmt: skip
+#: scenarios that a version skips, because it lacks the construct
+SKIPPED = {"3.10": 40, "3.11": 20, "3.12": 2, "3.13": 2, "3.14": 0, "3.15": 0}
+
+
+@pytest.mark.parametrize("version", [version for version in pythons.VERSIONS if version != HERE])
+def test_scenarios(version: str) -> None:
+    interpreter = pythons.pythons().get(version)
+    if interpreter is None:
+        pytest.skip(pythons.missing()[version])
+    other = pythons.venv(interpreter, REQUIREMENTS, "scenarios")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "PYTEST_"))}
+    done = subprocess.run(
+        [*other.command, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/scenarios"],
+        cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True, text=True, timeout=250,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    counts = dict((word, int(number)) for number, word in re.findall(r"(\d+) (passed|skipped)", done.stdout))
+    assert counts["passed"] >= 180 and counts.get("skipped", 0) <= SKIPPED[version], counts
