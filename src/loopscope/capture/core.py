@@ -53,6 +53,9 @@ _CANCELLING = private.CANCELLING
 #: a timer may fire this much before its due time (nanoseconds): uvloop's clock counts milliseconds
 EARLY = 2_000_000
 
+#: ids of tasks and loops count up within the process, however often one switches off and on
+_tasks, _loops = itertools.count(1), itertools.count(1)
+
 #: activations kept of one step
 _ACTIVATIONS = 64
 
@@ -73,8 +76,6 @@ class Core:
         self.failed = failed
         #: errors of our own, the first of which switched capture off
         self.errors = 0
-        self.tasks = itertools.count(1)
-        self.loops = itertools.count(1)
         #: loops that were seen and live
         self.living: WeakValueDictionary[int, Any] = WeakValueDictionary()
         #: loops now running, by thread
@@ -283,7 +284,7 @@ class Core:
         state = self.state_of(loop)
         state.seen = True
         excluded = coroutines.is_housekeeping(coroutine) or not self.wanted(place.function)
-        return Life(next(self.tasks), self, place, state.id, excluded)
+        return Life(next(_tasks), self, place, state.id, excluded)
 
     def _attach(self, task: Any, life: Life) -> None:
         setattr(task, LIFE, life)
@@ -357,7 +358,7 @@ class Core:
         state: LoopState | None = getattr(loop, LOOP, None)
         if state is None:
             kind = type(loop)
-            state = LoopState(next(self.loops), f"{kind.__module__}.{kind.__qualname__}")
+            state = LoopState(next(_loops), f"{kind.__module__}.{kind.__qualname__}")
             with suppress(AttributeError):
                 setattr(loop, LOOP, state)
             with suppress(TypeError):  # it takes no weak references
@@ -398,7 +399,7 @@ class Core:
 
     def forked(self, life: Life) -> None:
         """In a forked child, a task of the parent's is another task."""
-        life.id = next(self.tasks)
+        life.id = next(_tasks)
         life.index = 0
         self.buffer.put_vital((BIRTH, life.id, clock(), life, "", life.place, 0, 0, None, True))
 
