@@ -52,8 +52,11 @@ class _RawStub:
 class RawExporter(OTLPSpanExporter):
     """Takes (bytes, number of spans) in place of spans."""
 
+    threads_before: frozenset[int] = frozenset()
+
     def _initialize_channel_and_stub(self) -> None:
-        self.threads_before = _threads()
+        if not self.threads_before:  # it is called again to connect anew
+            self.threads_before = _threads()
         super()._initialize_channel_and_stub()  # type: ignore[no-untyped-call]
         self._client: Any = _RawStub(self._channel)
 
@@ -92,15 +95,17 @@ class GrpcSender:
         self.abort()
         self._quiet.remove()
         self._undo()
-        _await_threads(self._exporter.threads_before)
+        before = self._exporter.threads_before
+        del self._exporter  # gRPC lets its threads go with the last channel object
+        _await_threads(before)
 
 
-def _threads() -> set[int]:
+def _threads() -> frozenset[int]:
     """The system's ids of this process's threads, Python's and others'; none where the system does not tell."""
-    return {int(task) for task in os.listdir("/proc/self/task")} if _FORKS_WARN else set()
+    return frozenset(map(int, os.listdir("/proc/self/task"))) if _FORKS_WARN else frozenset()
 
 
-def _await_threads(before: set[int]) -> None:
+def _await_threads(before: frozenset[int]) -> None:
     """Wait until gRPC's own threads are gone, some 10 ms after its last channel, but 0.2 s at most.
 
     They stay where the application has a channel of its own.
