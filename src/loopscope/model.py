@@ -97,22 +97,96 @@ class Pulse(Protocol):
     over: bool
 
 
+class Wait(NamedTuple):
+    """What a step suspended on, with what matters of it."""
+
+    name: str | Place
+    #: attributes, by their names in `conventions`
+    details: tuple[tuple[str, Any], ...]
+
+
+class CancelRequest(NamedTuple):
+    """Who asked a task to end, as far as it was seen."""
+
+    #: qualname of the function that asked, `timeout` for an expiry, None where it is unknown
+    name: str | None
+    #: the innermost function of the application's own that asked, and the line where it did
+    place: Place | None
+    line: int
+    message: str | None
+
+
+class Handoff(NamedTuple):
+    """A function that a task's step handed to an executor. Times are nanoseconds of the clock."""
+
+    task: int
+    step: int
+    function: str
+    submitted: int
+    #: when it began to run; 0 where only the end is known (a pool of processes or interpreters)
+    start: int
+    end: int
+    thread: int
+    thread_name: str
+    #: type of the error that it raised, None for none
+    error: str | None
+
+
+#: why a loop's thread was held, as far as it can be told
+PYTHON, GIL, COLLECTOR, UNSCHEDULED, BLOCKING = "python", "gil", "gc", "unscheduled", "blocking"
+
+
+class Frame(NamedTuple):
+    """One frame of a stack: code and line."""
+
+    code: CodeType
+    line: int
+
+
+class Look(NamedTuple):
+    """What the watchdog saw of a thread that was held too long. Times are nanoseconds of the clock."""
+
+    thread: int
+    loop: int
+    #: the task whose step held it and the step's index; 0 and -1 for a callback of the loop
+    task: int
+    step: int
+    #: since when it was held, as far as known, and when the look was taken
+    since: int
+    time: int
+    #: PYTHON, GIL, COLLECTOR, UNSCHEDULED, BLOCKING; None where it cannot be told
+    cause: str | None
+    #: outermost first, the loop's own and ours left out; empty where it could not be read
+    stack: tuple[Frame, ...]
+
+
 # ---------------------------------------------------------------- records
 #
 # A record is a plain tuple, its first item the tag below. Times are nanoseconds of `clock`.
 #
 #   (BIRTH, task, time, pulse, name, place, creator, creator_step, span, late)
 #   (STEP, task, index, where, (ready, waker_kind, waker, waker_step, waker_name), start, end,
-#    outcome, awaiting, point, lasti, span, activated, span_after, name, state, error)
+#    outcome, awaiting, point, lasti, span, activated, span_after, name, state, error, polls)
 #   (GONE, task, time, unrecorded): the task was freed before its end was recorded
 #   (SPAN_START, trace_id, time) and (SPAN_END, trace_id, time): a local span of the application
+#   (POLLS, where, polls): looks at the selector that no step's record took
+#   (LOOK, look): the watchdog looked at a thread
+#   (COLLECTION, thread, start, end): the garbage collector held a thread
+#   (HANDOFF, handoff): a function that a task handed to an executor has run
+#   (MISHAP, task, time, kind): see the MISHAPS; task 0 where it is unknown
 #
 # A first step and a bare yield have 0 for `ready`: ready from the birth, or from the last end. `waker` is the id of
-# the waking task, 0 for none, and `waker_step` the index of its step; `span` the SpanIdentity current at the start,
-# `activated` those activated during the step, oldest first (None for none), `span_after` the one current at its end.
-# `state` is the task's, None while it lives on.
+# the waking task, 0 for none, and `waker_step` the index of its step; `waker_name` is text, or the CancelRequest of a
+# cancellation. `awaiting` is a Place, text, or a Wait. `span` is the SpanIdentity current at the start, `activated`
+# those activated during the step, oldest first (None for none), `span_after` the one current at its end. `state` is
+# the task's, None while it lives on. `polls` are the looks at the selector since the thread's last record: start, end,
+# start, end ...; empty for none, None where the loop does not show them.
 
-BIRTH, STEP, GONE, SPAN_START, SPAN_END = range(5)
+BIRTH, STEP, GONE, SPAN_START, SPAN_END, POLLS, LOOK, COLLECTION, HANDOFF, MISHAP = range(10)
+
+#: what may become of a task, or of a coroutine
+NEVER_RETRIEVED, NEVER_AWAITED, PENDING_DESTROYED = "never_retrieved", "never_awaited", "destroyed_pending"
+MISHAPS = (NEVER_RETRIEVED, NEVER_AWAITED, PENDING_DESTROYED)
 
 Record = tuple[Any, ...]
 
@@ -173,11 +247,40 @@ class TaskLife:
     unrecorded: bool = False
     #: its end should have been told by now
     overdue: bool = False
+    #: the first cancellation that was asked of it, and when
+    cancel: CancelRequest | None = None
+    cancel_time: int = 0
     #: for the spans: what they keep of this task
     notes: Any = None
 
 
-@dataclass(slots=True, frozen=True)
+class Delay(NamedTuple):
+    """What kept a ready task from running. Durations are nanoseconds."""
+
+    #: qualname of the step that held the thread longest, `burst ...` of many short ones, or `callback`
+    name: str
+    #: name of its task, None where there is none
+    task: str | None
+    #: how long it, or they, held the thread in that time
+    duration: int
+    #: how many steps a burst had, 1 otherwise
+    steps: int
+    #: module.qualname, file and line of the function that held it, as far as known
+    function: str
+    place: str
+    #: task id and step index of the step that held it, (0, -1) where it is none
+    by: tuple[int, int]
+
+
+@dataclass(slots=True)
+class Harm:
+    """What a step did to others: how many tasks it kept waiting, and for how long together (nanoseconds)."""
+
+    count: int = 0
+    duration: int = 0
+
+
+@dataclass(slots=True)
 class Step:
     """One uninterrupted run of a task. Times are nanoseconds of the clock."""
 
@@ -191,13 +294,25 @@ class Step:
     waker_step: int
     waker_name: str | None
     outcome: str
-    awaiting: str | Place | None
+    awaiting: str | Place | Wait | None
     point: Place | None
     lasti: int
     span: SpanIdentity | None
     activated: tuple[SpanIdentity, ...]
     span_after: SpanIdentity | None
     error: str | None
+    polls: list[int] | None
+    #: who asked for the cancellation that it was woken by
+    cancel: CancelRequest | None = None
+    #: nanoseconds that the I/O that woke it may have come earlier, None where that does not apply; whether a guess
+    unpolled: int | None = None
+    unpolled_guessed: bool = False
+    #: what delayed it, where it was delayed
+    delay: Delay | None = None
+    #: whom it delayed; grows while its victims' records come in
+    harm: Harm | None = None
+    #: what the watchdog saw of it
+    looks: list[Look] | None = None
 
 
 UNKNOWN = Place(None, "", "unknown", APPLICATION, "unknown")

@@ -203,7 +203,7 @@ class Core:
         after = self.current()
         record = (
             STEP, life.id, index, life.where, how, start, end, outcome, awaiting, place, lasti, span, activated,
-            span if after is not None and life.cell() is after else self.describe(after), task.get_name(), state, error,
+            span if after is not None and life.cell() is after else self.describe(after), task.get_name(), state, error, None,
         )  # fmt: skip
         if state is None:
             queue = self.queue

@@ -6,16 +6,26 @@ from typing import Protocol
 
 from loopscope.model import (
     BIRTH,
+    CANCEL,
+    COLLECTION,
     DESTROYED,
     GONE,
+    HANDOFF,
+    LOOK,
+    MISHAP,
+    POLLS,
     SPAN_END,
     SPAN_START,
     STEP,
     UNKNOWN,
+    CancelRequest,
+    Handoff,
+    Look,
     Place,
     Record,
     Step,
     TaskLife,
+    Where,
 )
 from loopscope.pipeline.recent import Recent
 
@@ -37,6 +47,78 @@ class Sink(Protocol):
 
     def span_ended(self, trace_id: int, time: int) -> None:
         """The application ended a local span of this trace."""
+
+    def polled(self, where: Where, polls: list[int]) -> None:
+        """A loop looked at its selector, no step having come since the thread's last record."""
+
+    def looked(self, look: Look) -> None:
+        """The watchdog looked at a thread that was held too long."""
+
+    def collected(self, thread: int, start: int, end: int) -> None:
+        """The garbage collector held a thread."""
+
+    def handed(self, handoff: Handoff) -> None:
+        """A function that a task handed to an executor has run."""
+
+    def mishap(self, id: int, time: int, kind: str) -> None:
+        """One of the MISHAPS befell the task of this id, 0 where it is unknown."""
+
+
+class Sinks:
+    """Tells several sinks, in order: a later one finds what an earlier one noted on the life and on the step."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        self._sinks = sinks
+
+    def born(self, life: TaskLife) -> None:
+        """See Sink."""
+        for sink in self._sinks:
+            sink.born(life)
+
+    def stepped(self, life: TaskLife, step: Step) -> None:
+        """See Sink."""
+        for sink in self._sinks:
+            sink.stepped(life, step)
+
+    def ended(self, life: TaskLife, time: int) -> None:
+        """See Sink."""
+        for sink in self._sinks:
+            sink.ended(life, time)
+
+    def span_started(self, trace_id: int, time: int) -> None:
+        """See Sink."""
+        for sink in self._sinks:
+            sink.span_started(trace_id, time)
+
+    def span_ended(self, trace_id: int, time: int) -> None:
+        """See Sink."""
+        for sink in self._sinks:
+            sink.span_ended(trace_id, time)
+
+    def polled(self, where: Where, polls: list[int]) -> None:
+        """See Sink."""
+        for sink in self._sinks:
+            sink.polled(where, polls)
+
+    def looked(self, look: Look) -> None:
+        """See Sink."""
+        for sink in self._sinks:
+            sink.looked(look)
+
+    def collected(self, thread: int, start: int, end: int) -> None:
+        """See Sink."""
+        for sink in self._sinks:
+            sink.collected(thread, start, end)
+
+    def handed(self, handoff: Handoff) -> None:
+        """See Sink."""
+        for sink in self._sinks:
+            sink.handed(handoff)
+
+    def mishap(self, id: int, time: int, kind: str) -> None:
+        """See Sink."""
+        for sink in self._sinks:
+            sink.mishap(id, time, kind)
 
 
 class Assembler:
@@ -71,6 +153,16 @@ class Assembler:
             self._sink.span_started(record[1], record[2])
         elif tag == SPAN_END:
             self._sink.span_ended(record[1], record[2])
+        elif tag == POLLS:
+            self._sink.polled(record[1], record[2])
+        elif tag == HANDOFF:
+            self._sink.handed(record[1])
+        elif tag == LOOK:
+            self._sink.looked(record[1])
+        elif tag == COLLECTION:
+            self._sink.collected(record[1], record[2], record[3])
+        elif tag == MISHAP:
+            self._sink.mishap(record[1], record[2], record[3])
 
     def _birth(self, record: Record) -> None:
         _, id, born, pulse, name, place, creator, creator_step, span, late = record
@@ -85,7 +177,7 @@ class Assembler:
     def _step(self, record: Record) -> None:
         (
             _, id, index, where, how, start, end, outcome, awaiting, point, lasti, span, activated, span_after, name,
-            state, error,
+            state, error, polls,
         ) = record  # fmt: skip
         ready, waker_kind, waker, waker_step, waker_name = how
         life = self.lives.get(id)
@@ -122,9 +214,14 @@ class Assembler:
         life.last_end = end
         life.running += end - start
         life.ready += start - ready
+        cancel = None
+        if waker_kind is CANCEL and type(waker_name) is CancelRequest:
+            cancel, waker_name = waker_name, waker_name.name
+            if life.cancel is None:
+                life.cancel, life.cancel_time = cancel, ready
         step = Step(
             index, where, ready, start, end, waker_kind, waker, waker_step, waker_name, outcome, awaiting,
-            point, lasti, span, tuple(activated) if activated else (), span_after, error,
+            point, lasti, span, tuple(activated) if activated else (), span_after, error, polls, cancel,
         )  # fmt: skip
         if state is not None:
             del self.lives[id]

@@ -6,7 +6,7 @@ import dis
 from types import CodeType
 
 from loopscope import conventions as c
-from loopscope.model import Place, Step, TaskLife
+from loopscope.model import Place, Step, TaskLife, Wait
 from loopscope.pipeline.spans.span import Attributes
 
 SECOND = 1e9
@@ -60,6 +60,8 @@ def task_attributes(life: TaskLife) -> Attributes:
 def awaiting_name(step: Step) -> str | None:
     """What a step suspended on, None for a bare yield or an end."""
     awaiting = step.awaiting
+    if isinstance(awaiting, Wait):
+        awaiting = awaiting.name
     if isinstance(awaiting, Place):
         return awaiting.public
     return awaiting
@@ -80,6 +82,8 @@ def step_attributes(step: Step, task_name: str) -> Attributes:
     awaiting = awaiting_name(step)
     if awaiting is not None:
         attributes.append((c.STEP_AWAITING, awaiting))
+        if isinstance(step.awaiting, Wait):
+            attributes += step.awaiting.details
     if step.point is not None:
         attributes += place_attributes(step.point, line_of(step.point, step.lasti))
     if step.error is not None:

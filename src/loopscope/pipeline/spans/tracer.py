@@ -12,9 +12,12 @@ from loopscope.model import (
     READY,
     RUNNING,
     WAITING,
+    Handoff,
+    Look,
     SpanIdentity,
     Step,
     TaskLife,
+    Where,
 )
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans import describe
@@ -140,6 +143,21 @@ class Tracer:
             self._close(life, visit, state)
         notes.visits = {}
         self._redeem(life, notes, state)
+
+    def polled(self, where: Where, polls: list[int]) -> None:
+        """See `assembler.Sink`."""
+
+    def looked(self, look: Look) -> None:
+        """See `assembler.Sink`."""
+
+    def collected(self, thread: int, start: int, end: int) -> None:
+        """See `assembler.Sink`."""
+
+    def handed(self, handoff: Handoff) -> None:
+        """See `assembler.Sink`."""
+
+    def mishap(self, id: int, time: int, kind: str) -> None:
+        """See `assembler.Sink`."""
 
     # ------------------------------------------------------------ which traces
 
