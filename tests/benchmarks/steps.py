@@ -49,6 +49,7 @@ def recorded(new_loop: Callable[[], Any], wanted: bool) -> float:
     core = Core(buffer, lambda name: wanted, lambda: None)
     seen = Application(buffer.put_vital, 0)
     core.current, core.current_in, core.describe = seen.current, seen.current_in, seen.describe
+    core.deaf = not seen.heard
     gate = Gate(core)
     gate.install()
     try:

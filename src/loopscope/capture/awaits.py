@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
@@ -15,17 +16,20 @@ LABEL = "_loopscope_label"
 #: awaitables that hide what they await: `async for` over a generator, a coroutine's `__await__`
 _HIDING = frozenset({"async_generator_asend", "async_generator_athrow", "coroutine_wrapper"})
 
+#: the most common end of a chain of awaits
+_SLEEP = asyncio.sleep.__code__
+
 _THREADED = "asyncio.to_thread"
 
 _places = coroutines._places
 place_of = coroutines.place_of
 
 
-def point(task: Any, waiter: Any) -> tuple[str | Place | None, Place | None, int]:
+def point(task: Any, waiter: Any, root: Place) -> tuple[str | Place | None, Place | None, int]:
     """(awaiting, await point, index of its instruction) of a task that has just suspended.
 
-    `waiter` is the future it waits for, None after a bare yield. The await point is the innermost function
-    of the application's own; where there is none, the innermost of an installed package, else of all.
+    `waiter` is the future it waits for, None after a bare yield; `root` the task's own place. The await point is the
+    innermost function of the application; where there is none, the innermost of an installed package, else of all.
     """
     item = task.get_coro()
     found: Place | None = None
@@ -35,7 +39,10 @@ def point(task: Any, waiter: Any) -> tuple[str | Place | None, Place | None, int
         kind = type(item)
         if kind is CoroutineType:
             code = item.cr_code
-            place = _places.get(id(code)) or place_of(item, code)
+            if code is _SLEEP and found is not None:
+                inner = place_of(item, code)
+                break
+            place = root if code is root.code else _places.get(id(code)) or place_of(item, code)
             if found is None or place.origin >= found.origin:
                 found, frame = place, item.cr_frame
                 if place.origin != STANDARD:

@@ -1,7 +1,7 @@
 """The Python core: what happens when a task becomes ready, and when it has run.
 
 `call_soon` is called by a task whenever it becomes ready, with a callback that runs its next step. The gate
-(gate.py) tells `Core.wakes` or `Core.yields`, which note the moment and the waker and give a `Scheduled` for the
+(gate.py) asks `Core.wakes` or `Core.yields` for the moment and the waker, and puts a method of `Core.run` in the
 callback's place; the loop calls that, inside the task's own context, and its call is exactly the step.
 
 How the pieces must live and die stands in life.py and stand_ins.py. Two things more: `Life.ready` only tells the
@@ -15,6 +15,7 @@ import itertools
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from types import FunctionType
 from typing import Any
 from weakref import WeakValueDictionary, ref
 
@@ -22,13 +23,14 @@ from loopscope.capture import awaits, coroutines, private, wakes
 from loopscope.capture.awaits import point
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.life import DUE, GUARD, LIFE, LOOP, Birth, Guard, Here, Life, LoopState, enter, local, nothing
-from loopscope.capture.stand_ins import How, Scheduled
+from loopscope.capture.stand_ins import How
 from loopscope.model import (
     BIRTH,
     CALLBACK,
     CANCEL,
     CANCELLED,
     GONE,
+    IO,
     RAISED,
     RETURNED,
     START,
@@ -46,7 +48,7 @@ from loopscope.model import (
 
 logger = logging.getLogger("loopscope")
 
-_YIELD: How = (0, YIELD, 0, 0, None)
+YIELDS: How = (0, YIELD, 0, 0, None)
 
 _CANCELLING = private.CANCELLING
 
@@ -83,6 +85,10 @@ class Core:
         #: nobody takes the records yet: `awaken` is called with the next one
         self.asleep = True
         self.awaken: Callable[[], None] = nothing
+        #: what stands for a task's own callback, bound to (task, callback, how it became ready)
+        self.run = self._make_run()
+        #: activations and their ends are not told to `activate` and `leave`
+        self.deaf = True
         #: the OpenTelemetry context current now, an opaque object; the same of a contextvars context
         self.current: Callable[[], Any] = nothing
         self.current_in: Callable[[Any], Any] = _nothing_in
@@ -91,20 +97,19 @@ class Core:
 
     # ------------------------------------------------------------ becoming ready
 
-    def yields(self, loop: Any, task: Any, life: Life, callback: Any) -> Any:
-        """A task is scheduled to go on without waiting for anything. What to pass in the callback's place."""
+    def yields(self, life: Life) -> How:
+        """How a task became ready that is scheduled to go on without waiting for anything."""
         if life.started:  # a bare yield: ready from the end of its own step, which the assembler knows
             life.ready = life.started
-            return Scheduled(task, callback, life, _YIELD)
+            return YIELDS
         actor = enter().life
         life.ready = now = clock()
         # A task is ready from its birth on, which the assembler knows too.
         since, kind = (now, CALLBACK) if life.index else (0, START)
-        how = (since, kind, 0, 0, None) if actor is None else (since, kind, actor.id, actor.index, None)
-        return Scheduled(task, callback, life, how)
+        return (since, kind, 0, 0, None) if actor is None else (since, kind, actor.id, actor.index, None)
 
-    def wakes(self, loop: Any, task: Any, life: Life, callback: Any, future: Any) -> Any:
-        """A task wakes, for `future` is done. What to pass in the callback's place."""
+    def wakes(self, loop: Any, task: Any, life: Life, future: Any) -> How:
+        """How a task became ready that wakes, for `future` is done."""
         now = clock()
         try:
             here = local.here
@@ -115,12 +120,12 @@ class Core:
         if actor is None:
             how = self._woken(loop, task, life, future, now, here)
         elif not future.cancelled():
-            how = (now, TASK, actor.id, actor.index, None) if actor is not life else _YIELD
+            how = (now, TASK, actor.id, actor.index, None) if actor is not life else YIELDS
         else:
             kind = CANCEL if actor is life or self._cancelled(task, life, future) else TASK
             how = (now, kind, actor.id, actor.index, None)
         life.ready = now
-        return Scheduled(task, callback, life, how)
+        return how
 
     def _woken(self, loop: Any, task: Any, life: Life, future: Any, now: int, here: Here) -> How:
         """How a task was woken, where no recorded step woke it."""
@@ -150,6 +155,8 @@ class Core:
         if label is not None:  # the executor's function ended before its future was chained to this one
             return now, CANCEL if cancelled else THREAD, 0, 0, label
         kind, function = wakes.caller(3)
+        if kind is IO and not cancelled:
+            return now, kind, 0, here.unpolled, function
         return now, CANCEL if cancelled else kind, 0, 0, function
 
     @staticmethod
@@ -173,37 +180,85 @@ class Core:
         except Exception:
             self.fail()
 
+    def _make_run(self) -> FunctionType:
+        """What the gate puts in a callback's place, bound to (task, callback, how): its call is one step."""
+        core = self
+
+        def run(subject: tuple[Any, Any, How], *args: Any) -> Any:
+            task, callback, how = subject
+            if not core.on:
+                return callback(*args)
+            life = task._loopscope
+            here = life.loop.here or core.arrive(life.loop)
+            outer = here.life
+            doomed = task._must_cancel
+            try:
+                here.life = life
+                life.ready = 0
+                try:
+                    context = core.current()
+                    if life.cell() is not context:
+                        core.look(life, context)
+                    del context  # it may be left, and be freed, in this step
+                except Exception:
+                    core.fail()
+                life.started = start = clock()
+                return callback(*args)
+            finally:
+                end = clock()
+                here.life = outer
+                if life.started:
+                    life.started = 0
+                    try:
+                        core.stepped(how, task, life, here, start, end, args, doomed)
+                    except Exception:
+                        core.fail()
+                # The traceback of the task's exception may hold this frame: no cycle through it, as in Handle._run.
+                subject = task = callback = args = None  # type: ignore[assignment]
+
+        return run  # type: ignore[return-value]
+
     def stepped(
         self, how: How, task: Any, life: Life, here: Here, start: int, end: int, args: Any, doomed: Any
     ) -> None:
         """A step has ended: write its record."""
+        if life.here is not here:
+            life.here, life.where = here, Where(here.ident, here.name, life.loop.id)
+            life.name = task.get_name()
+            if life.unborn:
+                self._tell_birth(life, start)
         waiter = task._fut_waiter
         state = error = awaiting = place = None
         lasti = -1
         if waiter is not None:
             outcome = SUSPENDED
-            awaiting, place, lasti = point(task, waiter)
+            awaiting, place, lasti = point(task, waiter, life.place)
+            life.name = task.get_name()
+            if _CANCELLING:
+                life.cancels = task.cancelling()
         elif not task.done():
             outcome = YIELDED
-            awaiting, place, lasti = point(task, None)
+            _, place, lasti = point(task, None, life.place)
+            if _CANCELLING and (doomed or life.cancels):
+                life.cancels = task.cancelling()
         else:
             outcome, state, error = self._ending(task, life, doomed or private.was_cancelled(args))
-        if life.thread != here.ident:
-            life.thread, life.where = here.ident, Where(here.ident, here.name, life.loop)
-            if life.unborn:
-                self._tell_birth(life, task.get_name(), start)
-        activated = life.activated
-        if activated is not None:
-            life.activated = None
+            life.name = task.get_name()
         index = life.index
         life.index = index + 1
-        if _CANCELLING:
-            life.cancels = task.cancelling()
-        span = life.span
-        after = self.current()
+        span = after = life.span
+        activated = life.activated
+        if activated is not None or life.left or self.deaf:
+            life.activated, life.left = None, False
+            context = self.current()
+            if context is None or life.cell() is not context:
+                after = self.describe(context)
+        polls = here.polls
+        if polls:
+            here.polls = []
         record = (
-            STEP, life.id, index, life.where, how, start, end, outcome, awaiting, place, lasti, span, activated,
-            span if after is not None and life.cell() is after else self.describe(after), task.get_name(), state, error, None,
+            STEP, life.id, index, life.where, how, start, end, outcome, awaiting, place, lasti, span, activated, after,
+            life.name, state, error, polls,
         )  # fmt: skip
         if state is None:
             queue = self.queue
@@ -246,6 +301,12 @@ class Core:
         elif seen[-1].span_id != span.span_id and len(seen) < _ACTIVATIONS:
             seen.append(span)
 
+    def leave(self) -> None:
+        """The application makes the span current that was so before, on this thread."""
+        life = enter().life
+        if life is not None:
+            life.left = True
+
     def _unmute(self, context: Any) -> None:
         """A span is activated in a step that is not recorded: record the task's next steps again."""
         if private.running_loop() is None:
@@ -284,7 +345,7 @@ class Core:
         state = self.state_of(loop)
         state.seen = True
         excluded = coroutines.is_housekeeping(coroutine) or not self.wanted(place.function)
-        return Life(next(_tasks), self, place, state.id, excluded)
+        return Life(next(_tasks), self, place, state, excluded)
 
     def _attach(self, task: Any, life: Life) -> None:
         setattr(task, LIFE, life)
@@ -297,12 +358,14 @@ class Core:
             (BIRTH, life.id, now, life, name, life.place, by, step, life.span, late)
         )
 
-    def _tell_birth(self, life: Life, name: str, now: int) -> None:
+    def _tell_birth(self, life: Life, now: int) -> None:
         """A birth found no room: tell it before a step that may, so that the pipeline hears of this life's end."""
-        life.unborn = not self.buffer.put_vital((BIRTH, life.id, now, life, name, life.place, 0, 0, life.span, True))
+        life.unborn = not self.buffer.put_vital(
+            (BIRTH, life.id, now, life, life.name, life.place, 0, 0, life.span, True)
+        )
         self.buffer.dropped -= 1  # it was counted at its birth
         if life.unborn:
-            life.thread = 0  # the next step tries again
+            life.here = None  # the next step tries again
 
     def create(self, original: Any, loop: Any, coroutine: Any, options: dict[str, Any]) -> Any:
         """Create a task that may run its first step at once: that step is recorded here."""
@@ -365,6 +428,12 @@ class Core:
                 self.living[state.id] = loop
         return state
 
+    @staticmethod
+    def arrive(state: LoopState) -> Here:
+        """This thread's Here, on which a step of this loop runs: the loop's until it starts to run on another."""
+        state.here = here = enter()
+        return here
+
     def runs(self, loop: Any, gated: bool) -> None:
         """A loop starts to run on this thread, or (None) the one that ran stops."""
         here = enter()
@@ -375,7 +444,7 @@ class Core:
                 del self.running[here.ident]
             return
         state = self.state_of(loop)
-        state.gated, state.since = gated, clock()
+        state.gated, state.since, state.here = gated, clock(), here
         self.running[here.ident] = state
         if not gated and self.asleep:  # there may never be a step to see: the self-check must run all the same
             self.asleep = False

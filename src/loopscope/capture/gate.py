@@ -16,7 +16,7 @@ from loopscope.capture import awaits, private
 from loopscope.capture.core import Core
 from loopscope.capture.life import DUE, PASSED_BY, enter
 from loopscope.capture.patches import Patches
-from loopscope.capture.stand_ins import Callback, wrappable
+from loopscope.capture.stand_ins import Callback, Scheduled, named, wrappable
 from loopscope.model import CALLBACK, THREAD, TIMER, clock
 
 #: a timer that is further away (seconds), such as asyncio.sleep(math.inf)'s, has no due time; nor has one of NaN
@@ -37,7 +37,7 @@ class Gate:
         """Put the hooks on asyncio's loop classes, and on uvloop's if it is there already."""
         core, put = self.core, self.patches.put
         loop = asyncio.base_events.BaseEventLoop
-        put(loop, "call_soon", lambda original: _call_soon(core, original))
+        put(loop, "call_soon", lambda original: _call_soon(core, original, private.debugging))
         put(loop, "call_soon_threadsafe", lambda original: _call_soon_threadsafe(core, original))
         put(loop, "call_at", lambda original: _call_at(core, original))
         put(loop, "run_in_executor", lambda original: _run_in_executor(core, original))
@@ -54,7 +54,7 @@ class Gate:
         if loop is None or not self.core.on or self.patches.covers(loop):
             return
         core, put = self.core, self.patches.put
-        put(loop, "call_soon", lambda original: _call_soon(core, original))
+        put(loop, "call_soon", lambda original: _call_soon(core, original, loop.get_debug))
         put(loop, "call_soon_threadsafe", lambda original: _call_soon_threadsafe(core, original))
         put(loop, "call_later", lambda original: _call_later(core, original))
         put(loop, "run_forever", lambda original: _run_forever(core, original))
@@ -82,33 +82,33 @@ def _is_ours(loop: Any) -> bool:
     return getattr(getattr(method, "__func__", None), "_loopscope_gate", False)
 
 
-def _call_soon(core: Core, original: Any) -> Any:
+def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
     """The gate. Written for speed: every scheduling of every task passes here.
 
     Naming the first argument lets the common calls avoid packing and unpacking; a task whose steps are not
     recorded costs little more than the call itself.
     """
     builtin, method, tasks = private.BUILTIN, MethodType, private.TASKS
+    runs_step, runs_wakeup = named(core.run, private.SHOWN_STEP), named(core.run, private.SHOWN_WAKEUP)
     step, wakeup = private.PY_STEP, private.PY_WAKEUP
     wrapper: type | None = None
 
     def call_soon(self: Any, callback: Any, arg: Any = NOTHING, *rest: Any, context: Any = None) -> Any:
         nonlocal wrapper
         kind = type(callback)
-        life = None
-        stand_in = callback
+        life = how = None
         if kind is wrapper:
+            task = callback.__self__
+            try:
+                life = task._loopscope
+            except AttributeError:
+                life = _adopt(core, self, task, context, False) if core.on else PASSED_BY
+            if life.muted:
+                life.index += 1
+                return original(self, callback, context=context)
             if core.on:
-                task = callback.__self__
                 try:
-                    life = task._loopscope
-                except AttributeError:
-                    life = _adopt(core, self, task, context, False)
-                if life.muted:
-                    life.index += 1
-                    return original(self, callback, context=context)
-                try:
-                    stand_in = core.yields(self, task, life, callback)
+                    how = core.yields(life)
                 except Exception:
                     core.fail()
         elif core.on:
@@ -134,20 +134,23 @@ def _call_soon(core: Core, original: Any) -> Any:
                 else:
                     try:
                         if kind is method and function is step:
-                            stand_in = core.yields(self, task, life, callback)
+                            how = core.yields(life)
                         else:
-                            stand_in = core.wakes(self, task, life, callback, arg)
+                            how = core.wakes(self, task, life, arg)
                     except Exception:
                         core.fail()
             elif isinstance(arg, tasks) and arg.done():  # type: ignore[attr-defined]
-                stand_in = _after_task(callback, arg)
+                callback = _after_task(callback, arg)
         try:
-            if arg is NOTHING:
-                handle = original(self, stand_in, context=context)
-            elif not rest:
-                handle = original(self, stand_in, arg, context=context)
+            if how is not None:
+                if kind is method or debugging(self):
+                    handle = _handle(original, self, Scheduled(core.run, task, callback, how), arg, rest, context)
+                elif arg is NOTHING:
+                    handle = original(self, method(runs_step, (task, callback, how)), context=context)
+                else:
+                    handle = original(self, method(runs_wakeup, (task, callback, how)), arg, context=context)
             else:
-                handle = original(self, stand_in, arg, *rest, context=context)
+                handle = _handle(original, self, callback, arg, rest, context)
         except BaseException:
             if life is not None:
                 life.ready = 0
@@ -158,6 +161,12 @@ def _call_soon(core: Core, original: Any) -> Any:
 
     call_soon._loopscope_gate = True  # type: ignore[attr-defined]
     return call_soon
+
+
+def _handle(original: Any, loop: Any, callback: Any, arg: Any, rest: tuple[Any, ...], context: Any) -> Any:
+    if arg is NOTHING:
+        return original(loop, callback, context=context)
+    return original(loop, callback, arg, *rest, context=context)
 
 
 def _adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool) -> Any:

@@ -30,11 +30,11 @@ class Life:
     """A living task as capture knows it: numbers, strings and a Place, nothing of the application's."""
 
     __slots__ = (
-        "activated", "cancels", "cell", "core", "excluded", "id", "index", "loop", "muted", "over", "place", "ready",
-        "span", "started", "thread", "unborn", "where",
+        "activated", "cancels", "cell", "core", "excluded", "here", "id", "index", "left", "loop", "muted", "name",
+        "over", "place", "ready", "span", "started", "unborn", "where",
     )  # fmt: skip
 
-    def __init__(self, id: int, core: Core, place: Place, loop: int, excluded: bool) -> None:
+    def __init__(self, id: int, core: Core, place: Place, loop: LoopState, excluded: bool) -> None:
         self.id = id
         self.core = core
         self.place = place
@@ -49,14 +49,18 @@ class Life:
         self.unborn = False
         #: it has ended
         self.over = False
-        #: the thread of its last step, and what records say of it
-        self.thread = 0
+        #: where its last step ran, and what records say of it
+        self.here: Here | None = None
         self.where: Where | None = None
+        #: its name as last read
+        self.name = ""
         #: weak reference to the OpenTelemetry context last seen at a start, and the identity of its span
         self.cell: Callable[[], Any] = nothing
         self.span: SpanIdentity | None = None
         #: spans activated during the running step
         self.activated: list[SpanIdentity] | None = None
+        #: a span was left during the running step
+        self.left = False
         #: `task.cancelling()` at the end of its last step
         self.cancels = 0
 
@@ -79,7 +83,10 @@ class Guard:
 class Here:
     """What runs on one thread: the task in its step, the loop's callback, the task in creation."""
 
-    __slots__ = ("birth", "callback", "ident", "life", "loop", "name", "outer")
+    __slots__ = (
+        "birth", "callback", "ident", "life", "loop", "name", "outer", "polled", "polling", "polls", "selector",
+        "unpolled",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.life: Life | None = None
@@ -90,6 +97,14 @@ class Here:
         #: the loop that runs, and what ran on this thread when a nested one began
         self.loop = 0
         self.outer: dict[int, tuple[Life | None, Callback | None]] = {}
+        #: the selector of the loop that runs, if its looks are seen; since when it looks, 0 while it does not
+        self.selector: Any = None
+        self.polling = 0
+        #: when the last look ended, and how much earlier than it what it found may have been there
+        self.polled = 0
+        self.unpolled = -1
+        #: looks that no record has told yet: start, end, start, end ...; None where they are not seen
+        self.polls: list[int] | None = None
 
 
 class Birth:
@@ -104,13 +119,15 @@ class Birth:
 
 
 class LoopState:
-    """A loop as the self-check knows it; holds no loop."""
+    """A loop as its tasks and the self-check know it; holds no loop."""
 
-    __slots__ = ("gated", "id", "kind", "seen", "since")
+    __slots__ = ("gated", "here", "id", "kind", "seen", "since")
 
     def __init__(self, id: int, kind: str) -> None:
         self.id = id
         self.kind = kind
+        #: the thread that it runs on, None where that is not known yet
+        self.here: Here | None = None
         #: the loop's `call_soon` is ours, as far as its class tells
         self.gated = True
         #: a task of this loop came through the gate
@@ -120,7 +137,7 @@ class LoopState:
 
 
 #: the Life of a task that could not be adopted
-PASSED_BY = Life(0, None, UNKNOWN, 0, True)  # type: ignore[arg-type]
+PASSED_BY = Life(0, None, UNKNOWN, LoopState(0, ""), True)  # type: ignore[arg-type]
 
 local = threading.local()
 

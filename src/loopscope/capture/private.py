@@ -7,6 +7,7 @@ import asyncio.base_events
 import asyncio.events
 import asyncio.tasks
 import gc
+import operator
 import os
 import sys
 import types
@@ -24,6 +25,8 @@ BUILTIN = types.BuiltinMethodType
 WAKEUP = "task_wakeup"
 #: type name of what a C task passes for a step that is not a wake
 STEP_WRAPPER = "TaskStepMethWrapper"
+#: how handles show the two
+SHOWN_WAKEUP, SHOWN_STEP = f"{Task.__name__}.{WAKEUP}", f"<{STEP_WRAPPER} object at {id(Task):#x}>"
 #: the functions that a pure-Python task schedules as bound methods
 PY_STEP = getattr(PyTask, "_Task__step", None)
 PY_WAKEUP = getattr(PyTask, "_Task__wakeup", None)
@@ -43,6 +46,8 @@ LOCALS_SNAPSHOT = sys.version_info < (3, 13)
 current_task = asyncio.current_task
 all_tasks = asyncio.all_tasks
 running_loop = asyncio._get_running_loop
+#: whether one of asyncio's loops is in debug mode
+debugging = operator.attrgetter("_debug")
 
 
 def awaited(task: Any) -> Any:

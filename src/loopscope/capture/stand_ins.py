@@ -1,17 +1,18 @@
 """What stands in a handle in a callback's place, so that its call is seen.
 
-A `Scheduled` is made per scheduling and strong on the task until its handle goes, as CPython's own callback is. One
-per task would be a cycle, and would delay "exception was never retrieved" until a collection. Who woke the task hangs
-on it: by a step's end the task may be scheduled anew. Their `__self__`, names and repr are the callback's own.
+For a C task's own callback that is a method: `Core.run` bound to (task, callback, how it became ready), under the
+callback's name; for others, and in debug mode, a `Scheduled` around it. Both are made per scheduling and strong on the
+task until the handle goes, as CPython's own callback is. One per task would be a cycle, and would delay "exception was
+never retrieved" until a collection. Who woke the task hangs on it: by a step's end the task may be scheduled anew.
 """
 
 from __future__ import annotations
 
+from operator import attrgetter
 from types import FunctionType, MethodType
 from typing import Any
 
-from loopscope.capture.life import Life, enter, local
-from loopscope.model import clock
+from loopscope.capture.life import enter
 
 #: (ready since, waker kind, waking task, index of its step, waker's name)
 How = tuple[int, str, int, int, str | None]
@@ -20,51 +21,19 @@ _COROUTINE = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR
 
 
 class Scheduled:
-    """Stands for the task's own callback in a handle; its call is one step."""
+    """Stands for the task's own callback where it is looked at: its `__self__`, names and repr are the callback's.
 
-    __slots__ = ("__self__", "callback", "how", "life")
+    Its call is that of the method, without a frame of its own between.
+    """
 
-    def __init__(self, task: Any, callback: Any, life: Life, how: How) -> None:
+    __slots__ = ("__self__", "_method", "callback")
+
+    __call__ = property(attrgetter("_method"))
+
+    def __init__(self, run: Any, task: Any, callback: Any, how: How) -> None:
         self.__self__ = task
         self.callback = callback
-        self.life = life
-        self.how = how
-
-    def __call__(self, *args: Any) -> Any:
-        life = self.life
-        core = life.core
-        if not core.on:
-            return self.callback(*args)
-        try:
-            here = local.here
-        except AttributeError:
-            here = enter()
-        task = self.__self__
-        outer = here.life
-        doomed = task._must_cancel
-        try:
-            here.life = life
-            life.ready = 0
-            try:
-                context = core.current()
-                if life.cell() is not context:
-                    core.look(life, context)
-                del context  # it may be left, and be freed, in this step
-            except Exception:
-                core.fail()
-            life.started = start = clock()
-            return self.callback(*args)
-        finally:
-            end = clock()
-            here.life = outer
-            if life.started:
-                life.started = 0
-                try:
-                    core.stepped(self.how, task, life, here, start, end, args, doomed)
-                except Exception:
-                    core.fail()
-            # The traceback of the task's exception may hold this frame: no cycle through it, as in Handle._run.
-            self = task = args = None  # type: ignore[assignment]
+        self._method = MethodType(run, (task, callback, how))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.callback, name)
@@ -112,6 +81,13 @@ class Callback:
 
     def __hash__(self) -> int:
         return hash(self.__wrapped__)
+
+
+def named(run: FunctionType, name: str) -> FunctionType:
+    """The same function under another name."""
+    made = FunctionType(run.__code__, run.__globals__, name, run.__defaults__, run.__closure__)
+    made.__qualname__ = name
+    return made
 
 
 def wrappable(callback: Any) -> bool:

@@ -120,6 +120,8 @@ class Runtime:
         load(self.settings, self._standard, self._given, self.provider.given or global_provider())
         put = self._patches.put
         put(application.RuntimeContext, "attach", seen.attach(core.activate, core.fail))
+        put(application.RuntimeContext, "detach", seen.detach(core.leave, core.fail))
+        core.deaf = not seen.heard
         put(application.Span, "start", seen.started)
         put(application.Span, "end", seen.ended)
         self.gate.install()

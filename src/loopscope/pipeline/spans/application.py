@@ -36,7 +36,10 @@ class Application:
             variable = runtime._current_context
             self.current: Callable[[], Any] = variable.get
             self.current_in: Callable[[Any], Any] = lambda context: context.get(variable)
+            #: activations pass by the class whose methods are hooked
+            self.heard = True
         else:
+            self.heard = False
             self.current = opentelemetry.context.get_current
             self.current_in = lambda context: context.run(opentelemetry.context.get_current)
 
@@ -76,6 +79,22 @@ class Application:
                 return original(self, context)
 
             return attach
+
+        return replace
+
+    @staticmethod
+    def detach(leave: Callable[[], None], fail: Callable[[], None]) -> Callable[[Any], Any]:
+        """For `ContextVarsRuntimeContext.detach`: tell capture that a span is left."""
+
+        def replace(original: Any) -> Any:
+            def detach(self: Any, token: Any) -> None:
+                try:
+                    leave()
+                except Exception:
+                    fail()
+                original(self, token)
+
+            return detach
 
         return replace
 
