@@ -78,7 +78,7 @@ def step(
     task: int, index: int, ready: int, start: int, end: int, state: str | None = None, outcome: str | None = None,
     span: SpanIdentity | None = None, activated: Iterable[SpanIdentity] = (), after: SpanIdentity | None = None,
     waker: int = 0, waker_step: int = 0, kind: str = START, error: str | None = None, thread: int = 1,
-    polls: list[int] | None = None,
+    polls: tuple[int, ...] | None = None,
 ) -> Record:  # fmt: skip
     """A step record; `after` is the span current at its end, `ready` 0 after a bare yield."""
     return (

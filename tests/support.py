@@ -21,6 +21,12 @@ Main = Callable[[], Coroutine[Any, Any, Any]]
 LOOPS: dict[str, Callable[..., Any]] = {"asyncio": asyncio.run, "uvloop": uvloop.run}
 
 
+def new_event_loop(loop: str) -> asyncio.AbstractEventLoop:
+    """A new loop of a kind of LOOPS."""
+    made: asyncio.AbstractEventLoop = uvloop.new_event_loop() if loop == "uvloop" else asyncio.new_event_loop()
+    return made
+
+
 def plain(span: ReadableSpan) -> Span:
     """An SDK span in the shape that receiver and Jaeger give."""
     context = span.get_span_context()

@@ -176,7 +176,8 @@ class Look(NamedTuple):
 #   (MISHAP, task, time, kind): see the MISHAPS; task 0 where it is unknown
 #
 # A first step and a bare yield have 0 for `ready`: ready from the birth, or from the last end. `waker` is the id of
-# the waking task, 0 for none, and `waker_step` the index of its step; `waker_name` is text, or the CancelRequest of a
+# the waking task, 0 for none, and `waker_step` the index of its step (after I/O without a waking task: the nanoseconds
+# that it may have come earlier, -1 where that is unknown); `waker_name` is text, or the CancelRequest of a
 # cancellation. `awaiting` is a Place, text, or a Wait. `span` is the SpanIdentity current at the start, `activated`
 # those activated during the step, oldest first (None for none), `span_after` the one current at its end. `state` is
 # the task's, None while it lives on. `polls` are the looks at the selector since the thread's last record: start, end,
@@ -301,7 +302,7 @@ class Step:
     activated: tuple[SpanIdentity, ...]
     span_after: SpanIdentity | None
     error: str | None
-    polls: list[int] | None
+    polls: tuple[int, ...] | None
     #: who asked for the cancellation that it was woken by
     cancel: CancelRequest | None = None
     #: nanoseconds that the I/O that woke it may have come earlier, None where that does not apply; whether a guess

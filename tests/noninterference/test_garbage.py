@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from loopscope import runtime
 from tests.noninterference.both import Log, both, handler, uncollected
 from tests.scenarios.tasks import quick, sleeper
-from tests.support import LOOPS, recording
+from tests.support import LOOPS, new_event_loop, recording
 
 loops = pytest.mark.parametrize("loop", LOOPS)
 
@@ -425,3 +425,39 @@ def test_no_growth() -> None:
     assert counts["recording"] and not counts["errors"]
     assert exporter.count > 20_000
     assert used[-1] - used[0] < 5_000, used
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+@loops
+def test_a_step_that_ends_the_program(loop: str, kind: type[BaseException]) -> None:
+    """The task, its coroutine and its locals die as early where a SystemExit went through the loop."""
+
+    def ends(log: Log) -> None:
+        async def leaves() -> None:
+            thing = Thing(log, "local")
+            await asyncio.sleep(0)
+            raise kind(thing.name)
+
+        running = new_event_loop(loop)
+        task = running.create_task(leaves())
+        tell(log, task, "task")
+        tell(log, task.get_coro(), "coroutine")
+        del task
+        try:
+            running.run_forever()
+        except kind as error:
+            log.append(f"caught {error}")
+            error.__traceback__ = None
+            log.append("traceback dropped")
+        log.append("left")
+        running.close()
+        log.append("closed")
+
+    without: Log = []
+    with_it: Log = []
+    with uncollected():
+        ends(without)
+    with uncollected(), recording() as story:
+        ends(with_it)
+    assert with_it == without
+    assert len(story.steps) == 2

@@ -23,6 +23,7 @@ from loopscope.capture import awaits, coroutines, private, wakes
 from loopscope.capture.awaits import point
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.life import DUE, GUARD, LIFE, LOOP, Birth, Guard, Here, Life, LoopState, enter, local, nothing
+from loopscope.capture.polls import see, selector_of, unsee
 from loopscope.capture.stand_ins import How
 from loopscope.model import (
     BIRTH,
@@ -156,7 +157,7 @@ class Core:
             return now, CANCEL if cancelled else THREAD, 0, 0, label
         kind, function = wakes.caller(3)
         if kind is IO and not cancelled:
-            return now, kind, 0, here.unpolled, function
+            return now, kind, 0, here.unpolled if here.polls is not None else -1, function
         return now, CANCEL if cancelled else kind, 0, 0, function
 
     @staticmethod
@@ -254,8 +255,11 @@ class Core:
             if context is None or life.cell() is not context:
                 after = self.describe(context)
         polls = here.polls
+        here.ended = end
         if polls:
-            here.polls = []
+            here.polls = ()
+        elif here.blind:
+            see(self, here, private.running_loop())
         record = (
             STEP, life.id, index, life.where, how, start, end, outcome, awaiting, place, lasti, span, activated, after,
             life.name, state, error, polls,
@@ -432,6 +436,7 @@ class Core:
     def arrive(state: LoopState) -> Here:
         """This thread's Here, on which a step of this loop runs: the loop's until it starts to run on another."""
         state.here = here = enter()
+        here.blind = here.polls is None
         return here
 
     def runs(self, loop: Any, gated: bool) -> None:
@@ -442,9 +447,12 @@ class Core:
             if state is not None:
                 state.since = 0
                 del self.running[here.ident]
+                self._blindfold(self.living.get(state.id))
+            here.blind, here.polls = False, None
             return
         state = self.state_of(loop)
         state.gated, state.since, state.here = gated, clock(), here
+        here.blind, here.polls = True, None
         self.running[here.ident] = state
         if not gated and self.asleep:  # there may never be a step to see: the self-check must run all the same
             self.asleep = False
@@ -454,6 +462,12 @@ class Core:
                 here.outer[here.loop] = here.life, here.callback
             here.life, here.callback = here.outer.pop(state.id, (None, None))
             here.loop = state.id
+
+    @staticmethod
+    def _blindfold(loop: Any) -> None:
+        selector = selector_of(loop)
+        if selector is not None:
+            unsee(selector)
 
     def release(self) -> None:
         """Off for good: take what hangs on living loops and tasks off them, and let go of the pipeline."""
@@ -465,6 +479,7 @@ class Core:
                 for task in private.all_tasks(loop):
                     _unhang(task, LIFE, GUARD)
                 _unhang(loop, LOOP)
+                self._blindfold(loop)
 
     def forked(self, life: Life) -> None:
         """In a forked child, a task of the parent's is another task."""

@@ -84,7 +84,7 @@ class Here:
     """What runs on one thread: the task in its step, the loop's callback, the task in creation."""
 
     __slots__ = (
-        "birth", "callback", "ident", "life", "loop", "name", "outer", "polled", "polling", "polls", "selector",
+        "birth", "blind", "callback", "ended", "ident", "life", "loop", "name", "outer", "polled", "polling", "polls",
         "unpolled",
     )  # fmt: skip
 
@@ -97,14 +97,16 @@ class Here:
         #: the loop that runs, and what ran on this thread when a nested one began
         self.loop = 0
         self.outer: dict[int, tuple[Life | None, Callback | None]] = {}
-        #: the selector of the loop that runs, if its looks are seen; since when it looks, 0 while it does not
-        self.selector: Any = None
+        #: the running loop's looks at its selector may be seen, but are not
+        self.blind = False
+        #: since when it looks at its selector, 0 while it does not
         self.polling = 0
-        #: when the last look ended, and how much earlier than it what it found may have been there
-        self.polled = 0
-        self.unpolled = -1
+        #: when the last look ended, and how much earlier than it what it found may have been there, -1 for unknown
+        self.polled, self.unpolled = 0, -1
+        #: when the last recorded step ended
+        self.ended = 0
         #: looks that no record has told yet: start, end, start, end ...; None where they are not seen
-        self.polls: list[int] | None = None
+        self.polls: tuple[int, ...] | None = None
 
 
 class Birth:

@@ -11,6 +11,7 @@ from loopscope.model import (
     DESTROYED,
     GONE,
     HANDOFF,
+    IO,
     LOOK,
     MISHAP,
     POLLS,
@@ -48,7 +49,7 @@ class Sink(Protocol):
     def span_ended(self, trace_id: int, time: int) -> None:
         """The application ended a local span of this trace."""
 
-    def polled(self, where: Where, polls: list[int]) -> None:
+    def polled(self, where: Where, polls: tuple[int, ...]) -> None:
         """A loop looked at its selector, no step having come since the thread's last record."""
 
     def looked(self, look: Look) -> None:
@@ -95,7 +96,7 @@ class Sinks:
         for sink in self._sinks:
             sink.span_ended(trace_id, time)
 
-    def polled(self, where: Where, polls: list[int]) -> None:
+    def polled(self, where: Where, polls: tuple[int, ...]) -> None:
         """See Sink."""
         for sink in self._sinks:
             sink.polled(where, polls)
@@ -214,14 +215,16 @@ class Assembler:
         life.last_end = end
         life.running += end - start
         life.ready += start - ready
-        cancel = None
-        if waker_kind is CANCEL and type(waker_name) is CancelRequest:
+        cancel = unpolled = None
+        if waker_kind is IO and not waker:
+            unpolled, waker_step = (None if waker_step < 0 else waker_step), 0
+        elif waker_kind is CANCEL and type(waker_name) is CancelRequest:
             cancel, waker_name = waker_name, waker_name.name
             if life.cancel is None:
                 life.cancel, life.cancel_time = cancel, ready
         step = Step(
             index, where, ready, start, end, waker_kind, waker, waker_step, waker_name, outcome, awaiting,
-            point, lasti, span, tuple(activated) if activated else (), span_after, error, polls, cancel,
+            point, lasti, span, tuple(activated) if activated else (), span_after, error, polls, cancel, unpolled,
         )  # fmt: skip
         if state is not None:
             del self.lives[id]

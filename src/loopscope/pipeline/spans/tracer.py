@@ -144,7 +144,7 @@ class Tracer:
         notes.visits = {}
         self._redeem(life, notes, state)
 
-    def polled(self, where: Where, polls: list[int]) -> None:
+    def polled(self, where: Where, polls: tuple[int, ...]) -> None:
         """See `assembler.Sink`."""
 
     def looked(self, look: Look) -> None:

@@ -1,0 +1,82 @@
+"""Looks at a loop's selector, seen by a `select` on the selector itself while steps of its loop are recorded.
+
+The hook takes itself off where a loop is busy and none of its steps is recorded, and `Core.stepped` puts it on
+again. On the selector it is a cycle: it goes when the loop stops.
+"""
+
+from __future__ import annotations
+
+import selectors
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from loopscope.model import POLLS, Where, clock
+
+if TYPE_CHECKING:
+    from loopscope.capture.core import Core
+    from loopscope.capture.life import Here
+
+#: clock readings kept until a record takes them
+_KEPT = 128
+#: a loop that is busy for so long, with no step recorded, is not looked at (nanoseconds)
+_BUSY = 20_000_000
+#: a look that took longer than this waited: what it found came meanwhile (nanoseconds)
+_WAITED = 50_000
+
+
+def selector_of(loop: Any) -> Any:
+    """The loop's selector if its looks can be seen, else None."""
+    selector = getattr(loop, "_selector", None)
+    return selector if isinstance(selector, selectors.BaseSelector) else None
+
+
+def see(core: Core, here: Here, loop: Any) -> None:
+    """Have the looks of the loop that runs on this thread seen."""
+    here.blind = False
+    selector = selector_of(loop)
+    if selector is None or "select" in vars(selector):
+        return
+    here.polled, here.polls, here.unpolled = clock(), (), -1
+    where = Where(here.ident, here.name, here.loop)
+    selector.select = _select(core, here, where, selector.select, lambda: unsee(selector))
+
+
+def unsee(selector: Any) -> None:
+    """Take the hook off a selector."""
+    hook = vars(selector).get("select")
+    if getattr(hook, "_loopscope_gate", False):
+        del selector.select
+
+
+def _select(core: Core, here: Here, where: Where, original: Any, off: Callable[[], None]) -> Any:
+    def select(timeout: Any = None) -> Any:
+        start = clock()
+        if timeout is not None and timeout <= 0:
+            found = original(timeout)
+            end = clock()
+            here.unpolled, here.polled = start - here.polled, end
+            if end - start >= _WAITED:  # for the GIL, or to be scheduled
+                note(start, end)
+            if start - here.ended > _BUSY:
+                note(start, end)
+                here.polls, here.blind = None, True
+                off()
+            return found
+        here.polling = start
+        try:
+            return original(timeout)
+        finally:
+            here.polling = 0
+            end = clock()
+            here.unpolled, here.polled = 0 if end - start >= _WAITED else start - here.polled, end
+            note(start, end)
+
+    def note(start: int, end: int) -> None:
+        polls = here.polls
+        if polls and len(polls) >= _KEPT:
+            core.buffer.put((POLLS, where, polls))
+            polls = None
+        here.polls = (*polls, start, end) if polls else (start, end)
+
+    select._loopscope_gate = True  # type: ignore[attr-defined]
+    return select
