@@ -16,6 +16,8 @@ from loopscope.model import (
     START,
     STEP,
     SUSPENDED,
+    Handoff,
+    Look,
     Place,
     Record,
     SpanIdentity,
@@ -23,7 +25,8 @@ from loopscope.model import (
     TaskLife,
     Where,
 )
-from loopscope.pipeline.assembler import Assembler
+from loopscope.pipeline.assembler import Assembler, Sinks
+from loopscope.pipeline.culprits import Culprits
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.tracer import Tracer
 from loopscope.pipeline.spans.traces import Sampled, Traces
@@ -49,6 +52,7 @@ class Pulse:
     """A Pulse as capture keeps it."""
 
     muted: bool = False
+    hush: int = 0
     ready: int = 0
     started: int = 0
     index: int = 0
@@ -134,6 +138,26 @@ class Told:
         """See Sink."""
         self.events.append(("span ended", trace_id, time))
 
+    def polled(self, where: Where, polls: tuple[int, ...]) -> None:
+        """See Sink."""
+        self.events.append(("polled", where.thread, polls))
+
+    def looked(self, look: Look) -> None:
+        """See Sink."""
+        self.events.append(("looked", look))
+
+    def collected(self, thread: int, start: int, end: int) -> None:
+        """See Sink."""
+        self.events.append(("collected", thread, start, end))
+
+    def handed(self, handoff: Handoff) -> None:
+        """See Sink."""
+        self.events.append(("handed", handoff))
+
+    def mishap(self, id: int, time: int, kind: str) -> None:
+        """See Sink."""
+        self.events.append(("mishap", id, time, kind))
+
 
 #: own traces get ids from here on, spans of ours from OWN_SPAN on
 OWN_TRACE, OWN_SPAN = 1_000, 1_000_000
@@ -143,7 +167,7 @@ class Cold:
     """Assembler and tracer of the default settings, with counted ids; `spans` collects what they emit."""
 
     def __init__(
-        self, caps: Caps = Caps(2_000, 15_000, MS, 10 * MS), segment: int = 60 * SECOND, steps: bool = True,
+        self, caps: Caps = Caps(2_000, 15_000, MS, 10 * MS), segment: int = 60 * SECOND, detail: str = "steps",
         sample: Callable[[int, str], bool] = lambda trace_id, name: True,
     ) -> None:  # fmt: skip
         self.spans: list[Span] = []
@@ -153,8 +177,8 @@ class Cold:
         self._sample = sample
         traces, spans = itertools.count(OWN_TRACE), itertools.count(OWN_SPAN)
         self.traces = Traces(segment, lambda: next(traces), self._asked)
-        self.tracer = Tracer(self.traces, lambda: next(spans), self.spans.append, self._lose, caps, segment, steps)
-        self.assembler = Assembler(self.tracer)
+        self.tracer = Tracer(self.traces, lambda: next(spans), self.spans.append, self._lose, caps, segment, detail)
+        self.assembler = Assembler(Sinks(Culprits(caps.delay), self.tracer))
 
     def _asked(self, trace_id: int, name: str) -> Sampled:
         self.asked.append((trace_id, name))

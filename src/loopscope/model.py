@@ -91,7 +91,9 @@ class Pulse(Protocol):
     started: int
     #: index of its current step, or of the next one
     index: int
-    #: it is not to be recorded at all
+    #: though muted, it is recorded up to this step
+    hush: int
+    #: it is not to be told
     excluded: bool
     #: its end was recorded, if there was room
     over: bool

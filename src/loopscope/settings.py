@@ -26,7 +26,8 @@ class Settings:
     """
 
     enabled: bool = True
-    #: `steps` (default), `tasks` (no step spans) or `none` (nothing is recorded)
+    #: `steps` (default), `states` (bars for waiting and ready too), `slow` (only tasks with a slow, delayed or failed
+    #: step), `tasks` (no step spans) or `none` (metrics and stalls only)
     detail: str = "steps"
     #: patterns on `module.qualname` of tasks: only these, where there are any
     include: tuple[str, ...] = ()
@@ -85,11 +86,9 @@ def _flag(value: Any) -> bool:
     raise ValueError("expected true or false")
 
 
-def _choice(*choices: str, later: tuple[str, ...] = ()) -> Callable[[Any], str]:
+def _choice(*choices: str) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         text = str(value).lower()
-        if text in later:
-            raise ValueError("not available in this version")
         if text not in choices:
             raise ValueError(f"expected one of {', '.join(choices)}")
         return text
@@ -136,7 +135,7 @@ def _path(value: Any) -> str | None:
 
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "enabled": _flag,
-    "detail": _choice("steps", "tasks", "none", later=("states", "slow")),
+    "detail": _choice("steps", "states", "slow", "tasks", "none"),
     "include": _patterns,
     "exclude": _patterns,
     "stall_threshold": _seconds,

@@ -17,6 +17,7 @@ import uvloop
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.core import Core
 from loopscope.capture.gate import Gate
+from loopscope.capture.life import FIRST
 from loopscope.pipeline.spans.application import Application
 
 STEPS = 20_000
@@ -57,7 +58,7 @@ def recorded(new_loop: Callable[[], Any], wanted: bool) -> float:
     finally:
         gate.remove()
     steps = sum(record[0] == 1 for record in buffer.queue)
-    assert steps == (STEPS + 1 if wanted else 0), steps
+    assert steps == (STEPS if wanted else FIRST) + 1, steps
     return took
 
 

@@ -62,7 +62,7 @@ def test_a_task_span_holds_no_more_than_its_cap(pattern: tuple[float, float, flo
     assert totals(cold) == (5_000, *sums)
     assert adds_up(task)
     assert {0, 4_999} <= set(kept(cold)), "first and last keep their own"
-    assert cold.tracer.coalesced == 5_000 - len(kept(cold))
+    assert cold.tracer.steps.coalesced == 5_000 - len(kept(cold))
     assert cold.lost == {}
 
 

@@ -110,13 +110,6 @@ def test_nonsense_warns_and_uses_the_default(name: str, value: Any, caplog: pyte
         assert f"{variable}={value!r}" in caplog.text and f"using {default!r}" in caplog.text
 
 
-@pytest.mark.parametrize("detail", ["states", "slow"])
-def test_details_of_a_later_version_say_so(detail: str, caplog: pytest.LogCaptureFixture) -> None:
-    """They are no typing errors."""
-    assert Settings.load({}, detail=detail).detail == "steps"
-    assert "not available in this version" in caplog.text
-
-
 def test_an_unknown_keyword_is_an_error() -> None:
     """A typing error in code is told where it is made, with what there is."""
     with pytest.raises(TypeError, match=r"no setting 'segment_second'; there are: enabled, detail, .*trace_file"):

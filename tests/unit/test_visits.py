@@ -191,6 +191,6 @@ def test_a_visit_whose_task_lives_on_says_what_it_was_left_in() -> None:
 
 def test_steps_off() -> None:
     """DETAIL=tasks: the sums without the steps."""
-    cold = Cold(steps=False).feed(birth(1, 0), step(1, 0, 0, 1, 2), step(1, 1, 5, 6, 8, "returned"))
+    cold = Cold(detail="tasks").feed(birth(1, 0), step(1, 0, 0, 1, 2), step(1, 1, 5, 6, 8, "returned"))
     assert visits(cold) == [(OWN_TRACE, 0, 0, 8, "returned", 2)]
     assert cold.steps == []

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from loopscope.capture.core import Core
     from loopscope.capture.stand_ins import Callback
 
+#: steps of an excluded task that are recorded: it may be a culprit
+FIRST = 64
+
 #: attributes that we hang on the application's objects
 LIFE, GUARD, DUE, LOOP = "_loopscope", "_loopscope_guard", "_loopscope_due", "_loopscope_loop"
 
@@ -30,8 +33,8 @@ class Life:
     """A living task as capture knows it: numbers, strings and a Place, nothing of the application's."""
 
     __slots__ = (
-        "activated", "cancels", "cell", "core", "excluded", "here", "id", "index", "left", "loop", "muted", "name",
-        "over", "place", "ready", "span", "started", "unborn", "where",
+        "activated", "cancels", "cell", "core", "excluded", "here", "hush", "id", "index", "left", "loop", "muted",
+        "name", "over", "place", "ready", "span", "started", "unborn", "where",
     )  # fmt: skip
 
     def __init__(self, id: int, core: Core, place: Place, loop: LoopState, excluded: bool) -> None:
@@ -40,6 +43,8 @@ class Life:
         self.place = place
         self.loop = loop
         self.excluded = self.muted = excluded
+        #: though muted, it is recorded up to this step: it may be a culprit
+        self.hush = FIRST if excluded else 0
         #: index of the current step, or of the next one
         self.index = 0
         #: since when it is ready, 0 while it is not; since when it runs, 0 while it does not

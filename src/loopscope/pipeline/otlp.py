@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from loopscope.model import Anchor
-from loopscope.pipeline.spans.span import Link, Span
+from loopscope.pipeline.spans.span import Event, Link, Span
 
 _CACHE_LIMIT = 8192
 _double = struct.Struct("<d").pack
+_time = struct.Struct("<BQ").pack
 _times = struct.Struct("<BQBQ").pack
 
 _KIND_INTERNAL = b"\x30\x01"
@@ -107,6 +108,8 @@ class Encoder:
                 parts.append(self._texts.get((key, value)) or self._text(key, value))
             else:
                 parts.append(delimited(9, key_value(key, value)))
+        if span.events:
+            parts += [self._event(event) for event in span.events]
         if span.links:
             parts += [self._link(link) for link in span.links]
         if span.error:
@@ -146,6 +149,14 @@ class Encoder:
             self._texts.clear()
         made = self._texts[key, value] = delimited(9, key_value(key, value))
         return made
+
+    def _event(self, event: Event) -> bytes:
+        body = (
+            _time(0x09, self._anchor.unix(event.time))
+            + delimited(2, text(event.name))
+            + b"".join(delimited(3, key_value(key, value)) for key, value in event.attributes)
+        )
+        return delimited(11, body)
 
     @staticmethod
     def _link(link: Link) -> bytes:

@@ -25,6 +25,15 @@ def encode(span: Span, anchor: Anchor) -> str:
     }
     if span.parent_id:
         made["parentSpanId"] = f"{span.parent_id:016x}"
+    if span.events:
+        made["events"] = [
+            {
+                "timeUnixNano": str(anchor.unix(event.time)),
+                "name": text(event.name),
+                "attributes": attributes(event.attributes),
+            }
+            for event in span.events
+        ]
     if span.links:
         made["links"] = [
             {

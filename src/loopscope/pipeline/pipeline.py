@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from loopscope.model import BIRTH, GONE, Record, clock
-from loopscope.pipeline.assembler import Assembler
+from loopscope.pipeline.assembler import Assembler, Sinks
+from loopscope.pipeline.culprits import Culprits
 from loopscope.pipeline.export.outbox import AGE, Outbox
 from loopscope.pipeline.export.provider import Provider
 from loopscope.pipeline.spans.span import Span
@@ -18,6 +19,8 @@ from loopscope.settings import Settings
 
 #: spans held back at most until the outbox is opened
 HELD = 512
+#: steps of a muted task that are recorded once its thread was held by nobody known
+HEARD = 64
 #: a task whose birth was lost is given up after so long without a step (nanoseconds)
 UNHEARD = 3600 * SECOND
 
@@ -62,11 +65,14 @@ class Pipeline:
             provider.span_id,
             self._emit,
             self._count,
-            Caps(settings.max_steps_per_task_span, settings.max_spans_per_trace, delay, 10 * delay),
+            Caps(
+                settings.max_steps_per_task_span, settings.max_spans_per_trace, delay, 10 * delay,
+                min(delay, int(settings.stall_threshold * SECOND)),
+            ),
             segment,
-            settings.detail == "steps",
-        )
-        self.assembler = Assembler(self.tracer)
+            settings.detail,
+        )  # fmt: skip
+        self.assembler = Assembler(Sinks(Culprits(delay, suspect=self._suspect), self.tracer))
 
     @property
     def outbox(self) -> Outbox | None:
@@ -92,7 +98,12 @@ class Pipeline:
             self._outbox.give_up()
 
     def send(self, until: int = 0) -> bool:
-        """Send everything that is finished; what is left at the clock reading `until` waits. Whether all arrived."""
+        """Send all that is finished, held back or not; what is left at the clock reading `until` waits.
+
+        Whether all arrived.
+        """
+        for _ in self.tracer.steps.release(clock()):
+            pass
         outbox = self.open() if self._held else self._outbox
         return outbox is None or outbox.flush(until)
 
@@ -171,6 +182,13 @@ class Pipeline:
                     self.assembler.feed((GONE, life.id, life.last_end, True))
                 life.overdue = True
             yield
+
+    def _suspect(self, thread: int) -> None:
+        """Have the next steps of this thread's muted tasks recorded."""
+        for life in self.assembler.lives.values():
+            pulse = life.pulse
+            if pulse is not None and pulse.muted and (life.where is None or life.where.thread == thread):
+                pulse.hush = pulse.index + HEARD
 
     def _emit(self, span: Span) -> None:
         outbox = self._outbox

@@ -262,7 +262,7 @@ class Runtime:
             "records.dropped": self.buffer.dropped + self.pipeline.unread,
             "buffer.usage": len(self.buffer.queue) / self.buffer.limit,
             "spans.exported": outbox.exported if outbox is not None else 0,
-            "spans.coalesced": self.pipeline.tracer.coalesced,
+            "spans.coalesced": self.pipeline.tracer.steps.coalesced,
             "spans.dropped": dropped,
             "errors": self.core.errors + self.provider.errors,
         }

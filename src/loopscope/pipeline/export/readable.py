@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
@@ -27,7 +27,7 @@ def readable(span: Span, anchor: Anchor, resource: Any, scope: InstrumentationSc
         parent=parent,
         resource=resource,
         attributes=dict(span.attributes),
-        events=(),
+        events=[Event(event.name, dict(event.attributes), anchor.unix(event.time)) for event in span.events or ()],
         links=[
             Link(SpanContext(link.trace_id, link.span_id, False, _SAMPLED), dict(link.attributes))
             for link in span.links or ()

@@ -6,7 +6,7 @@ import dis
 from types import CodeType
 
 from loopscope import conventions as c
-from loopscope.model import Place, Step, TaskLife, Wait
+from loopscope.model import Delay, Harm, Place, Step, TaskLife, Wait
 from loopscope.pipeline.spans.span import Attributes
 
 SECOND = 1e9
@@ -84,8 +84,31 @@ def step_attributes(step: Step, task_name: str) -> Attributes:
         attributes.append((c.STEP_AWAITING, awaiting))
         if isinstance(step.awaiting, Wait):
             attributes += step.awaiting.details
+    if step.unpolled is not None:
+        attributes.append((c.STEP_UNPOLLED, step.unpolled / SECOND))
+        if step.unpolled_guessed:
+            attributes.append((c.STEP_UNPOLLED_ESTIMATED, True))
     if step.point is not None:
         attributes += place_attributes(step.point, line_of(step.point, step.lasti))
     if step.error is not None:
         attributes.append((c.ERROR_TYPE, step.error))
     return attributes
+
+
+def delay_attributes(delay: Delay) -> Attributes:
+    """What is said of who delayed a step."""
+    attributes: Attributes = [(c.DELAYED_BY_NAME, delay.name), (c.DELAYED_BY_DURATION, delay.duration / SECOND)]
+    if delay.task is not None:
+        attributes.append((c.DELAYED_BY_TASK, delay.task))
+    if delay.steps > 1:
+        attributes.append((c.DELAYED_BY_COUNT, delay.steps))
+    if delay.function:
+        attributes.append((c.DELAYED_BY_FUNCTION, delay.function))
+    if delay.place:
+        attributes.append((c.DELAYED_BY_PLACE, delay.place))
+    return attributes
+
+
+def harm_attributes(harm: Harm) -> Attributes:
+    """How many tasks a step kept waiting, and for how many task-seconds."""
+    return [(c.DELAYED_COUNT, harm.count), (c.DELAYED_DURATION, harm.duration / SECOND)]

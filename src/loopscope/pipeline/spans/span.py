@@ -16,17 +16,26 @@ class Link(NamedTuple):
     attributes: Attributes
 
 
+class Event(NamedTuple):
+    """Something that happened in a span, at a reading of the clock in nanoseconds."""
+
+    name: str
+    time: int
+    attributes: Attributes
+
+
 class Span:
     """A finished span. Times are nanoseconds of the clock; ids are integers, 0 for no parent."""
 
     __slots__ = (
-        "attributes", "end", "error", "links", "name", "parent_id", "parent_remote", "span_id", "start", "trace_id",
-        "trace_state",
+        "attributes", "end", "error", "events", "links", "name", "parent_id", "parent_remote", "span_id", "start",
+        "trace_id", "trace_state",
     )  # fmt: skip
 
     def __init__(
         self, name: str, trace_id: int, span_id: int, parent_id: int, start: int, end: int, attributes: Attributes,
         links: list[Link] | None = None, error: bool = False, trace_state: Any = None, parent_remote: bool = False,
+        events: list[Event] | None = None,
     ) -> None:  # fmt: skip
         self.name = name
         self.trace_id = trace_id
@@ -39,3 +48,4 @@ class Span:
         self.links = links
         self.error = error
         self.trace_state = trace_state
+        self.events = events

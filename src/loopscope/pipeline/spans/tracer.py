@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from loopscope import conventions as c
 from loopscope.model import (
@@ -22,8 +21,9 @@ from loopscope.model import (
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans import describe
 from loopscope.pipeline.spans.span import Attributes, Link, Span
+from loopscope.pipeline.spans.steps import HOLD, Stalled, StepSpans, link
 from loopscope.pipeline.spans.traces import SECOND, Trace, Traces
-from loopscope.pipeline.spans.visit import Caps, Group, Visit
+from loopscope.pipeline.spans.visit import Caps, Visit
 
 #: steps in a row that no trace took, after which capture passes a task's steps by
 MUTE_AFTER = 512
@@ -31,12 +31,14 @@ MUTE_AFTER = 512
 LINGER = SECOND // 2
 #: a task that takes no step is told again after at most this long
 RETELL = 3600 * SECOND
+#: DETAIL=slow: spans of one visit, and of all, that wait until it is known whether they are told
+QUIET, ALL_QUIET = 256, 20_000
 
 
 class Notes:
     """What is kept of a living task."""
 
-    __slots__ = ("ahead", "home", "idle", "link", "own", "reserved", "under", "visits")
+    __slots__ = ("ahead", "home", "idle", "link", "own", "reserved", "silenced", "under", "visits")
 
     def __init__(self) -> None:
         #: open visits by trace id
@@ -47,6 +49,8 @@ class Notes:
         self.own = 0
         #: `own` is a parent already and has its room, but is not yet open
         self.reserved = False
+        #: span id of its latest task span that was not told (DETAIL=slow)
+        self.silenced = 0
         #: link for the next own span
         self.link: Link | None = None
         #: the task that created it, but for those that are excluded
@@ -68,7 +72,8 @@ class Tracer:
         lost: Callable[[str, int], None],
         caps: Caps,
         segment: int,
-        steps: bool = True,
+        detail: str = "steps",
+        stalled: Stalled = lambda step: [],
     ) -> None:
         self.traces = traces
         self._new_span_id = new_span_id
@@ -78,15 +83,14 @@ class Tracer:
         self._caps = caps
         #: nanoseconds after which a living task is told
         self._segment = segment
-        #: whether steps get spans (DETAIL=steps)
-        self._steps = steps
+        #: DETAIL=slow, and how many spans wait until it is known whether they are told
+        self._slow = detail == "slow"
+        self._quiet = 0
         self.lives: dict[int, TaskLife] = {}
         self._names: Recent[int, TaskLife] = Recent(8192)
-        #: (task, step) -> [(trace id, span id)] of its spans
-        self._placed: Recent[tuple[int, int], list[tuple[int, int]]] = Recent(16384)
+        self.steps = StepSpans(new_span_id, self._told, self._drop, self._known, caps, detail, stalled)
         #: lives with a visit whose trace is no longer current
         self._leaving: dict[int, TaskLife] = {}
-        self.coalesced = 0
 
     @property
     def open(self) -> int:
@@ -115,6 +119,9 @@ class Tracer:
     def stepped(self, life: TaskLife, step: Step) -> None:
         """See `assembler.Sink`."""
         notes: Notes = life.notes
+        long = step.end - step.start >= self._caps.hold
+        if life.pulse is not None and life.pulse.excluded:
+            return
         touched = self._touched(life, notes, step)
         for trace_id in [t for t in notes.visits if t not in touched]:
             self._close(life, notes.visits.pop(trace_id))
@@ -122,12 +129,15 @@ class Tracer:
         for trace, identities in touched.values():
             visit = notes.visits.get(trace.trace_id) or self._open(life, notes, trace, step)
             self._adopt(visit, identities)
+            before = visit.cursor
             visit.account(step)
-            self._place(life, visit, step, shared)
+            self.steps.place(life, visit, step, shared, before)
+            if visit.quiet is not None and self._caps.notable(step):
+                self._speak(life, visit)
             if not trace.own and life.state is None and not _in(step.span_after, trace):
                 visit.left = step.end
                 self._leaving[life.id] = life
-        self._mute(life, notes, bool(touched) or bool(step.activated))
+        self._mute(life, notes, bool(touched) or bool(step.activated) or long)
 
     def ended(self, life: TaskLife, time: int) -> None:
         """See `assembler.Sink`."""
@@ -192,7 +202,7 @@ class Tracer:
                 fresh = self.traces.of(span, time, False)
                 if fresh is not None:
                     return fresh
-                notes.link = _link(span.trace_id, span.span_id, c.CREATED_BY)
+                notes.link = link(span.trace_id, span.span_id, c.CREATED_BY)
                 notes.home = self.traces.root(c.TASK_SPAN + life.place.qualname, time)
             else:
                 self._inherit(life)
@@ -207,7 +217,7 @@ class Tracer:
         """The next own span is in the trace that follows; an open one stays until the next step or segment."""
         self._redeem(life, notes)
         if notes.own and notes.home is not None:
-            notes.link = _link(notes.home.trace_id, notes.own, c.PREVIOUS_SEGMENT)
+            notes.link = link(notes.home.trace_id, notes.own, c.PREVIOUS_SEGMENT)
             notes.own = 0
         notes.home = home
 
@@ -229,7 +239,7 @@ class Tracer:
 
     def _open(self, life: TaskLife, notes: Notes, trace: Trace, step: Step) -> Visit:
         if not trace.own:
-            visit = Visit(trace, self._new_span_id(), step.ready, trace.take(self._caps.spans))
+            visit = self._visit(trace, self._new_span_id(), step.ready, trace.take(self._caps.spans))
             if life.span is not None and life.span.trace_id == trace.trace_id:
                 self._adopt(visit, [life.span])
                 if step.index == 0:
@@ -240,13 +250,21 @@ class Tracer:
         notes.visits[trace.trace_id] = visit
         return visit
 
+    def _visit(self, trace: Trace, span_id: int, start: int, room: bool) -> Visit:
+        visit = Visit(trace, span_id, start, room)
+        if self._slow:
+            visit.quiet = []
+        return visit
+
     def _begin(self, life: TaskLife, notes: Notes, trace: Trace, start: int) -> Visit:
         """An own task span: its id, parent and links."""
         reserved = notes.reserved
         if not reserved:
             notes.own = self._new_span_id()
         notes.reserved = False
-        visit = Visit(trace, notes.own, start, reserved or trace.take(self._caps.spans))
+        visit = self._visit(trace, notes.own, start, reserved or trace.take(self._caps.spans))
+        if reserved:  # somebody stands under it
+            visit.quiet = None
         visit.local = True
         visit.parent_id = self._parent(life, trace)
         if notes.link is not None:
@@ -292,10 +310,7 @@ class Tracer:
     def _close(self, life: TaskLife, visit: Visit, state: str = "", awaiting: str | None = None) -> None:
         """Write the visit's task span, and what was held back of its steps. The state as its last step left it."""
         state = state or visit.left_in
-        held, visit.held = visit.held, None
-        self._flush(life, visit)
-        if held is not None:
-            self._write_step(life, visit, *held)
+        self.steps.close(life, visit)
         trace = visit.trace
         if not visit.room:
             self._drop(trace, 1)
@@ -321,7 +336,8 @@ class Tracer:
             c.TASK_SPAN + life.place.qualname, trace.trace_id, visit.span_id, visit.parent_id, visit.start,
             visit.cursor, attributes, visit.links, failed, trace.trace_state, visit.parent_remote,
         )  # fmt: skip
-        self._emit(span)
+        self._told(visit, span)
+        self._silence(life.notes, visit)
 
     @staticmethod
     def _wait_until(visit: Visit, time: int) -> None:
@@ -329,90 +345,44 @@ class Tracer:
             visit.waiting += time - visit.cursor
             visit.cursor = time
 
-    # ------------------------------------------------------------ steps
-
-    def _place(self, life: TaskLife, visit: Visit, step: Step, shared: bool) -> None:
-        """Write the step's span, or coalesce it."""
-        if not self._steps:
+    def _told(self, visit: Visit, span: Span) -> None:
+        """Export a span of a visit, or keep it until the visit turns out to be worth telling (DETAIL=slow)."""
+        if visit.silent:
             return
-        if visit.keeps(step, self._caps):
-            held, visit.held = visit.held, None
-            if held is not None:
-                self._coalesce(visit, life, held[0])
-            self._flush(life, visit)
-            self._write_step(life, visit, step, shared)
+        if visit.quiet is None:
+            self._emit(span)
+        elif len(visit.quiet) < QUIET and self._quiet < ALL_QUIET:
+            self._quiet += 1
+            visit.quiet.append(span)
+        elif span.name.startswith(c.TASK_SPAN):
+            visit.quiet[-1:] = [span]
+
+    def _speak(self, life: TaskLife, visit: Visit) -> None:
+        """A visit is worth telling, and so are the task spans that it stands under."""
+        if visit.quiet is None:
             return
-        held, visit.held = visit.held, (step, shared)
-        if held is not None:
-            self._coalesce(visit, life, held[0])
+        quiet, visit.quiet = visit.quiet, None
+        self._quiet -= len(quiet)
+        for span in quiet:
+            self._emit(span)
+        self._heed(life, visit)
 
-    def _coalesce(self, visit: Visit, life: TaskLife, step: Step) -> None:
-        if visit.closes_group(self._caps):
-            self._flush(life, visit)
-        if visit.group is None:
-            visit.group = Group(self._new_span_id(), step)
-        else:
-            visit.group.add(step)
-        self.coalesced += 1
-        self._remember(life, step, visit.trace.trace_id, visit.group.span_id)
+    def _heed(self, life: TaskLife, visit: Visit) -> None:
+        """Tell what a visit that is told stands under."""
+        creator = self._known(life.notes.under) if visit.trace.own else None
+        if creator is not None:
+            for other in creator.notes.visits.values():
+                if other.span_id == visit.parent_id:
+                    self._speak(creator, other)
+            if visit.parent_id == creator.notes.silenced:
+                visit.parent_id = 0
 
-    def _flush(self, life: TaskLife, visit: Visit) -> None:
-        group, visit.group = visit.group, None
-        if group is None:
-            return
-        trace = visit.trace
-        if not trace.take(self._caps.spans):
-            self._drop(trace, 1)
-            return
-        visit.written += 1
-        span = Span(
-            c.STEPS_SPAN + life.place.qualname, trace.trace_id, group.span_id, visit.span_id, group.start, group.end,
-            group.attributes(life.name), trace_state=trace.trace_state,
-        )  # fmt: skip
-        self._emit(span)
-
-    def _write_step(self, life: TaskLife, visit: Visit, step: Step, shared: bool) -> None:
-        trace = visit.trace
-        if not trace.take(self._caps.spans):
-            self._drop(trace, 1)
-            return
-        visit.written += 1
-        span_id = self._new_span_id()
-        attributes = describe.step_attributes(step, life.name)
-        if shared:
-            attributes.append((c.STEP_SHARED, True))
-        links = self._waker(step, trace.trace_id, attributes)
-        self._remember(life, step, trace.trace_id, span_id)
-        span = Span(
-            c.STEP_SPAN + life.place.qualname, trace.trace_id, span_id, visit.span_id, step.start, step.end, attributes,
-            links, step.error is not None, trace.trace_state,
-        )  # fmt: skip
-        self._emit(span)
-
-    def _waker(self, step: Step, trace_id: int, attributes: Attributes) -> list[Link] | None:
-        """Say who woke the step, and link to the waking step where it has a span."""
-        name = step.waker_name
-        links = None
-        if step.waker:
-            waker = self._known(step.waker)
-            if waker is not None:
-                name = name or waker.place.qualname
-                attributes.append((c.STEP_WAKER_TASK, waker.name))
-            placed = self._placed.get((step.waker, step.waker_step))
-            if placed:
-                trace, span = next((p for p in placed if p[0] == trace_id), placed[0])
-                links = [_link(trace, span, c.WOKEN_BY)]
-        if name:
-            attributes.append((c.STEP_WAKER_NAME, name))
-        return links
-
-    def _remember(self, life: TaskLife, step: Step, trace_id: int, span_id: int) -> None:
-        key = (life.id, step.index)
-        placed = self._placed.get(key)
-        if placed is None:
-            self._placed.put(key, [(trace_id, span_id)])
-        else:
-            placed.append((trace_id, span_id))
+    def _silence(self, notes: Notes, visit: Visit) -> None:
+        """A visit ended with nothing worth telling."""
+        if visit.quiet is not None:
+            self._quiet -= len(visit.quiet)
+            visit.quiet, visit.silent = None, True
+            notes.silenced = visit.span_id
 
     def _drop(self, trace: Trace, count: int) -> None:
         trace.lost += count
@@ -430,6 +400,7 @@ class Tracer:
 
     def tick(self, now: int) -> Iterator[None]:
         """What time alone brings, in small pieces: close visits that were left, tell long-lived tasks."""
+        yield from self.steps.release(now - HOLD)
         for life in list(self._leaving.values()):
             self._leave(life, now)
             yield
@@ -487,18 +458,18 @@ class Tracer:
         del notes.visits[visit.trace.trace_id]
         self._close(life, visit, state, describe.awaiting_name(last) if last is not None and state == WAITING else None)
         trace = visit.trace
-        link = _link(trace.trace_id, visit.span_id, c.PREVIOUS_SEGMENT)
+        previous = link(trace.trace_id, visit.span_id, c.PREVIOUS_SEGMENT)
         if trace.own:
             home = self._home(life, notes, now)
-            notes.link = link
+            notes.link = previous
             if not home.sampled:
                 return
             following = self._begin(life, notes, home, moment)
         else:
-            following = Visit(trace, self._new_span_id(), moment, trace.take(self._caps.spans))
+            following = self._visit(trace, self._new_span_id(), moment, trace.take(self._caps.spans))
             following.parent_id, following.parent_remote = visit.parent_id, visit.parent_remote
             following.local = visit.local
-            following.links.append(link)
+            following.links.append(previous)
         following.segment = told + 1 if visit.steps == 0 else 0
         following.last = last
         following.left = visit.left
@@ -516,6 +487,7 @@ class Tracer:
             self._redeem(life, notes)
             yield
         self.lives.clear()
+        yield from self.steps.release(now)
 
 
 def _state(life: TaskLife, now: int) -> tuple[str, int]:
@@ -531,7 +503,3 @@ def _state(life: TaskLife, now: int) -> tuple[str, int]:
 
 def _in(identity: SpanIdentity | None, trace: Trace) -> bool:
     return identity is not None and identity.trace_id == trace.trace_id
-
-
-def _link(trace_id: int, span_id: int, kind: str, **more: Any) -> Link:
-    return Link(trace_id, span_id, [(c.LINK, kind), *more.items()])

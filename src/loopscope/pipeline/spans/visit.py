@@ -10,7 +10,7 @@ from typing import NamedTuple
 from loopscope import conventions as c
 from loopscope.model import READY, WAITING, YIELDED, Step
 from loopscope.pipeline.spans.describe import SECOND
-from loopscope.pipeline.spans.span import Attributes, Link
+from loopscope.pipeline.spans.span import Attributes, Link, Span
 from loopscope.pipeline.spans.traces import Trace
 
 
@@ -21,6 +21,12 @@ class Caps(NamedTuple):
     spans: int
     delay: int
     slow: int
+    #: steps that last so long are held back until their victims are known
+    hold: int = 1 << 62
+
+    def notable(self, step: Step) -> bool:
+        """Whether a step is slow, delayed or failed."""
+        return step.error is not None or step.start - step.ready >= self.delay or step.end - step.start >= self.slow
 
 
 class Group:
@@ -61,8 +67,9 @@ class Visit:
     """An open task span."""
 
     __slots__ = (
-        "cursor", "group", "held", "last", "left", "links", "local", "longest", "parent_id", "parent_remote", "ready",
-        "room", "running", "segment", "span_id", "start", "steps", "trace", "waiting", "written",
+        "cursor", "group", "held", "last", "left", "links", "local", "longest", "parent_id", "parent_remote",
+        "previous", "quiet", "ready", "room", "running", "segment", "silent", "span_id", "start", "steps", "trace",
+        "waiting", "written",
     )  # fmt: skip
 
     def __init__(self, trace: Trace, span_id: int, start: int, room: bool) -> None:
@@ -85,6 +92,12 @@ class Visit:
         #: how many segments this task has told since its last step
         self.segment = 0
         self.last: Step | None = None
+        #: the step before it
+        self.previous: Step | None = None
+        #: DETAIL=slow: its spans, as long as none of its steps was worth telling
+        self.quiet: list[Span] | None = None
+        #: none was: it is not told
+        self.silent = False
         self.group: Group | None = None
         #: the latest of steps that could be coalesced, kept apart in case it is the last; whether it is shared
         self.held: tuple[Step, bool] | None = None
@@ -103,7 +116,7 @@ class Visit:
         self.longest = max(self.longest, step.end - step.start)
         self.cursor = end
         self.steps += 1
-        self.last = step
+        self.previous, self.last = self.last, step
         self.left = 0
         self.segment = 0
 
@@ -114,9 +127,8 @@ class Visit:
             return True
         if self.steps == 1:
             return trace.spans < caps.spans * 15 // 16
-        notable = step.error is not None or step.start - step.ready >= caps.delay or step.end - step.start >= caps.slow
         room = self.written < min(caps.steps * 7 // 8, caps.steps - 3)  # for a group before it, and two at the end
-        return notable and room and trace.spans < caps.spans * 7 // 8
+        return caps.notable(step) and room and trace.spans < caps.spans * 7 // 8
 
     def closes_group(self, caps: Caps) -> bool:
         """Whether there is room to write the open group and begin another."""

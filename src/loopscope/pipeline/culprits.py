@@ -1,0 +1,183 @@
+"""Who delayed whom: for each step that was ready for long, what held its thread meanwhile. Pure.
+
+A ready task keeps its loop from waiting. So what lies between the steps in that time are the loop's callbacks, on a
+loop that does not show its looks at the selector too; but for a timer, which may just have been noticed late.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import islice
+
+from loopscope.model import IO, TIMER, Delay, Frame, Handoff, Harm, Look, Place, Step, TaskLife, Where
+from loopscope.pipeline.occupancy import GAP, Held, Occupancy, Piece
+from loopscope.pipeline.spans.describe import line_of
+
+#: long holders looked at for one victim at most
+_MOST = 256
+#: a step or callback that held the thread for this part of the time is the culprit, else a burst of steps is
+_PART = 2
+#: a burst has at least so many steps
+_BURST = 4
+#: steps of a burst that are looked at to name it
+_NAMED = 200
+#: timers of a loop that does not show its looks may be noticed this late without anybody's fault (nanoseconds)
+_LATE = 2_000_000
+#: pauses between steps up to which a loop that does not show its looks counts as busy (nanoseconds)
+_PAUSE = 100_000
+
+#: gives the function that a callback of the loop on this thread ran in this time, where a stack was taken
+CallbackAt = Callable[[int, int, int], "Frame | None"]
+
+
+def _nobody(thread: int, start: int, end: int) -> Frame | None:
+    return None
+
+
+class Culprits:
+    """Sink that notes on each step what delayed it, and on the steps that did, their harm."""
+
+    def __init__(
+        self, threshold: int, callback_at: CallbackAt = _nobody, suspect: Callable[[int], None] = lambda thread: None
+    ) -> None:
+        #: nanoseconds
+        self._threshold = threshold
+        self._callback_at = callback_at
+        #: told of a thread that was held by nobody known: a task that is not recorded, perhaps
+        self._suspect = suspect
+        self._threads: dict[int, Occupancy] = {}
+        #: by thread: when the turn of a loop that does not show its looks began
+        self._turns: dict[int, tuple[int, int]] = {}
+
+    # ------------------------------------------------------------ from the assembler
+
+    def stepped(self, life: TaskLife, step: Step) -> None:
+        """See `assembler.Sink`."""
+        thread = step.where.thread
+        occupancy = self._threads.get(thread)
+        if occupancy is None:
+            occupancy = self._threads[thread] = Occupancy(self._threshold)
+        inside = occupancy.before(step)
+        if step.polls is None:
+            self._turn(thread, step)
+        ready = step.ready - (step.unpolled or 0)
+        if step.start - ready >= self._threshold:
+            self._blame(step, occupancy, ready)
+        occupancy.add(life, step, inside)
+
+    def polled(self, where: Where, polls: tuple[int, ...]) -> None:
+        """See `assembler.Sink`."""
+        occupancy = self._threads.get(where.thread)
+        if occupancy is not None:
+            occupancy.looked(polls)
+
+    def born(self, life: TaskLife) -> None:
+        """See `assembler.Sink`."""
+
+    def ended(self, life: TaskLife, time: int) -> None:
+        """See `assembler.Sink`."""
+
+    def span_started(self, trace_id: int, time: int) -> None:
+        """See `assembler.Sink`."""
+
+    def span_ended(self, trace_id: int, time: int) -> None:
+        """See `assembler.Sink`."""
+
+    def looked(self, look: Look) -> None:
+        """See `assembler.Sink`."""
+
+    def collected(self, thread: int, start: int, end: int) -> None:
+        """See `assembler.Sink`."""
+
+    def handed(self, handoff: Handoff) -> None:
+        """See `assembler.Sink`."""
+
+    def mishap(self, id: int, time: int, kind: str) -> None:
+        """See `assembler.Sink`."""
+
+    # ------------------------------------------------------------ I/O of loops that do not show their looks
+
+    def _turn(self, thread: int, step: Step) -> None:
+        """Guess since when a loop had not looked at its selector, from what it runs in one turn.
+
+        A turn runs what was scheduled before it began; a pause between steps may have been a look.
+        """
+        began, last = self._turns.get(thread, (0, 0))
+        if step.waker_kind == IO and step.unpolled is None and began:
+            step.unpolled_guessed = True
+            step.unpolled = max(last - began, 0) if step.ready - last < _PAUSE else 0
+        if not began or step.ready >= began or step.start - last >= _PAUSE:
+            began = step.start
+        self._turns[thread] = began, max(step.end, last)
+
+    # ------------------------------------------------------------ blame
+
+    def _blame(self, step: Step, occupancy: Occupancy, ready: int) -> None:
+        """Find who held the thread since `ready`."""
+        held = occupancy.held(ready)
+        longest: Piece | None = None
+        harmed: Step | None = None
+        for count, piece in enumerate(occupancy.longest(ready)):
+            if count >= _MOST:
+                break
+            length = piece.end - piece.start
+            if piece.kind == GAP and step.waker_kind == TIMER and length < _LATE:
+                continue
+            if longest is None or length > longest.end - longest.start:
+                longest = piece
+            if piece.holder is not None and length >= self._threshold:
+                culprit = piece.holder[1]
+                harm = culprit.harm
+                if harm is None:
+                    harm = culprit.harm = Harm()
+                harm.count += culprit is not harmed  # a step around others has several pieces
+                harmed = culprit
+                harm.duration += length
+        step.delay = self._named(step, occupancy, ready, held, longest)
+
+    def _named(self, step: Step, occupancy: Occupancy, ready: int, held: Held, longest: Piece | None) -> Delay | None:
+        length = longest.end - longest.start if longest is not None else 0
+        callbacks = held.callbacks + (0 if step.waker_kind == TIMER and held.gap < _LATE else held.gap)
+        if held.pieces >= _BURST and length * _PART < held.steps and held.steps > callbacks:
+            return _burst(occupancy, ready, held)
+        if longest is None:
+            if held.steps + callbacks < self._threshold:
+                return None
+            if held.steps > callbacks:
+                return _burst(occupancy, ready, held)
+            return Delay("callback", None, callbacks, 0, "", "", (0, -1))
+        if longest.holder is not None:
+            return _step(*longest.holder, length)
+        frame = self._callback_at(step.where.thread, longest.start, longest.end)
+        if frame is None:
+            self._suspect(step.where.thread)
+        return Delay("callback", None, length, 1, *(_said(frame) if frame is not None else ("", "")), (0, -1))
+
+
+def _said(frame: Frame) -> tuple[str, str]:
+    """(function, file:line) of a frame."""
+    code = frame.code
+    return getattr(code, "co_qualname", code.co_name), f"{code.co_filename}:{frame.line}"
+
+
+def _step(life: TaskLife, step: Step, length: int) -> Delay:
+    """A step is the culprit: its function and line by a stack if one was taken, else where it stopped."""
+    frame = next((look.stack[-1] for look in step.looks or () if look.stack), None)
+    if frame is not None:
+        function, place = _said(frame)
+    else:
+        point = step.point or life.place
+        function, place = point.function, f"{point.file}:{line_of(point, step.lasti)}" if point.file else ""
+    return Delay(life.place.qualname, life.name, length, 1, function, place, (life.id, step.index))
+
+
+def _burst(occupancy: Occupancy, ready: int, held: Held) -> Delay:
+    """Many short steps are, together: named by the task function that took most of the time."""
+    shares: Counter[Place] = Counter()
+    for piece in islice(occupancy.since(ready), _NAMED):
+        if piece.place is not None:
+            shares[piece.place] += piece.end - max(piece.start, ready)
+    place = shares.most_common(1)[0][0]
+    where = f"{place.file}:{place.line}" if place.file else ""
+    return Delay(f"burst {place.qualname}", None, held.steps, held.pieces, place.function, where, (0, -1))

@@ -1,0 +1,245 @@
+"""Writes the spans of steps: each alone, or coalesced past the caps; with who woke it, who delayed it, whom it delayed.
+
+A long step's span is held back a moment, because its victims' records come after its own; so is one whose waker's
+step still runs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from loopscope import conventions as c
+from loopscope.model import Step, TaskLife
+from loopscope.pipeline.recent import Recent
+from loopscope.pipeline.spans import describe
+from loopscope.pipeline.spans.span import Attributes, Event, Link, Span
+from loopscope.pipeline.spans.traces import Trace
+from loopscope.pipeline.spans.visit import Caps, Group, Visit
+
+#: a span is held back so long (nanoseconds), and so many are at most
+HOLD, HELD = 350_000_000, 4096
+
+#: where a step's spans are: (trace id, span id)
+Places = list[tuple[int, int]]
+#: gives the stall events of a step
+Stalled = Callable[[Step], "list[Event]"]
+
+
+class Holding(NamedTuple):
+    """A span that is held back."""
+
+    visit: Visit
+    span: Span
+    step: Step
+    #: (task, step) of the waker that it waits for
+    owed: tuple[int, int] | None
+
+
+def _never(step: Step) -> list[Event]:
+    return []
+
+
+class StepSpans:
+    """The spans of steps, under the task spans of visits."""
+
+    def __init__(
+        self,
+        new_span_id: Callable[[], int],
+        emit: Callable[[Visit, Span], None],
+        drop: Callable[[Trace, int], None],
+        known: Callable[[int], TaskLife | None],
+        caps: Caps,
+        detail: str,
+        stalled: Stalled = _never,
+    ) -> None:
+        self._new_span_id = new_span_id
+        self._emit = emit
+        self._drop = drop
+        self._known = known
+        self._caps = caps
+        self._steps = detail != "tasks"
+        self._states = detail == "states"
+        self._stalled = stalled
+        #: (task, step) -> its spans
+        self._placed: Recent[tuple[int, int], Places] = Recent(16384)
+        self._held: deque[Holding] = deque()
+        #: spans that want a link to a step that has none yet
+        self._owed: dict[tuple[int, int], list[Span]] = {}
+        self.coalesced = 0
+
+    def placed(self, task: int, step: int) -> Places | None:
+        """Where the spans of a step are, as far as it is remembered."""
+        return self._placed.get((task, step))
+
+    # ------------------------------------------------------------ writing
+
+    def place(self, life: TaskLife, visit: Visit, step: Step, shared: bool, before: int) -> None:
+        """Write the step's span, or coalesce it. The visit's step before it ended at `before`."""
+        if not self._steps:
+            return
+        if visit.keeps(step, self._caps):
+            held, visit.held = visit.held, None
+            if held is not None:
+                self._coalesce(visit, life, held[0])
+            self._flush(life, visit)
+            if self._states:
+                self._bars(life, visit, step, before)
+            self._write(life, visit, step, shared)
+            return
+        held, visit.held = visit.held, (step, shared)
+        if held is not None:
+            self._coalesce(visit, life, held[0])
+
+    def close(self, life: TaskLife, visit: Visit) -> None:
+        """Write what was held back of a visit's steps, and its last wait."""
+        held, visit.held = visit.held, None
+        self._flush(life, visit)
+        if held is not None:
+            self._write(life, visit, *held)
+        if self._states and visit.last is not None and visit.cursor > max(visit.last.end, visit.start):
+            self._bar(life, visit, c.WAIT_SPAN + _awaited(visit.last), max(visit.last.end, visit.start), visit.cursor)
+
+    def _coalesce(self, visit: Visit, life: TaskLife, step: Step) -> None:
+        if visit.closes_group(self._caps):
+            self._flush(life, visit)
+        if visit.group is None:
+            visit.group = Group(self._new_span_id(), step)
+        else:
+            visit.group.add(step)
+        self.coalesced += 1
+        self._remember(life, step, visit.trace.trace_id, visit.group.span_id)
+
+    def _flush(self, life: TaskLife, visit: Visit) -> None:
+        group, visit.group = visit.group, None
+        if group is not None:
+            self._child(
+                life, visit, c.STEPS_SPAN + life.place.qualname, group.start, group.end, group.attributes(life.name),
+                span_id=group.span_id,
+            )  # fmt: skip
+
+    def _bars(self, life: TaskLife, visit: Visit, step: Step, before: int) -> None:
+        """DETAIL=states: a bar for the wait before the step, and one for the time it was ready."""
+        if step.ready > before:
+            previous = visit.previous
+            self._bar(life, visit, c.WAIT_SPAN + _awaited(previous), before, step.ready)
+        if step.start > max(step.ready, before):
+            self._bar(life, visit, c.READY_SPAN + life.place.qualname, max(step.ready, before), step.start)
+
+    def _bar(self, life: TaskLife, visit: Visit, name: str, start: int, end: int) -> None:
+        self._child(life, visit, name, start, end, [(c.TASK_NAME, life.name)])
+
+    def _child(
+        self, life: TaskLife, visit: Visit, name: str, start: int, end: int, attributes: Attributes, span_id: int = 0
+    ) -> None:
+        trace = visit.trace
+        if not trace.take(self._caps.spans):
+            self._drop(trace, 1)
+            return
+        visit.written += 1
+        self._emit(
+            visit,
+            Span(
+                name, trace.trace_id, span_id or self._new_span_id(), visit.span_id, start, end, attributes,
+                trace_state=trace.trace_state,
+            ),
+        )  # fmt: skip
+
+    def _write(self, life: TaskLife, visit: Visit, step: Step, shared: bool) -> None:
+        trace = visit.trace
+        if not trace.take(self._caps.spans):
+            self._drop(trace, 1)
+            return
+        visit.written += 1
+        span_id = self._new_span_id()
+        attributes = describe.step_attributes(step, life.name)
+        if shared:
+            attributes.append((c.STEP_SHARED, True))
+        links: list[Link] = []
+        owed = self._waker(step, trace.trace_id, attributes, links)
+        if step.delay is not None:
+            self._delay(step, trace.trace_id, attributes, links)
+        self._remember(life, step, trace.trace_id, span_id)
+        span = Span(
+            c.STEP_SPAN + life.place.qualname, trace.trace_id, span_id, visit.span_id, step.start, step.end, attributes,
+            links, step.error is not None, trace.trace_state,
+        )  # fmt: skip
+        if owed is not None:
+            self._owed.setdefault(owed, []).append(span)
+        if owed is not None or step.end - step.start >= self._caps.hold:
+            self._held.append(Holding(visit, span, step, owed))
+            if len(self._held) > HELD:
+                self._let_go(self._held.popleft())
+        else:
+            self._emit(visit, span)
+
+    def _waker(self, step: Step, trace_id: int, attributes: Attributes, links: list[Link]) -> tuple[int, int] | None:
+        """Say who woke the step, and link to the waking step; its key where that has no span yet, but may get one."""
+        name = step.waker_name
+        owed = None
+        if step.waker:
+            waker = self._known(step.waker)
+            key = step.waker, step.waker_step
+            if waker is not None:
+                name = name or waker.place.qualname
+                attributes.append((c.STEP_WAKER_TASK, waker.name))
+                if waker.state is None and step.waker_step >= waker.steps:
+                    owed = key
+            link_to(self._placed.get(key), trace_id, c.WOKEN_BY, links)
+        if name:
+            attributes.append((c.STEP_WAKER_NAME, name))
+        return owed
+
+    def _delay(self, step: Step, trace_id: int, attributes: Attributes, links: list[Link]) -> None:
+        """Say who delayed the step, and link to the step that did."""
+        delay = step.delay
+        assert delay is not None
+        said = describe.delay_attributes(delay)
+        attributes += said
+        link_to(self._placed.get(delay.by), trace_id, c.DELAYED_BY, links, said)
+
+    def _remember(self, life: TaskLife, step: Step, trace_id: int, span_id: int) -> None:
+        key = (life.id, step.index)
+        placed = self._placed.get(key)
+        if placed is None:
+            self._placed.put(key, [(trace_id, span_id)])
+        else:
+            placed.append((trace_id, span_id))
+        for span in self._owed.pop(key, ()):
+            span.links = span.links or []
+            link_to([(trace_id, span_id)], span.trace_id, c.WOKEN_BY, span.links)
+
+    # ------------------------------------------------------------ holding back
+
+    def release(self, until: int) -> Iterator[None]:
+        """Let go of the spans of steps that ended before `until`."""
+        while self._held and self._held[0].step.end <= until:
+            self._let_go(self._held.popleft())
+            yield
+
+    def _let_go(self, held: Holding) -> None:
+        step, span = held.step, held.span
+        if held.owed is not None:
+            self._owed.pop(held.owed, None)
+        if step.harm is not None:
+            span.attributes += describe.harm_attributes(step.harm)
+        span.events = self._stalled(step) or None
+        self._emit(held.visit, span)
+
+
+def link_to(placed: Places | None, trace_id: int, kind: str, links: list[Link], more: Attributes | None = None) -> None:
+    """Add a link to one of a step's spans: that of this trace where there is one."""
+    if placed:
+        trace, span = next((p for p in placed if p[0] == trace_id), placed[0])
+        links.append(link(trace, span, kind, more))
+
+
+def link(trace_id: int, span_id: int, kind: str, more: Attributes | None = None) -> Link:
+    """A link of a kind of `conventions`."""
+    attributes: list[tuple[str, Any]] = [(c.LINK, kind), *(more or ())]
+    return Link(trace_id, span_id, attributes)
+
+
+def _awaited(step: Step | None) -> str:
+    return (describe.awaiting_name(step) if step is not None else None) or "unknown"
