@@ -11,6 +11,7 @@ from loopscope.model import (
     APPLICATION,
     BIRTH,
     GONE,
+    POLLS,
     SPAN_END,
     SPAN_START,
     START,
@@ -90,6 +91,11 @@ def step(
         outcome or state or SUSPENDED, None if state else "asyncio.sleep", None, -1, span, list(activated) or None,
         after, f"Task-{task}", state, error, polls,
     )  # fmt: skip
+
+
+def polled(polls: tuple[int, ...], thread: int = 1) -> Record:
+    """Looks at the selector that no step took."""
+    return (POLLS, where(thread), polls)
 
 
 def gone(task: int, time: int, unrecorded: bool = False) -> Record:

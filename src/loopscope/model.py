@@ -242,6 +242,8 @@ class TaskLife:
     #: steps that were taken but whose records were lost
     missing: int = 0
     last_end: int = 0
+    #: end of the step before the last, or its birth
+    before: int = 0
     running: int = 0
     ready: int = 0
     #: how it ended, None while it lives

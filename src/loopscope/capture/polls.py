@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 #: clock readings kept until a record takes them
 _KEPT = 128
-#: a loop that is busy for so long, with no step recorded, is not looked at (nanoseconds)
-_BUSY = 20_000_000
+#: a busy loop that took so many turns with no step recorded is not looked at
+_TURNS = 256
 #: a look that took longer than this waited: what it found came meanwhile (nanoseconds)
 _WAITED = 50_000
 
@@ -49,7 +49,10 @@ def unsee(selector: Any) -> None:
 
 
 def _select(core: Core, here: Here, where: Where, original: Any, off: Callable[[], None]) -> Any:
+    ended = turns = 0
+
     def select(timeout: Any = None) -> Any:
+        nonlocal ended, turns
         start = clock()
         if timeout is not None and timeout <= 0:
             found = original(timeout)
@@ -57,8 +60,11 @@ def _select(core: Core, here: Here, where: Where, original: Any, off: Callable[[
             here.unpolled, here.polled = start - here.polled, end
             if end - start >= _WAITED:  # for the GIL, or to be scheduled
                 note(start, end)
-            if start - here.ended > _BUSY:
-                note(start, end)
+            if here.ended != ended:
+                ended, turns = here.ended, 0
+            elif turns < _TURNS:
+                turns += 1
+            else:
                 here.polls, here.blind = None, True
                 off()
             return found

@@ -212,9 +212,6 @@ class Assembler:
             ready = start
         if end < start:
             end = start
-        life.last_end = end
-        life.running += end - start
-        life.ready += start - ready
         cancel = unpolled = None
         if waker_kind is IO and not waker:
             unpolled, waker_step = (None if waker_step < 0 else waker_step), 0
@@ -222,6 +219,11 @@ class Assembler:
             cancel, waker_name = waker_name, waker_name.name
             if life.cancel is None:
                 life.cancel, life.cancel_time = cancel, ready
+        if unpolled:
+            unpolled = min(unpolled, ready - last)
+        life.before, life.last_end = last, end
+        life.running += end - start
+        life.ready += start - ready
         step = Step(
             index, where, ready, start, end, waker_kind, waker, waker_step, waker_name, outcome, awaiting,
             point, lasti, span, tuple(activated) if activated else (), span_after, error, polls, cancel, unpolled,

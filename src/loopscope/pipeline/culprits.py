@@ -15,13 +15,13 @@ from loopscope.pipeline.occupancy import GAP, Held, Occupancy, Piece
 from loopscope.pipeline.spans.describe import line_of
 
 #: long holders looked at for one victim at most
-_MOST = 256
+_MOST = 64
 #: a step or callback that held the thread for this part of the time is the culprit, else a burst of steps is
 _PART = 2
 #: a burst has at least so many steps
 _BURST = 4
 #: steps of a burst that are looked at to name it
-_NAMED = 200
+_NAMED = 64
 #: timers of a loop that does not show its looks may be noticed this late without anybody's fault (nanoseconds)
 _LATE = 2_000_000
 #: pauses between steps up to which a loop that does not show its looks counts as busy (nanoseconds)
@@ -60,7 +60,7 @@ class Culprits:
             occupancy = self._threads[thread] = Occupancy(self._threshold)
         inside = occupancy.before(step)
         if step.polls is None:
-            self._turn(thread, step)
+            self._turn(thread, life, step)
         ready = step.ready - (step.unpolled or 0)
         if step.start - ready >= self._threshold:
             self._blame(step, occupancy, ready)
@@ -98,7 +98,7 @@ class Culprits:
 
     # ------------------------------------------------------------ I/O of loops that do not show their looks
 
-    def _turn(self, thread: int, step: Step) -> None:
+    def _turn(self, thread: int, life: TaskLife, step: Step) -> None:
         """Guess since when a loop had not looked at its selector, from what it runs in one turn.
 
         A turn runs what was scheduled before it began; a pause between steps may have been a look.
@@ -106,7 +106,8 @@ class Culprits:
         began, last = self._turns.get(thread, (0, 0))
         if step.waker_kind == IO and step.unpolled is None and began:
             step.unpolled_guessed = True
-            step.unpolled = max(last - began, 0) if step.ready - last < _PAUSE else 0
+            busy = last - began if step.ready - last < _PAUSE else 0
+            step.unpolled = max(min(busy, step.ready - life.before), 0)
         if not began or step.ready >= began or step.start - last >= _PAUSE:
             began = step.start
         self._turns[thread] = began, max(step.end, last)
@@ -117,7 +118,7 @@ class Culprits:
         """Find who held the thread since `ready`."""
         held = occupancy.held(ready)
         longest: Piece | None = None
-        harmed: Step | None = None
+        harmed: set[int] = set()
         for count, piece in enumerate(occupancy.longest(ready)):
             if count >= _MOST:
                 break
@@ -131,8 +132,9 @@ class Culprits:
                 harm = culprit.harm
                 if harm is None:
                     harm = culprit.harm = Harm()
-                harm.count += culprit is not harmed  # a step around others has several pieces
-                harmed = culprit
+                if id(culprit) not in harmed:  # a step around others has several pieces
+                    harmed.add(id(culprit))
+                    harm.count += 1
                 harm.duration += length
         step.delay = self._named(step, occupancy, ready, held, longest)
 

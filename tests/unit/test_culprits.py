@@ -1,0 +1,144 @@
+"""Who delayed whom, from hand-made records: steps, callbacks, bursts, nested steps, I/O that nobody looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from loopscope.model import CALLBACK, IO, TASK, TIMER, Delay, Harm, Record
+from loopscope.pipeline.assembler import Assembler, Sinks
+from loopscope.pipeline.culprits import Culprits
+from tests.records import MS, Told, birth, polled, step
+
+
+def told(records: Iterable[Record], threshold: int = MS) -> dict[tuple[int, int], tuple[Delay | None, Harm | None]]:
+    """By (task, step): what delayed it, and its harm."""
+    sink = Told()
+    assembler = Assembler(Sinks(Culprits(threshold), sink))
+    for record in records:
+        assembler.feed(record)
+    return {
+        (life.id, one.index): (one.delay, one.harm) for life in sink.lives for one in sink.steps[id(life)]
+    }  # fmt: skip
+
+
+def short(delay: Delay | None) -> tuple[str, str | None, int, int] | None:
+    """(name, task, duration, steps)."""
+    return None if delay is None else (delay.name, delay.task, delay.duration, delay.steps)
+
+
+def test_a_step_that_holds_the_thread() -> None:
+    """The victim names it, and it knows its harm."""
+    found = told(
+        [
+            birth(1, 0, "parse"), birth(2, 0, "fetch"),
+            step(2, 0, 0, 1, 2),
+            step(1, 0, 0, 2, 50 * MS),
+            step(2, 1, 10 * MS, 50 * MS + 5, 51 * MS, kind=TIMER),
+        ]
+    )  # fmt: skip
+    assert short(found[2, 1][0]) == ("parse", "Task-1", 40 * MS, 1)
+    delay = found[2, 1][0]
+    assert delay is not None and delay.by == (1, 0) and delay.function == "app.parse"
+    assert found[1, 0] == (None, Harm(1, 40 * MS))
+
+
+def test_below_the_threshold_nothing_is_said() -> None:
+    found = told([birth(1), birth(2), step(1, 0, 0, 1, MS), step(2, 0, 0, MS, 2 * MS)], threshold=2 * MS)
+    assert found[2, 0] == (None, None) and found[1, 0] == (None, None)
+
+
+def test_the_longest_of_two_is_named_and_both_have_harmed() -> None:
+    found = told(
+        [
+            birth(1, 0, "long"), birth(2, 0, "longer"), birth(3, 0, "victim"),
+            step(1, 0, 0, 0, 10 * MS), step(2, 0, 0, 10 * MS, 30 * MS), step(3, 0, 0, 30 * MS, 31 * MS),
+        ]
+    )  # fmt: skip
+    assert short(found[3, 0][0]) == ("longer", "Task-2", 20 * MS, 1)
+    assert found[1, 0][1] == Harm(2, 20 * MS) and found[2, 0][1] == Harm(1, 20 * MS)
+
+
+def test_a_burst_of_short_steps() -> None:
+    """Many short ones are told together, by the name that took most."""
+    records = [birth(1, 0, "victim"), *(birth(task, 0, "worker") for task in range(2, 52))]
+    records += [step(task, 0, 0, (task - 2) * MS // 2, (task - 1) * MS // 2, "returned") for task in range(2, 52)]
+    found = told([*records, step(1, 0, 0, 25 * MS, 26 * MS)])
+    assert short(found[1, 0][0]) == ("burst worker", None, 25 * MS, 50)
+    assert found[2, 0] == (None, None)
+
+
+def test_callbacks_between_steps_are_what_lies_between_the_looks() -> None:
+    """On a loop that shows its looks: 20 ms of callbacks, and 10 ms that it slept, whose end was late."""
+    found = told(
+        [
+            birth(1, 0, "main"), step(1, 0, 0, 0, MS, polls=()),
+            step(1, 1, 5 * MS, 31 * MS, 32 * MS, kind=TIMER, polls=(MS, 11 * MS)),
+        ]
+    )  # fmt: skip
+    assert short(found[1, 1][0]) == ("callback", None, 20 * MS, 1)
+    late = told(
+        [
+            birth(1, 0, "main"), step(1, 0, 0, 0, MS, polls=()),
+            step(1, 1, 5 * MS, 11 * MS, 12 * MS, kind=TIMER, polls=(MS, 11 * MS)),
+        ]
+    )  # fmt: skip
+    assert late[1, 1] == (None, None)
+
+
+def test_callbacks_of_a_loop_that_does_not_show_its_looks() -> None:
+    """A ready task keeps it from waiting: what lies between is callbacks, but for a timer's usual lateness."""
+    for kind, ready, expected in ((CALLBACK, 2 * MS, 18 * MS), (TIMER, 2 * MS, 18 * MS), (TIMER, 19 * MS, None)):
+        found = told([birth(1), step(1, 0, 0, 0, MS), step(1, 1, ready, 20 * MS, 21 * MS, kind=kind)])
+        delay = found[1, 1][0]
+        assert (delay and (delay.name, delay.duration)) == (expected and ("callback", expected)), kind
+
+
+def test_looks_that_no_step_took() -> None:
+    """They come in a record of their own."""
+    found = told(
+        [
+            birth(1), step(1, 0, 0, 0, MS, polls=()), polled((MS, 4 * MS, 5 * MS, 9 * MS)),
+            step(1, 1, 2 * MS, 12 * MS, 13 * MS, kind=CALLBACK, polls=(10 * MS, 11 * MS)),
+        ]
+    )  # fmt: skip
+    assert short(found[1, 1][0]) == ("callback", None, MS, 1)
+
+
+def test_of_nested_steps_the_innermost_holds_the_thread() -> None:
+    """An eager child of 30 ms inside its creator of 32: the child is the culprit; the creator's rest is its own."""
+    found = told(
+        [
+            birth(1, 0, "main"), birth(3, 0, "victim"), birth(2, MS, "eager", creator=1),
+            step(2, 0, MS, MS, 31 * MS, "returned"), step(1, 0, 0, 0, 33 * MS), step(3, 0, 0, 33 * MS, 34 * MS),
+        ]
+    )  # fmt: skip
+    assert short(found[3, 0][0]) == ("eager", "Task-2", 30 * MS, 1)
+    assert found[2, 0][1] == Harm(1, 30 * MS) and found[1, 0][1] == Harm(1, 3 * MS)
+
+
+def test_io_that_nobody_looked_at() -> None:
+    """Up to the time of the last look before it, but not from before the task suspended."""
+    found = told(
+        [
+            birth(1, 0, "reader"), birth(2, 0, "parse"), step(1, 0, 0, 0, MS, polls=()),
+            step(2, 0, 0, 2 * MS, 30 * MS, polls=(MS, MS)),
+            step(1, 1, 31 * MS, 32 * MS, 33 * MS, kind=IO, waker_step=29 * MS, polls=(30 * MS, 31 * MS)),
+        ]
+    )  # fmt: skip
+    assert short(found[1, 1][0]) == ("parse", "Task-2", 28 * MS, 1)
+
+
+def test_threads_are_apart() -> None:
+    """What holds one thread delays nobody on another."""
+    found = told([birth(1), birth(2), step(1, 0, 0, 0, 50 * MS), step(2, 0, 0, 50 * MS, 51 * MS, thread=2)])
+    assert found[2, 0] == (None, None) and found[1, 0] == (None, None)
+
+
+def test_a_burst_is_found_fast() -> None:
+    """Ten thousand victims of one another: no victim looks at all of the others."""
+    count = 10_000
+    records = [birth(task, 0, "worker") for task in range(1, count)]
+    records += [step(task, 0, 0, task * 2 * MS, (task + 1) * 2 * MS, "returned", kind=TASK) for task in range(1, count)]
+    found = told(records)
+    last = found[count - 1, 0][0]
+    assert last is not None and last.name == "burst worker" and last.steps > 4_000
