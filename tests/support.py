@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from loopscope import LoopscopeInstrumentor
-from tests.ground.spans import Link, Span
+from tests.ground.spans import Event, Link, Span
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
 
@@ -44,7 +44,7 @@ def plain(span: ReadableSpan) -> Span:
             Link(f"{link.context.trace_id:032x}", f"{link.context.span_id:016x}", dict(link.attributes or {}))
             for link in span.links
         ],
-        events=[],
+        events=tuple(Event(event.name, event.timestamp, dict(event.attributes or {})) for event in span.events),
         status_code=span.status.status_code.name,
         status_message=span.status.description or "",
         resource=dict(span.resource.attributes),

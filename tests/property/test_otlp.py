@@ -19,7 +19,7 @@ from opentelemetry.trace import TraceState
 from loopscope.model import Anchor
 from loopscope.pipeline import otlp, otlpjson
 from loopscope.pipeline.export.readable import readable
-from loopscope.pipeline.spans.span import Link, Span
+from loopscope.pipeline.spans.span import Event, Link, Span
 from loopscope.recording.writer import TraceFile
 from tests.ground import otlp_json
 from tests.ground import spans as ground
@@ -44,6 +44,7 @@ def _pairs(values: st.SearchStrategy[Any], most: int) -> st.SearchStrategy[list[
 
 _clean = st.text(st.characters(codec="utf-8"), max_size=30)
 _links = st.builds(Link, _trace_ids, _span_ids, _pairs(st.one_of(_clean, st.integers(-9, 9)), 3))
+_events = st.builds(Event, _clean, st.integers(0, 1 << 60), _pairs(st.one_of(_clean, st.integers(-9, 9)), 3))
 _states = st.sampled_from([None, TraceState(), TraceState([("a", "1")]), TraceState([("b", "2"), ("a", "1")])])
 
 
@@ -51,11 +52,12 @@ def spans(texts: st.SearchStrategy[Any]) -> st.SearchStrategy[Span]:
     """Random spans with these attribute values."""
     times = st.tuples(st.integers(0, 1 << 60), st.integers(0, 1 << 60)).map(sorted)
     return st.builds(
-        lambda name, trace, span, parent, at, attributes, links, error, state, remote: Span(
-            name, trace, span, parent, at[0], at[1], attributes, links, error, state, remote and parent > 0
+        lambda name, trace, span, parent, at, attributes, links, error, state, remote, events: Span(
+            name, trace, span, parent, at[0], at[1], attributes, links, error, state, remote and parent > 0, events
         ),
         _clean, _trace_ids, _span_ids, st.one_of(st.just(0), _span_ids), times, _pairs(texts, 8),
         st.one_of(st.none(), st.lists(_links, max_size=3)), st.booleans(), _states, st.booleans(),
+        st.one_of(st.none(), st.lists(_events, max_size=3)),
     )  # fmt: skip
 
 
@@ -114,7 +116,10 @@ def from_proto(request: ExportTraceServiceRequest) -> list[ground.Span]:
                             ground.Link(link.trace_id.hex(), link.span_id.hex(), _attributes(link.attributes))
                             for link in span.links
                         ),
-                        events=(),
+                        events=tuple(
+                            ground.Event(event.name, event.time_unix_nano, _attributes(event.attributes))
+                            for event in span.events
+                        ),
                         status_code=ground.STATUS_CODES[span.status.code],
                         status_message=span.status.message,
                         resource=_attributes(of_resource.resource.attributes),
