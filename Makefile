@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check setup lint bench clean
+.PHONY: demo test check setup lint ground bench clean
 
 demo: setup  ## run the seed program with loopscope on, without any server, and show its timeline
 	$(BIN)/loopscope run examples/seed.py
 
-test: setup lint  ## run everything, against the real parts
+test: setup lint ground  ## run everything, against the real parts
 	$(BIN)/python -m pytest tests
 
 check: setup lint  ## the quick loop: no servers, no other Pythons, no CPython suite
@@ -19,6 +19,9 @@ lint: setup
 	$(BIN)/ruff format --check src tests examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+ground: setup  ## the real Jaeger and the Pythons that this machine lacks: built once, outside of the repository
+	$(BIN)/python -m tests.ground
 
 bench: setup  ## what it costs, as ratios
 	$(BIN)/python -m tests.benchmarks
