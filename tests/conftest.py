@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import Span
 WATCHED = [
     (asyncio.base_events.BaseEventLoop, ("call_soon", "call_soon_threadsafe", "call_at", "run_in_executor", "create_task")),
     (uvloop.Loop, ("call_soon", "call_soon_threadsafe", "call_later", "run_forever", "run_in_executor", "create_task")),
-    (ContextVarsRuntimeContext, ("attach",)),
+    (ContextVarsRuntimeContext, ("attach", "detach")),
     (Span, ("start", "end")),
     (signal, ("raise_signal",)),
     (os, ("kill",)),

@@ -54,7 +54,7 @@ YIELDS: How = (0, YIELD, 0, 0, None)
 _CANCELLING = private.CANCELLING
 
 #: a timer may fire this much before its due time (nanoseconds): uvloop's clock counts milliseconds
-EARLY = 2_000_000
+EARLY = 3_000_000
 
 #: ids of tasks and loops count up within the process, however often one switches off and on
 _tasks, _loops = itertools.count(1), itertools.count(1)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import islice
 
-from loopscope.model import IO, TIMER, Delay, Frame, Handoff, Harm, Look, Place, Step, TaskLife, Where
+from loopscope.model import CALLBACK, IO, TIMER, Delay, Frame, Handoff, Harm, Look, Place, Step, TaskLife, Where
 from loopscope.pipeline.occupancy import GAP, Held, Occupancy, Piece
 from loopscope.pipeline.spans.describe import line_of
 
@@ -104,7 +104,8 @@ class Culprits:
         A turn runs what was scheduled before it began; a pause between steps may have been a look.
         """
         began, last = self._turns.get(thread, (0, 0))
-        if step.waker_kind == IO and step.unpolled is None and began:
+        from_outside = step.waker_kind == IO or (step.waker_kind == CALLBACK and not step.waker and not step.waker_name)
+        if from_outside and step.unpolled is None and began:
             step.unpolled_guessed = True
             busy = last - began if step.ready - last < _PAUSE else 0
             step.unpolled = max(min(busy, step.ready - life.before), 0)
