@@ -50,6 +50,8 @@ class Occupancy:
         #: running sums before each piece: steps, their count, callbacks, idle, gap
         self._sums: list[Held] = []
         self._total = Held(0, 0, 0, 0, 0)
+        #: up to when the thread's time is accounted for
+        self._until = 0
         #: steps, and callbacks or gaps, that are long
         self._longs: deque[Piece] = deque(maxlen=1024)
 
@@ -113,7 +115,7 @@ class Occupancy:
 
     def _between(self, until: int, polls: tuple[int, ...] | None) -> None:
         """The time from the last piece: looks at the selector, and callbacks between them."""
-        at = self._ends[-1] if self._ends else until
+        at = self._until or until
         if polls is None:
             self._push(Piece(at, until, GAP))
             return
@@ -127,6 +129,7 @@ class Occupancy:
 
     def _push(self, piece: Piece) -> None:
         length = piece.end - piece.start
+        self._until = max(piece.end, self._until)
         if length <= 0:
             return
         kind = piece.kind
@@ -151,6 +154,7 @@ class Occupancy:
         piece = self._pieces.pop()
         self._ends.pop()
         self._total = self._sums.pop()
+        self._until = piece.start
         if self._longs and self._longs[-1] is piece:
             self._longs.pop()
         return piece
