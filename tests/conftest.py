@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread
 import os
 import signal
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -12,15 +14,20 @@ import uvloop
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.sdk.trace import Span
 
+from loopscope.capture import creations
+
 WATCHED = [
-    (asyncio.base_events.BaseEventLoop, ("call_soon", "call_soon_threadsafe", "call_at", "run_in_executor", "create_task")),
-    (uvloop.Loop, ("call_soon", "call_soon_threadsafe", "call_later", "run_forever", "run_in_executor", "create_task")),
+    (asyncio.base_events.BaseEventLoop, ("call_soon", "call_soon_threadsafe", "call_at", "run_in_executor", "create_task", "call_exception_handler")),
+    (uvloop.Loop, ("call_soon", "call_soon_threadsafe", "call_later", "run_forever", "run_in_executor", "create_task", "call_exception_handler")),
     (ContextVarsRuntimeContext, ("attach", "detach")),
     (Span, ("start", "end")),
     (signal, ("raise_signal",)),
     (os, ("kill",)),
     (asyncio, ("_set_running_loop",)),
     (asyncio.events, ("_set_running_loop",)),
+    (warnings, ("_warn_unawaited_coroutine",)),
+    (concurrent.futures.thread._WorkItem, ("__init__", "run")),
+    *((getattr(asyncio, kind), ("__init__",)) for kind in creations.KINDS if hasattr(asyncio, kind)),
 ]  # fmt: skip
 
 

@@ -59,6 +59,7 @@ class Pulse:
     index: int = 0
     excluded: bool = False
     over: bool = False
+    cancels: int = 0
 
 
 def place(qualname: str) -> Place:

@@ -72,6 +72,8 @@ WAIT_WAITERS = "asyncio.wait.waiters"
 WAIT_HOLDER = "asyncio.wait.lock.holder"
 WAIT_PEER = "asyncio.wait.peer"
 WAIT_CHAIN = "asyncio.wait.chain"
+WAIT_PID = "asyncio.wait.pid"
+WAIT_HOST = "asyncio.wait.host"
 
 # executor spans
 EXECUTOR_QUEUE = "asyncio.executor.queue.duration"

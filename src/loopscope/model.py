@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, NamedTuple, Protocol
 
@@ -46,11 +46,12 @@ class SpanIdentity(Protocol):
 class Place:
     """A function as records name it: its code, module, qualname, and whose it is."""
 
-    __slots__ = ("code", "file", "leaf", "line", "module", "origin", "public", "qualname")
+    __slots__ = ("chain", "code", "file", "leaf", "line", "module", "origin", "public", "qualname", "timed")
 
     def __init__(
-        self, code: CodeType | None, module: str, qualname: str, origin: int, public: str, leaf: bool = False
-    ) -> None:
+        self, code: CodeType | None, module: str, qualname: str, origin: int, public: str, leaf: bool = False,
+        timed: bool = False,
+    ) -> None:  # fmt: skip
         self.code = code
         self.module = module
         self.qualname = qualname
@@ -60,6 +61,10 @@ class Place:
         self.public = public
         #: awaits nothing that the application wrote
         self.leaf = leaf
+        #: its running coroutine may hold an asyncio timeout
+        self.timed = timed
+        #: for capture: the chain of functions that begins here
+        self.chain: Any = None
         self.file = code.co_filename if code is not None else ""
         self.line = code.co_firstlineno if code is not None else 0
 
@@ -97,6 +102,8 @@ class Pulse(Protocol):
     excluded: bool
     #: its end was recorded, if there was room
     over: bool
+    #: cancellations asked of it that nobody took back, as of its last step's end; 1 where this Python does not say
+    cancels: int
 
 
 class Wait(NamedTuple):
@@ -132,6 +139,8 @@ class Handoff(NamedTuple):
     thread_name: str
     #: type of the error that it raised, None for none
     error: str | None
+    #: module of the function, empty where it is unknown
+    module: str = ""
 
 
 #: why a loop's thread was held, as far as it can be told
@@ -255,6 +264,12 @@ class TaskLife:
     #: the first cancellation that was asked of it, and when
     cancel: CancelRequest | None = None
     cancel_time: int = 0
+    #: id of the task whose step asked, 0 where none did
+    cancel_by: int = 0
+    #: what its last step suspended on
+    awaiting: str | Place | Wait | None = None
+    #: which of the MISHAPS befell it
+    mishaps: list[str] = field(default_factory=list)
     #: for the spans: what they keep of this task
     notes: Any = None
 
@@ -312,6 +327,8 @@ class Step:
     #: nanoseconds that the I/O that woke it may have come earlier, None where that does not apply; whether a guess
     unpolled: int | None = None
     unpolled_guessed: bool = False
+    #: what the step before it suspended on
+    waited: str | Place | Wait | None = None
     #: what delayed it, where it was delayed
     delay: Delay | None = None
     #: whom it delayed; grows while its victims' records come in

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
+import traceback
 import warnings
+from typing import Any
 
 import pytest
 
-from tests.noninterference.both import Log, both, handler
+from tests.noninterference.both import Log, both, handler, plain
 from tests.scenarios.tasks import failing, quick, stuck
 from tests.support import LOOPS
 
@@ -146,3 +149,33 @@ def test_never_retrieved_of_a_future(loop: str) -> None:
     assert both(program, loop) == [
         "before", "exception: no", "message: Future exception was never retrieved", "after",
     ]  # fmt: skip
+
+
+def test_never_awaited_points_to_the_application_s_line(loop: str) -> None:
+    """Text, file and line of the warning, and the whole traceback where warnings are errors."""
+
+    async def program(log: Log) -> None:
+        await asyncio.sleep(0)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            quick()
+            line = sys._getframe().f_lineno - 1
+            log.extend(f"{w.filename == __file__} {w.lineno == line} {w.category} {w.message}" for w in caught)
+            log.append(f"{caught[0].source!r}".split(" at ")[0])
+        hook, sys.unraisablehook = sys.unraisablehook, lambda told: log.extend(_told(told))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                quick()
+        finally:
+            sys.unraisablehook = hook
+
+    first, source, *rest = both(program, loop)
+    assert first == "True True <class 'RuntimeWarning'> coroutine 'quick' was never awaited"
+    assert source == "<coroutine object quick"
+    assert rest[0] == "RuntimeWarning" and len(rest) >= 2
+
+
+def _told(told: Any) -> list[str]:
+    frames = traceback.extract_tb(told.exc_traceback)
+    return [told.exc_type.__name__, plain(told.err_msg), *(f"{frame.filename} {frame.lineno}" for frame in frames)]

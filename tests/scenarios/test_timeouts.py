@@ -46,7 +46,7 @@ def test_wait_for_too_late(loop: str) -> None:
         "main 0: start > suspended asyncio.wait_for",
         "stuck 0: start by main > suspended asyncio.Future",
         "main 1: timer > suspended asyncio.wait_for",
-        "stuck 1: cancel by main > cancelled",
+        "stuck 1: cancel by timeout > cancelled",
         "main 2: callback by _release_waiter > returned",
     ]
     assert edges(story)[1:] == ["stuck 1 < main 1", "main 2 < stuck 1"]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import concurrent.futures.thread
 import gc
 import inspect
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Coroutine
 from traceback import FrameSummary
 from typing import Any
@@ -175,3 +178,167 @@ def test_the_source_traceback_of_a_handle() -> None:
     assert handle._source_traceback == theirs  # type: ignore[attr-defined]
     handle.cancel()
     loop.close()
+
+
+class Holds:
+    """Waits in a method."""
+
+    async def waits(self, first: int, second: str = "second") -> None:
+        """Suspend once, with more locals than arguments."""
+        third = {}  # type: ignore[var-annotated]
+        await asyncio.sleep(0)
+        del third
+
+
+@pytest.mark.parametrize("framed", [False, True])
+def test_the_locals_of_a_suspended_coroutine(framed: bool) -> None:
+    """Arguments are found by their position, whether or not somebody looked at the frame."""
+    holds = Holds()
+    coroutine: Any = holds.waits(1)
+    coroutine.send(None)
+    if framed:
+        assert coroutine.cr_frame.f_locals["first"] == 1
+        coroutine.cr_frame.f_locals.clear() if private.LOCALS_SNAPSHOT else None
+    assert [private.argument(coroutine, position) for position in range(3)] == [holds, 1, "second"]
+    things = private.locals_of(coroutine)
+    start = next(number for number, thing in enumerate(things) if thing is holds)
+    assert things[start : start + 4] == [holds, 1, "second", {}]
+    coroutine.close()
+
+
+def test_what_locks_and_queues_keep() -> None:
+    """How many wait, how many items there are and may be."""
+
+    async def main() -> None:
+        lock, semaphore, event, condition = asyncio.Lock(), asyncio.Semaphore(0), asyncio.Event(), asyncio.Condition()
+        assert [private.waiters(thing) for thing in (lock, semaphore, event, condition)] == [0] * 4
+        await lock.acquire()
+        await condition.acquire()
+        waits = [lock.acquire(), semaphore.acquire(), event.wait(), condition.wait()]
+        tasks = [asyncio.create_task(wait) for wait in waits]
+        await asyncio.sleep(0)
+        assert [private.waiters(thing) for thing in (lock, semaphore, event, condition)] == [1] * 4
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        for kind in (asyncio.Queue, asyncio.LifoQueue, asyncio.PriorityQueue):
+            queue: Any = kind(3)
+            queue.put_nowait(1)
+            assert private.queue_size(queue) == (1, 3)
+
+    asyncio.run(main())
+
+
+def test_streams_and_gather() -> None:
+    """A stream's transport, a gather's children."""
+
+    async def main() -> None:
+        reader = asyncio.StreamReader()
+        assert private.transport(reader) is None
+
+        class Closed(asyncio.Transport):
+            def is_closing(self) -> bool:
+                return True
+
+        transport = Closed()
+        writer = asyncio.StreamWriter(transport, asyncio.Protocol(), None, asyncio.get_running_loop())
+        assert private.transport(writer) is transport
+        gathered = asyncio.gather(asyncio.sleep(0), asyncio.sleep(0))
+        assert type(gathered) is private.GatheringFuture and private.children(gathered) == 2
+        await gathered
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout came with 3.11")
+def test_timeouts() -> None:
+    """When it expires, while it is entered; a suspended coroutine's stack shows it."""
+
+    async def main() -> None:
+        async def waits() -> None:
+            async with asyncio.timeout(7):
+                await asyncio.sleep(3)
+
+        loop = asyncio.get_running_loop()
+        task = asyncio.create_task(waits())
+        await asyncio.sleep(0)
+        things = private.locals_of(task.get_coro())
+        held = [getattr(thing, "__self__", thing) for thing in things]
+        (timeout,) = {thing for thing in held if type(thing) is private.Timeout}
+        assert 6 < private.expiry(timeout) - loop.time() <= 7  # type: ignore[operator]
+        task.cancel()
+        await asyncio.wait([task])
+        assert private.expiry(timeout) is None
+
+    asyncio.run(main())
+
+
+def test_wait_for() -> None:
+    """Whether it waits in the calling task; who cancels where it does not."""
+    names = asyncio.wait_for.__code__.co_names
+    assert ("timeouts" in names) == private.WAIT_FOR_INLINE
+    assert private.CANCEL_AND_WAIT in names
+    assert private.CANCEL_AND_WAIT in vars(asyncio.tasks)
+
+
+def test_cancel_messages() -> None:
+    """A future keeps what it was cancelled with."""
+    loop = asyncio.new_event_loop()
+    for future in (loop.create_future(), getattr(asyncio.futures, "_PyFuture", asyncio.Future)(loop=loop)):
+        assert private.cancel_message(future) is None
+        future.cancel("enough")
+        assert private.cancel_message(future) == "enough"
+    loop.close()
+
+
+def test_thread_pools() -> None:
+    """Their work items: made per submission, and run in the thread."""
+    seen: list[Any] = []
+    item = concurrent.futures.thread._WorkItem
+    run = item.run
+
+    def watch(self: Any, *args: Any) -> None:
+        seen.append((private.work(self), threading.get_ident()))
+        run(self, *args)
+        seen.append(private.raised(self.future))
+
+    item.run = watch  # type: ignore[method-assign]
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            error = pool.submit(int, "seven").exception()
+    finally:
+        item.run = run  # type: ignore[method-assign]
+    (work, thread), raised = seen
+    assert tuple(work) == (int, ("seven",)) and thread != threading.get_ident()
+    assert raised is error is not None
+
+
+def test_how_results_come_to_the_loop() -> None:
+    """By `call_soon_threadsafe` of a function with this code, the future and its source."""
+    seen: list[Any] = []
+
+    class Loop(asyncio.SelectorEventLoop):
+        def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
+            if getattr(callback, "__code__", None) is private.SET_STATE:
+                seen.append(args)
+            return super().call_soon_threadsafe(callback, *args, context=context)
+
+    loop = Loop()
+    source: concurrent.futures.Future[int] = concurrent.futures.Future()
+    future = asyncio.wrap_future(source, loop=loop)
+    source.set_result(1)
+    assert loop.run_until_complete(future) == 1
+    loop.close()
+    assert private.SET_STATE is not None and seen == [(future, source)]
+
+
+def test_who_warns_of_a_coroutine_that_was_never_awaited() -> None:
+    """A function of the module `warnings`, looked up there by C."""
+    seen: list[Any] = []
+    original = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]
+    warnings._warn_unawaited_coroutine = lambda coroutine: seen.append(coroutine.__name__)  # type: ignore[attr-defined]
+    try:
+        two_steps(None)  # type: ignore[arg-type,unused-coroutine]
+    finally:
+        warnings._warn_unawaited_coroutine = original  # type: ignore[attr-defined]
+    assert seen == ["two_steps"]

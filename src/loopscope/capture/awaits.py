@@ -7,8 +7,9 @@ import gc
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
-from loopscope.capture import coroutines, private
-from loopscope.model import STANDARD, Place
+from loopscope.capture import chains, coroutines, private, waits
+from loopscope.capture.chains import Chain
+from loopscope.model import APPLICATION, STANDARD, Place, Wait
 
 #: attribute of a future that run_in_executor() gave: what it runs
 LABEL = "_loopscope_label"
@@ -21,11 +22,15 @@ _SLEEP = asyncio.sleep.__code__
 
 _THREADED = "asyncio.to_thread"
 
+_READERS = waits.READERS
+#: a named tuple without its own `__new__`
+_new: Any = tuple.__new__
+
 _places = coroutines._places
 place_of = coroutines.place_of
 
 
-def point(task: Any, waiter: Any, root: Place) -> tuple[str | Place | None, Place | None, int]:
+def point(task: Any, waiter: Any, root: Place) -> tuple[str | Place | Wait | None, Place | None, int]:
     """(awaiting, await point, index of its instruction) of a task that has just suspended.
 
     `waiter` is the future it waits for, None after a bare yield; `root` the task's own place. The await point is the
@@ -33,24 +38,36 @@ def point(task: Any, waiter: Any, root: Place) -> tuple[str | Place | None, Plac
     """
     item = task.get_coro()
     found: Place | None = None
-    inner: Place | None = None
     frame: Any = None
+    #: the innermost public function of asyncio, its coroutine, and the one around it
+    inner: Place | None = None
+    held: Any = None
+    around: Any = None
+    #: the innermost coroutine that may hold a timeout
+    timed: Any = None
+    chain: Chain | None = None
     while item is not None:
         kind = type(item)
         if kind is CoroutineType:
             code = item.cr_code
             if code is _SLEEP and found is not None:
-                inner = place_of(item, code)
+                inner, held, around = place_of(item, code), item, held
                 break
             place = root if code is root.code else _places.get(id(code)) or place_of(item, code)
+            if place.timed:
+                timed = item
             if found is None or place.origin >= found.origin:
+                if found is not None and found.origin == APPLICATION and waiter is not None:
+                    if chain is None:
+                        chain = found.chain or chains.begin(found)
+                    chain = chain.further.get(place) or chains.extend(chain, place)
                 found, frame = place, item.cr_frame
                 if place.origin != STANDARD:
                     inner = None
                 elif place.public:
-                    inner = place
+                    inner, held, around = place, item, held
             elif place.public:
-                inner = place
+                inner, held, around = place, item, held
                 if place.leaf:
                     break
             item = item.cr_await
@@ -62,12 +79,16 @@ def point(task: Any, waiter: Any, root: Place) -> tuple[str | Place | None, Plac
                 if place.origin != STANDARD:
                     inner = None
             elif place.public:
-                inner = place
+                inner, held = place, None
             item = item.gi_yieldfrom
         elif kind is AsyncGeneratorType:
             code = item.ag_code
             place = _places.get(id(code)) or place_of(item, code)
             if found is None or place.origin >= found.origin:
+                if found is not None and found.origin == APPLICATION and waiter is not None:
+                    if chain is None:
+                        chain = found.chain or chains.begin(found)
+                    chain = chain.further.get(place) or chains.extend(chain, place)
                 found, frame = place, item.ag_frame
                 if place.origin != STANDARD:
                     inner = None
@@ -76,11 +97,30 @@ def point(task: Any, waiter: Any, root: Place) -> tuple[str | Place | None, Plac
             item = _hidden(item)
         else:
             break
-    return (
-        None if waiter is None else _awaiting(waiter, inner),
-        found,
-        -1 if frame is None else frame.f_lasti,
-    )
+    if waiter is None:
+        awaiting: str | Place | Wait | None = None
+    else:
+        awaiting = _awaiting(waiter, inner)
+        details: waits.Details = ()
+        if awaiting is inner:
+            reader = _READERS.get(inner.public) if held is not None else None
+            if reader is not None:
+                try:
+                    details = reader(held, waiter, around)
+                except Exception:  # of the application's own: a subclass, a transport, a numeric type
+                    details = ()
+        elif type(waiter) is private.GatheringFuture:
+            details = waits.gathered(waiter)
+        if chain is not None and not details:
+            awaiting = chain.waits.get(awaiting) or chains.wait(awaiting, chain)
+            if timed is not None:
+                awaiting = Wait(awaiting.name, awaiting.details + waits.deadline(timed, waiter))
+        else:
+            if timed is not None:
+                details += waits.deadline(timed, waiter)
+            if details:
+                awaiting = _new(Wait, (awaiting, details))
+    return awaiting, found, -1 if frame is None else frame.f_lasti
 
 
 def _hidden(item: Any) -> Any:
@@ -112,6 +152,8 @@ def title(task: Any) -> str:
 
 def future_name(kind: type) -> str:
     """A future's type, as users know it."""
+    if kind is asyncio.Future:
+        return "asyncio.Future"
     if kind.__name__ == private.GATHERING:
         return "asyncio.gather"
     module = kind.__module__
@@ -120,10 +162,18 @@ def future_name(kind: type) -> str:
 
 def function_name(function: Any) -> str:
     """The qualname of a callable, seen through partials and `Context.run`; its type's where it has none."""
-    for _ in range(8):
-        inner = getattr(function, "func", None)  # functools.partial
-        if inner is None:
-            break
-        arguments = function.args
-        function = arguments[0] if getattr(inner, "__name__", "") == "run" and arguments else inner
-    return coroutines.qualname_of(function)
+    return coroutines.qualname_of(looked_through(function))
+
+
+def looked_through(function: Any) -> Any:
+    """The function behind partials and `Context.run`."""
+    try:
+        for _ in range(8):
+            inner = getattr(function, "func", None)  # functools.partial
+            if inner is None:
+                break
+            arguments = function.args
+            function = arguments[0] if getattr(inner, "__name__", "") == "run" and arguments else inner
+    except Exception:  # the application's own property
+        pass
+    return function

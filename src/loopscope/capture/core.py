@@ -19,7 +19,7 @@ from types import FunctionType
 from typing import Any
 from weakref import WeakValueDictionary, ref
 
-from loopscope.capture import awaits, coroutines, private, wakes
+from loopscope.capture import awaits, cancels, coroutines, private, wakes
 from loopscope.capture.awaits import point
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.life import DUE, GUARD, LIFE, LOOP, Birth, Guard, Here, Life, LoopState, enter, local, nothing
@@ -122,43 +122,60 @@ class Core:
             how = self._woken(loop, task, life, future, now, here)
         elif not future.cancelled():
             how = (now, TASK, actor.id, actor.index, None) if actor is not life else YIELDS
+        elif actor is life or self._cancelled(task, life, future):
+            how = (now, CANCEL, actor.id, actor.index, cancels.request(future, actor.place.qualname))
         else:
-            kind = CANCEL if actor is life or self._cancelled(task, life, future) else TASK
-            how = (now, kind, actor.id, actor.index, None)
+            how = (now, TASK, actor.id, actor.index, None)
         life.ready = now
         return how
 
     def _woken(self, loop: Any, task: Any, life: Life, future: Any, now: int, here: Here) -> How:
         """How a task was woken, where no recorded step woke it."""
         callback = here.callback
-        cancelled = future.cancelled() and self._cancelled(task, life, future)
+        if future.cancelled() and self._cancelled(task, life, future):
+            return self._asked(task, future, now, here)
         if callback is not None:
             function = callback.__wrapped__
             name = awaits.function_name(function)
-            kind = callback.kind
-            if cancelled:
-                kind = CANCEL
-                if name.endswith(private.ON_TIMEOUT):
-                    name = "timeout"
-            if kind is THREAD:
+            if callback.kind is THREAD:
                 name = getattr(future, awaits.LABEL, name)
             since = callback.since
-            return (since if 0 < since < now else now), kind, callback.waker, callback.waker_step, name
+            return (since if 0 < since < now else now), callback.kind, callback.waker, callback.waker_step, name
         due = getattr(future, DUE, 0)
-        if due and due <= now + EARLY and not cancelled:
+        if due and due <= now + EARLY:
             return (due if due < now else now), TIMER, 0, 0, None
         running = private.current_task(loop)
         if running is not None:  # a task whose steps are not recorded, or of which this one is not
             other: Life | None = getattr(running, LIFE, None)
             waker, step = (other.id, other.index) if other is not None else (0, 0)
-            return now, CANCEL if cancelled else TASK, waker, step, awaits.title(running)
+            return now, TASK, waker, step, awaits.title(running)
         label = getattr(future, awaits.LABEL, None)
         if label is not None:  # the executor's function ended before its future was chained to this one
-            return now, CANCEL if cancelled else THREAD, 0, 0, label
+            return now, THREAD, 0, 0, label
         kind, function = wakes.caller(3)
-        if kind is IO and not cancelled:
+        if kind is IO:
             return now, kind, 0, here.unpolled if here.polls is not None else -1, function
-        return now, CANCEL if cancelled else kind, 0, 0, function
+        return now, kind, 0, 0, function
+
+    @staticmethod
+    def _asked(task: Any, future: Any, now: int, here: Here) -> How:
+        """How a task was woken by its cancellation, where no recorded step asked for it."""
+        callback, since = here.callback, 0
+        waker = step = 0
+        if callback is not None:
+            name: str | None = awaits.function_name(callback.__wrapped__)
+            if name is not None and name.endswith(private.ON_TIMEOUT):
+                name = cancels.TIMEOUT
+            since, waker, step = callback.since, callback.waker, callback.waker_step
+        else:
+            running = private.current_task(task.get_loop())
+            if running is not None:  # a task whose steps are not recorded, or of which this one is not
+                other: Life | None = getattr(running, LIFE, None)
+                waker, step = (other.id, other.index) if other is not None else (0, 0)
+                name = awaits.title(running)
+            else:
+                name = wakes.caller(4)[1]
+        return (since if 0 < since < now else now), CANCEL, waker, step, cancels.request(future, name)
 
     @staticmethod
     def _cancelled(task: Any, life: Life, future: Any) -> bool:
@@ -245,6 +262,8 @@ class Core:
         else:
             outcome, state, error = self._ending(task, life, doomed or private.was_cancelled(args))
             life.name = task.get_name()
+            if _CANCELLING:
+                life.cancels = task.cancelling()
         index = life.index
         life.index = index + 1
         span = after = life.span
@@ -286,9 +305,7 @@ class Core:
         error = private.failure(task)
         if error is None:
             return RETURNED, RETURNED, None
-        kind = type(error)
-        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-        return RAISED, RAISED, name
+        return RAISED, RAISED, coroutines.type_name(type(error))
 
     def activate(self, context: Any) -> None:
         """The application makes a span current on this thread."""

@@ -13,6 +13,7 @@ from loopscope.model import APPLICATION, LIBRARY, STANDARD, Place
 
 _STANDARD = tuple({os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib")})
 _ASYNCIO = os.path.join(os.path.dirname(asyncio.__file__), "")
+_OURS = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 _LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 #: code objects remembered at most: a program that makes code without end must not fill memory
@@ -47,6 +48,9 @@ _LEAVES = frozenset(
      "asyncio.Semaphore.acquire"}
 )  # fmt: skip
 
+#: methods of loops that are named without their class
+_RESOLVING = frozenset({"getaddrinfo", "getnameinfo"})
+
 #: the loop's own housekeeping, not shown
 HOUSEKEEPING = frozenset({"shutdown_asyncgens", "shutdown_default_executor"})
 
@@ -76,10 +80,18 @@ def frame_of(awaitable: Any) -> Any:
 def qualname_of(awaitable: Any) -> str:
     """The `__qualname__`, else `__name__`, else the type's name."""
     for name in ("__qualname__", "__name__"):
-        text = getattr(awaitable, name, None)
+        try:
+            text = getattr(awaitable, name, None)
+        except Exception:  # the application's own property
+            continue
         if isinstance(text, str) and text:
             return text
     return type(awaitable).__qualname__
+
+
+def type_name(kind: type) -> str:
+    """A class as `error.type` names it."""
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def origin_of(file: str) -> int:
@@ -89,6 +101,11 @@ def origin_of(file: str) -> int:
     if file.startswith(_STANDARD) or file.startswith("<frozen "):
         return STANDARD
     return APPLICATION
+
+
+def is_ours(code: CodeType) -> bool:
+    """Whether this is loopscope's own code."""
+    return code.co_filename.startswith(_OURS)
 
 
 def place_of(awaitable: Any, code: CodeType) -> Place:
@@ -111,7 +128,12 @@ def make_place(code: CodeType | None, module: str, qualname: str) -> Place:
     public = f"{module}.{qualname}" if module else qualname
     if code is not None and code.co_filename.startswith(_ASYNCIO):
         public = _asyncio_name(module, qualname)
-    return Place(code, module, qualname, origin, public, public in _LEAVES)
+    timed = public == "asyncio.wait_for" if origin == STANDARD else code is not None and _may_time(code)
+    return Place(code, module, qualname, origin, public, public in _LEAVES, timed)
+
+
+def _may_time(code: CodeType) -> bool:
+    return "timeout" in code.co_names or "timeout_at" in code.co_names
 
 
 def _asyncio_name(module: str, qualname: str) -> str:
@@ -122,6 +144,8 @@ def _asyncio_name(module: str, qualname: str) -> str:
         return ""
     if qualname.startswith("__sleep0"):
         return ""
+    if parts[0] == "BaseEventLoop" and parts[-1] in _RESOLVING:
+        return f"asyncio.{parts[-1]}"
     if getattr(asyncio, parts[0], None) is not None:
         return f"asyncio.{qualname}"
     return f"{module}.{qualname}"

@@ -9,10 +9,10 @@ import asyncio
 import asyncio.base_events
 import asyncio.events
 import sys
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import Any
 
-from loopscope.capture import awaits, private
+from loopscope.capture import awaits, creations, handoffs, mishaps, private
 from loopscope.capture.core import Core
 from loopscope.capture.life import DUE, PASSED_BY, enter
 from loopscope.capture.patches import Patches
@@ -43,6 +43,9 @@ class Gate:
         put(loop, "run_in_executor", lambda original: _run_in_executor(core, original))
         if private.EAGER:
             put(loop, "create_task", lambda original: _create_task(core, original))
+        creations.install(core, self.patches)
+        handoffs.install(core, self.patches)
+        mishaps.install(core, self.patches)
         for module in (asyncio.events, asyncio):
             put(module, "_set_running_loop", lambda original: _set_running_loop(core, original))
         if "uvloop" in sys.modules:
@@ -58,6 +61,7 @@ class Gate:
         put(loop, "call_soon_threadsafe", lambda original: _call_soon_threadsafe(core, original))
         put(loop, "call_later", lambda original: _call_later(core, original))
         put(loop, "run_forever", lambda original: _run_forever(core, original))
+        mishaps.install_on(core, self.patches, loop)
         put(loop, "run_in_executor", lambda original: _run_in_executor(core, original))
         if private.EAGER:
             put(loop, "create_task", lambda original: _create_task(core, original))
@@ -191,6 +195,11 @@ def _after_task(callback: Any, task: Any) -> Any:
 
 def _call_soon_threadsafe(core: Core, original: Any) -> Any:
     def call_soon_threadsafe(self: Any, callback: Any, *args: Any, context: Any = None) -> Any:
+        if core.on and type(callback) is FunctionType and callback.__code__ is private.SET_STATE:
+            try:
+                handoffs.passed_on(core, *args)
+            except Exception:
+                core.fail()
         if core.on and private.running_loop() is not self and wrappable(callback):
             by = enter().life
             callback = (
@@ -247,10 +256,13 @@ def _call_later(core: Core, original: Any) -> Any:
 
 def _run_in_executor(core: Core, original: Any) -> Any:
     def run_in_executor(self: Any, executor: Any, func: Any, *args: Any) -> Any:
+        submitted, items = clock(), enter().items
         future = original(self, executor, func, *args)
         if core.on and isinstance(future, private.FUTURES):
             try:
-                setattr(future, awaits.LABEL, f"executor {awaits.function_name(_inner(func, args))}")
+                setattr(future, awaits.LABEL, handoffs.label(func, args))
+                if enter().items == items:
+                    handoffs.foreign(core, future, func, args, submitted)
                 if future._source_traceback is not None:  # type: ignore[attr-defined]
                     private.trim(future)
             except Exception:
@@ -258,10 +270,6 @@ def _run_in_executor(core: Core, original: Any) -> Any:
         return future
 
     return run_in_executor
-
-
-def _inner(func: Any, args: tuple[Any, ...]) -> Any:
-    return args[0] if args and getattr(func, "__name__", "") == "run" and callable(args[0]) else func
 
 
 def _create_task(core: Core, original: Any) -> Any:

@@ -22,6 +22,8 @@ FIRST = 64
 
 #: attributes that we hang on the application's objects
 LIFE, GUARD, DUE, LOOP = "_loopscope", "_loopscope_guard", "_loopscope_due", "_loopscope_loop"
+#: of a lock, queue and the like: "file:line" of its creation; of a stream: its peer, empty for none
+PLACE, PEER = "_loopscope_place", "_loopscope_peer"
 
 
 def nothing() -> None:
@@ -67,7 +69,7 @@ class Life:
         #: a span was left during the running step
         self.left = False
         #: `task.cancelling()` at the end of its last step
-        self.cancels = 0
+        self.cancels = 0 if private.CANCELLING else 1
 
 
 class Guard:
@@ -89,14 +91,16 @@ class Here:
     """What runs on one thread: the task in its step, the loop's callback, the task in creation."""
 
     __slots__ = (
-        "birth", "blind", "callback", "ended", "ident", "life", "loop", "name", "outer", "polled", "polling", "polls",
-        "unpolled",
+        "birth", "blind", "callback", "ended", "ident", "items", "life", "loop", "name", "outer", "polled", "polling",
+        "polls", "unpolled",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.life: Life | None = None
         self.callback: Callback | None = None
         self.birth: Birth | None = None
+        #: work items that were made for thread pools
+        self.items = 0
         self.ident = threading.get_ident()
         self.name = private.thread_name(self.ident)
         #: the loop that runs, and what ran on this thread when a nested one began

@@ -33,6 +33,21 @@ PY_WAKEUP = getattr(PyTask, "_Task__wakeup", None)
 #: asyncio.timeout()'s expiry
 ON_TIMEOUT = "_on_timeout"
 GATHERING = "_GatheringFuture"
+GatheringFuture: type | None = getattr(asyncio.tasks, GATHERING, None)
+#: the code of what passes an executor's result on to the loop's future
+SET_STATE: types.CodeType | None = next(
+    (
+        thing
+        for thing in asyncio.futures._chain_future.__code__.co_consts  # type: ignore[attr-defined]
+        if isinstance(thing, types.CodeType) and thing.co_name == "_set_state"
+    ),
+    None,
+)
+#: wait_for() before 3.12 cancels its task in this helper
+CANCEL_AND_WAIT = "_cancel_and_wait"
+#: asyncio.timeout()'s class, and the value of its state while it is entered
+Timeout: type | None = getattr(asyncio, "Timeout", None)
+ENTERED = "active"
 
 #: files whose frames are ours
 _OURS = os.path.join(os.path.dirname(__file__), "")
@@ -42,6 +57,12 @@ CANCELLING = sys.version_info >= (3, 11)
 EAGER = sys.version_info >= (3, 12)
 #: reading `frame.f_locals` leaves a snapshot in the frame that keeps its values alive
 LOCALS_SNAPSHOT = sys.version_info < (3, 13)
+#: a coroutine's locals hang on its frame object, which it always has
+FRAME_APART = sys.version_info < (3, 11)
+#: wait_for() waits under an asyncio.timeout(), in the calling task
+WAIT_FOR_INLINE = sys.version_info >= (3, 12)
+#: a thread pool's work item has `task` for `fn`, `args` and `kwargs`
+ITEM_TASK = sys.version_info >= (3, 14)
 
 current_task = asyncio.current_task
 all_tasks = asyncio.all_tasks
@@ -69,6 +90,66 @@ def was_cancelled(args: tuple[Any, ...]) -> bool:
         return False
     future: Any = args[0]
     return future.cancelled() or isinstance(future._exception, asyncio.CancelledError)
+
+
+def locals_of(coroutine: Any) -> list[Any]:
+    """What a suspended coroutine refers to: names, function, code; its locals in order; its stack.
+
+    No frame object and no snapshot of the locals is made, as reading `cr_frame.f_locals` would.
+    """
+    return gc.get_referents(coroutine.cr_frame if FRAME_APART else coroutine)
+
+
+def argument(coroutine: Any, position: int = 0) -> Any:
+    """An argument of a suspended coroutine; the first one must not be a dictionary."""
+    if FRAME_APART:
+        found = gc.get_referents(coroutine.cr_frame)
+        place = found.index(coroutine.cr_code) + 1
+        while type(found[place]) is dict:  # its namespaces
+            place += 1
+        return found[place + position]
+    found = gc.get_referents(coroutine)
+    return found[found.index(coroutine.cr_code, 2) + 1 + position]
+
+
+def waiters(lock: Any) -> int:
+    """How many tasks wait for a Lock, Semaphore, Condition or Event, or did until they were cancelled."""
+    return len(lock._waiters or ())
+
+
+def queue_size(queue: Any) -> tuple[int, int]:
+    """How many items an asyncio.Queue holds, and may hold. Its public methods may be the application's own."""
+    return len(queue._queue), queue._maxsize
+
+
+def expiry(timeout: Any) -> float | None:
+    """The loop's time at which an asyncio.Timeout that is entered expires, None for never."""
+    return timeout._when if timeout._state.value == ENTERED else None
+
+
+def transport(stream: Any) -> Any:
+    """The transport of a StreamReader or StreamWriter."""
+    return stream._transport
+
+
+def children(gathering: Any) -> int:
+    """How many futures a gather() waits for."""
+    return len(gathering._children)
+
+
+def cancel_message(future: Any) -> Any:
+    """What a cancelled future's cancellation was told."""
+    return future._cancel_message
+
+
+def raised(future: Any) -> BaseException | None:
+    """The exception of a done concurrent.futures.Future, which may be a foreign executor's own."""
+    return getattr(future, "_exception", None)
+
+
+def work(item: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The function of a thread pool's work item, and its positional arguments."""
+    return item.task[:2] if ITEM_TASK else (item.fn, item.args)
 
 
 def thread_name(ident: int) -> str:

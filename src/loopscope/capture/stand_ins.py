@@ -13,9 +13,10 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from loopscope.capture.life import enter
+from loopscope.model import CancelRequest
 
 #: (ready since, waker kind, waking task, index of its step, waker's name)
-How = tuple[int, str, int, int, str | None]
+How = tuple[int, str, int, int, str | CancelRequest | None]
 
 _COROUTINE = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR
 

@@ -18,7 +18,7 @@ _IO_METHODS = frozenset(
      "connection_lost", "resume_writing", "pipe_data_received", "pipe_connection_lost", "process_exited"}
 )  # fmt: skip
 #: functions of asyncio and uvloop that run callbacks: innermost where a callback has no Python frame
-_RUNNERS = frozenset({"_run", "_run_once", "run", "run_forever", "run_until_complete"})
+RUNNERS = frozenset({"_run", "_run_once", "run", "run_forever", "run_until_complete"})
 _OURS = os.path.dirname(__file__)
 #: how far back the calling frames are looked through
 _DEPTH = 12
@@ -34,7 +34,7 @@ def caller(depth: int) -> tuple[str, str | None]:
     """
     frame = sys._getframe(depth + 1)
     name: str | None = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
-    if frame.f_code.co_name in _RUNNERS and _is_loop(frame.f_code):
+    if frame.f_code.co_name in RUNNERS and is_loop(frame.f_code):
         name = None
     steps = _DEPTH
     while frame is not None and steps:
@@ -58,7 +58,8 @@ def _is_io(code: CodeType) -> bool:
     return code.co_name in _IO_METHODS or (file in _IO_FILES and _folder(code) == "asyncio")
 
 
-def _is_loop(code: CodeType) -> bool:
+def is_loop(code: CodeType) -> bool:
+    """Whether this is code of asyncio, uvloop or ours."""
     return _folder(code) in ("asyncio", "uvloop") or os.path.dirname(code.co_filename) == _OURS
 
 

@@ -193,7 +193,9 @@ class Assembler:
         if index < life.steps:
             self.repeated += 1
             return
+        waited, life.awaiting = life.awaiting, awaiting
         if index > life.steps:
+            waited = None
             if not ready:  # a bare yield: its own last end is not known
                 ready = start
             if life.unrecorded:
@@ -217,8 +219,8 @@ class Assembler:
             unpolled, waker_step = (None if waker_step < 0 else waker_step), 0
         elif waker_kind is CANCEL and type(waker_name) is CancelRequest:
             cancel, waker_name = waker_name, waker_name.name
-            if life.cancel is None:
-                life.cancel, life.cancel_time = cancel, ready
+            if life.cancel is None or life.cancel.name == "timeout":  # which it may have survived
+                life.cancel, life.cancel_time, life.cancel_by = cancel, ready, waker
         if unpolled:
             unpolled = min(unpolled, ready - last)
         life.before, life.last_end = last, end
@@ -227,6 +229,7 @@ class Assembler:
         step = Step(
             index, where, ready, start, end, waker_kind, waker, waker_step, waker_name, outcome, awaiting,
             point, lasti, span, tuple(activated) if activated else (), span_after, error, polls, cancel, unpolled,
+            waited=waited,
         )  # fmt: skip
         if state is not None:
             del self.lives[id]

@@ -25,7 +25,7 @@ _NAMED = 64
 #: timers of a loop that does not show its looks may be noticed this late without anybody's fault (nanoseconds)
 _LATE = 2_000_000
 #: pauses between steps up to which a loop that does not show its looks counts as busy (nanoseconds)
-_PAUSE = 100_000
+_PAUSE = 1_000_000
 
 #: gives the function that a callback of the loop on this thread ran in this time, where a stack was taken
 CallbackAt = Callable[[int, int, int], "Frame | None"]

@@ -67,6 +67,19 @@ def awaiting_name(step: Step) -> str | None:
     return awaiting
 
 
+def freed_by(step: Step, waker: str) -> Attributes:
+    """What it means that this task's step woke this one: it held the lock, or finished last."""
+    waited = step.waited
+    if isinstance(waited, Wait):
+        waited = waited.name
+    name = waited.public if isinstance(waited, Place) else waited
+    if name == "asyncio.Lock.acquire":
+        return [(c.WAIT_HOLDER, waker)]
+    if name in ("asyncio.gather", "asyncio.wait"):
+        return [(c.WAIT_LAST, waker)]
+    return []
+
+
 def step_attributes(step: Step, task_name: str) -> Attributes:
     """What is said of a step by itself; its waker's name is the caller's to add."""
     where = step.where

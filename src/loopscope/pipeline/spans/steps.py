@@ -184,6 +184,8 @@ class StepSpans:
             if waker is not None:
                 name = name or waker.place.qualname
                 attributes.append((c.STEP_WAKER_TASK, waker.name))
+                if step.waited is not None:
+                    attributes += describe.freed_by(step, waker.name)
                 if waker.state is None and step.waker_step >= waker.steps:
                     owed = key
             link_to(self._placed.get(key), trace_id, c.WOKEN_BY, links)

@@ -20,6 +20,8 @@ from loopscope.model import (
 )
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans import describe
+from loopscope.pipeline.spans.endings import ending_attributes
+from loopscope.pipeline.spans.handoffs import Handoffs
 from loopscope.pipeline.spans.span import Attributes, Link, Span
 from loopscope.pipeline.spans.steps import HOLD, Stalled, StepSpans, link
 from loopscope.pipeline.spans.traces import SECOND, Trace, Traces
@@ -91,6 +93,7 @@ class Tracer:
         self.steps = StepSpans(new_span_id, self._told, self._drop, self._known, caps, detail, stalled)
         #: lives with a visit whose trace is no longer current
         self._leaving: dict[int, TaskLife] = {}
+        self._handoffs = Handoffs(new_span_id, self._told, lost, caps)
 
     @property
     def open(self) -> int:
@@ -137,6 +140,7 @@ class Tracer:
             if not trace.own and life.state is None and not _in(step.span_after, trace):
                 visit.left = step.end
                 self._leaving[life.id] = life
+        self._handoffs.stepped(life)
         self._mute(life, notes, bool(touched) or bool(step.activated) or long)
 
     def ended(self, life: TaskLife, time: int) -> None:
@@ -152,6 +156,7 @@ class Tracer:
         for visit in notes.visits.values():
             self._close(life, visit, state)
         notes.visits = {}
+        self._handoffs.ended(life.id)
         self._redeem(life, notes, state)
 
     def polled(self, where: Where, polls: tuple[int, ...]) -> None:
@@ -165,9 +170,14 @@ class Tracer:
 
     def handed(self, handoff: Handoff) -> None:
         """See `assembler.Sink`."""
+        life = self.lives.get(handoff.task)
+        self._handoffs.handed(handoff, life, life is not None or self._names.get(handoff.task) is not None)
 
     def mishap(self, id: int, time: int, kind: str) -> None:
         """See `assembler.Sink`."""
+        life = self._known(id)
+        if life is not None and kind not in life.mishaps:
+            life.mishaps.append(kind)
 
     # ------------------------------------------------------------ which traces
 
@@ -327,6 +337,8 @@ class Tracer:
             creator = self._known(life.creator)
             if creator is not None:
                 attributes.append((c.TASK_CREATOR_NAME, creator.name))
+        asker = self._known(life.cancel_by) if life.cancel_by else None
+        attributes += ending_attributes(life, None if asker is None else asker.name)
         failed = state == RAISED
         if failed and visit.last is not None and visit.last.error is not None:
             attributes.append((c.ERROR_TYPE, visit.last.error))
@@ -338,6 +350,7 @@ class Tracer:
         )  # fmt: skip
         self._told(visit, span)
         self._silence(life.notes, visit)
+        self._handoffs.closed(life.id, visit)
 
     @staticmethod
     def _wait_until(visit: Visit, time: int) -> None:
@@ -345,12 +358,11 @@ class Tracer:
             visit.waiting += time - visit.cursor
             visit.cursor = time
 
-    def _told(self, visit: Visit, span: Span) -> None:
+    def _told(self, visit: Visit | None, span: Span) -> None:
         """Export a span of a visit, or keep it until the visit turns out to be worth telling (DETAIL=slow)."""
-        if visit.silent:
-            return
-        if visit.quiet is None:
-            self._emit(span)
+        if visit is None or visit.quiet is None:
+            if visit is None or not visit.silent:
+                self._emit(span)
         elif len(visit.quiet) < QUIET and self._quiet < ALL_QUIET:
             self._quiet += 1
             visit.quiet.append(span)

@@ -67,7 +67,7 @@ class Visit:
     """An open task span."""
 
     __slots__ = (
-        "cursor", "group", "held", "last", "left", "links", "local", "longest", "parent_id", "parent_remote",
+        "cursor", "first", "group", "held", "last", "left", "links", "local", "longest", "parent_id", "parent_remote",
         "previous", "quiet", "ready", "room", "running", "segment", "silent", "span_id", "start", "steps", "trace",
         "waiting", "written",
     )  # fmt: skip
@@ -84,6 +84,8 @@ class Visit:
         self.start = self.cursor = start
         self.running = self.ready = self.waiting = self.longest = 0
         self.steps = 0
+        #: index of its first step, -1 while it has none
+        self.first = -1
         #: child spans written
         self.written = 0
         self.links: list[Link] = []
@@ -117,6 +119,8 @@ class Visit:
         self.cursor = end
         self.steps += 1
         self.previous, self.last = self.last, step
+        if self.first < 0:
+            self.first = step.index
         self.left = 0
         self.segment = 0
 

@@ -1,0 +1,84 @@
+"""Where locks, queues and the like were created: noted on each as text, by removable hooks on their `__init__`."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+from contextlib import suppress
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from loopscope.capture import coroutines
+from loopscope.capture.life import PLACE
+from loopscope.capture.patches import Patches
+from loopscope.model import APPLICATION, STANDARD
+
+if TYPE_CHECKING:
+    from loopscope.capture.core import Core
+
+#: classes of asyncio whose creation is noted; Barrier came with 3.11
+KINDS = ("Lock", "Semaphore", "Condition", "Event", "Barrier", "Queue")
+
+#: how far back the calling frames are looked through
+_DEPTH = 64
+_LIMIT = 8192
+#: by the code's id and the instruction, with the code to keep it alive
+_places: dict[tuple[int, int], tuple[CodeType, str]] = {}
+_origins: dict[int, tuple[CodeType, int]] = {}
+
+
+def install(core: Core, patches: Patches) -> None:
+    """Put the hooks on."""
+    for name in KINDS:
+        kind = getattr(asyncio, name, None)
+        if kind is not None:
+            patches.put(kind, "__init__", lambda original: _init(core, original))
+
+
+def _init(core: Core, original: Any) -> Any:
+    @functools.wraps(original)
+    def __init__(self: Any, *args: Any, **options: Any) -> None:
+        original(self, *args, **options)
+        if core.on:
+            with suppress(Exception):  # an instance that takes no attributes
+                object.__setattr__(self, PLACE, creator(1))
+
+    return __init__
+
+
+def creator(depth: int) -> str | None:
+    """`file:line` of the innermost application frame, `depth` frames up; else of an installed package's."""
+    frame: Any = sys._getframe(depth + 1)
+    library = None
+    for _ in range(_DEPTH):
+        if frame is None:
+            break
+        origin = origin_of(frame.f_code)
+        if origin == APPLICATION:
+            return _place(frame)
+        if origin != STANDARD and library is None:
+            library = frame
+        frame = frame.f_back
+    return None if library is None else _place(library)
+
+
+def origin_of(code: CodeType) -> int:
+    """APPLICATION, LIBRARY or STANDARD, remembered by the code."""
+    known = _origins.get(id(code))
+    if known is None:
+        if len(_origins) >= _LIMIT:
+            _origins.clear()
+        origin = STANDARD if coroutines.is_ours(code) else coroutines.origin_of(code.co_filename)
+        known = _origins[id(code)] = code, origin
+    return known[1]
+
+
+def _place(frame: Any) -> str:
+    key = id(frame.f_code), frame.f_lasti
+    known = _places.get(key)
+    if known is None:
+        if len(_places) >= _LIMIT:
+            _places.clear()
+        known = _places[key] = frame.f_code, f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    return known[1]

@@ -1,0 +1,42 @@
+"""What is said of how a task ended: who asked for its cancellation, whether it heeded it, what was forgotten."""
+
+from __future__ import annotations
+
+from loopscope import conventions as c
+from loopscope.model import CANCELLED, ENDINGS, TaskLife
+from loopscope.pipeline.spans.describe import SECOND
+from loopscope.pipeline.spans.span import Attributes
+
+
+def ending_attributes(life: TaskLife, asker: str | None) -> Attributes:
+    """On a task span that is closed now; `asker` is the name of the task that asked for the cancellation."""
+    attributes: Attributes = []
+    if life.mishaps:
+        attributes.append((c.TASK_MISHAP, ",".join(life.mishaps)))
+    if life.cancel is not None:
+        attributes += _cancel_attributes(life, asker)
+    return attributes
+
+
+def _cancel_attributes(life: TaskLife, asker: str | None) -> Attributes:
+    request = life.cancel
+    assert request is not None
+    #: nobody took the request back, as asyncio.timeout() and TaskGroup do with theirs
+    stands = life.pulse is None or life.pulse.cancels > 0
+    ended = life.state in ENDINGS
+    if not ended and not stands:
+        return []
+    attributes: Attributes = []
+    if request.name is not None:
+        attributes.append((c.CANCEL_REQUESTED_BY, request.name))
+    if asker is not None:
+        attributes.append((c.CANCEL_TASK, asker))
+    if request.place is not None:
+        attributes.append((c.CANCEL_PLACE, f"{request.place.file}:{request.line}"))
+    if request.message is not None:
+        attributes.append((c.CANCEL_MESSAGE, request.message))
+    if ended and (life.state == CANCELLED or stands):
+        attributes.append((c.CANCEL_LATENCY, (life.last_end - life.cancel_time) / SECOND))
+        if life.state != CANCELLED:
+            attributes.append((c.CANCEL_SWALLOWED, True))
+    return attributes

@@ -1,0 +1,343 @@
+"""Who asked for a cancellation, where, with what message, how long the task took, and whether it swallowed it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import uvloop
+
+from tests.scenarios.tasks import stuck
+from tests.support import LOOPS, Story, checked, record
+
+loops = pytest.mark.parametrize("loop", LOOPS)
+
+
+def asked(story: Story, name: str) -> dict[str, Any]:
+    """What the task span says of its cancellation, but for the latency."""
+    prefix = "asyncio.task.cancel."
+    said = {key.removeprefix(prefix): value for key, value in story.task(name).attributes.items() if prefix in key}
+    said.pop("latency", None)
+    if "place" in said:
+        said["place"] = said["place"].replace(__file__, "here")
+    if "requested_by" in said:
+        said["requested_by"] = said["requested_by"].split(".")[-1]
+    return said
+
+
+def latency(story: Story, name: str) -> float:
+    """Seconds from the request to the end."""
+    return float(story.task(name).attributes["asyncio.task.cancel.latency"])
+
+
+def here(offset: int = 0) -> str:
+    """The caller's own line."""
+    return f"here:{sys._getframe(1).f_lineno + offset}"
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    await asyncio.wait([task])
+
+
+@loops
+def test_by_a_task_with_a_message(loop: str) -> None:
+    place = ""
+
+    async def main() -> None:
+        nonlocal place
+
+        def stop(task: asyncio.Task[None]) -> None:
+            nonlocal place
+            place = here(1)
+            task.cancel("enough")
+
+        task = asyncio.create_task(stuck())
+        asyncio.current_task().set_name("boss")  # type: ignore[union-attr]
+        await asyncio.sleep(0)
+        stop(task)
+        await _ended(task)
+
+    story = checked(main, loop)
+    assert asked(story, "stuck") == {"requested_by": "main", "task": "boss", "place": place, "message": "enough"}
+    assert 0 <= latency(story, "stuck") < 0.1
+    assert asked(story, "main") == {}
+
+
+@loops
+def test_how_long_it_took(loop: str) -> None:
+    async def main() -> None:
+        async def tidies() -> None:
+            try:
+                await stuck()
+            finally:
+                await asyncio.sleep(0.02)
+
+        task = asyncio.create_task(tidies())
+        await asyncio.sleep(0)
+        task.cancel()
+        await _ended(task)
+
+    story = checked(main, loop)
+    assert 0.02 <= latency(story, "tidies") < 0.1
+    assert "swallowed" not in asked(story, "tidies")
+
+
+@loops
+@pytest.mark.parametrize("then", ["returns", "raises"])
+def test_swallowed(loop: str, then: str) -> None:
+    async def main() -> None:
+        async def swallows() -> None:
+            try:
+                await stuck()
+            except asyncio.CancelledError:
+                await asyncio.sleep(0.001)
+                if then == "raises":
+                    raise ValueError("no") from None
+
+        task = asyncio.create_task(swallows())
+        await asyncio.sleep(0)
+        task.cancel()
+        await _ended(task)
+        task.exception()
+
+    story = checked(main, loop)
+    said = asked(story, "swallows")
+    assert (said["requested_by"], said["swallowed"]) == ("main", True)
+    assert latency(story, "swallows") > 0.0001  # uvloop counts milliseconds
+
+
+@loops
+def test_a_timeout_says_so(loop: str) -> None:
+    """wait_for's: before 3.12 of the task that it made, since then of the calling one, which takes it back."""
+
+    async def main() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(stuck(), 0.01)
+
+    story = checked(main, loop)
+    inline = sys.version_info >= (3, 12)
+    said = asked(story, "main" if inline else "stuck")
+    assert said["requested_by"] == "timeout" and "swallowed" not in said
+    assert story.steps[1 if inline else 3].attributes["asyncio.step.waker.name"] == "timeout"
+
+
+@loops
+def test_a_wait_for_that_is_cancelled_itself(loop: str) -> None:
+    """Then it cancels what it waits for: no timeout."""
+
+    async def main() -> None:
+        async def waits() -> None:
+            await asyncio.wait_for(stuck(), 60)
+
+        task = asyncio.create_task(waits())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        await _ended(task)
+
+    story = checked(main, loop)
+    assert asked(story, "waits")["requested_by"] == "main"
+    if sys.version_info < (3, 12):
+        assert asked(story, "stuck")["requested_by"] == "waits"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout came with 3.11")
+@loops
+def test_a_timeout_that_is_survived(loop: str) -> None:
+    """It was taken back, so nothing was swallowed; a later cancellation counts."""
+
+    async def main() -> None:
+        async def survives() -> None:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.001):
+                    await stuck()
+            await stuck()
+
+        task = asyncio.create_task(survives())
+        await asyncio.sleep(0.02)
+        task.cancel("later")
+        await _ended(task)
+
+    story = checked(main, loop)
+    said = asked(story, "survives")
+    assert (said["requested_by"], said["message"]) == ("main", "later")
+    assert latency(story, "survives") < 0.015
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="TaskGroup came with 3.11")
+@loops
+def test_by_a_task_group(loop: str) -> None:
+    """Its callback asks; the parent's own cancellation is taken back by it."""
+
+    async def main() -> None:
+        async def fails() -> None:
+            raise ValueError("no")
+
+        async def parent() -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(stuck())
+                group.create_task(fails())
+                await asyncio.Event().wait()
+
+        with pytest.raises(BaseException, match="unhandled errors"):
+            await asyncio.create_task(parent())
+
+    story = checked(main, loop)
+    assert asked(story, "stuck")["requested_by"] == "_on_task_done"
+    assert "place" not in asked(story, "stuck"), "the loop called it, no line of the application's"
+    assert asked(story, "parent")["requested_by"] == "_on_task_done"
+    assert "swallowed" not in asked(story, "parent")
+
+
+@loops
+def test_before_the_first_step_is_not_guessed(loop: str) -> None:
+    async def main() -> None:
+        task = asyncio.create_task(stuck())
+        task.cancel("unseen")
+        await _ended(task)
+
+    assert asked(checked(main, loop), "stuck") == {}
+
+
+@loops
+def test_by_gather(loop: str) -> None:
+    place = ""
+
+    async def main() -> None:
+        nonlocal place
+        both = asyncio.gather(stuck(), asyncio.sleep(0.001))
+        await asyncio.sleep(0)
+        place = here(1)
+        both.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await both
+
+    assert asked(checked(main, loop), "stuck")["place"] == place
+
+
+@loops
+def test_at_the_end_of_the_run(loop: str) -> None:
+    async def main() -> None:
+        asyncio.create_task(stuck())
+        await asyncio.sleep(0)
+
+    said = asked(checked(main, loop), "stuck")
+    assert said["requested_by"] == "_cancel_all_tasks" and "task" not in said
+
+
+@loops
+def test_by_a_timer(loop: str) -> None:
+    """No line of the application's asked: none is named."""
+
+    async def main() -> None:
+        task = asyncio.create_task(stuck())
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(0.001, task.cancel)
+        asyncio.get_running_loop().call_soon(len, "")
+        await _ended(task)
+
+    assert asked(checked(main, loop), "stuck") == {"requested_by": "cancel"}
+
+
+@loops
+def test_by_a_callback_of_the_application_s(loop: str) -> None:
+    place = ""
+
+    async def main() -> None:
+        task = asyncio.create_task(stuck())
+
+        def stops() -> None:
+            nonlocal place
+            place = here(1)
+            task.cancel()
+
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(stops)
+        await _ended(task)
+
+    said = asked(checked(main, loop), "stuck")
+    assert (said["requested_by"], said["place"]) == ("stops", place)
+
+
+@loops
+def test_by_itself(loop: str) -> None:
+    """It asked some lines before it suspended: by then no line asks."""
+
+    async def main() -> None:
+        async def gives_up() -> None:
+            asyncio.current_task().cancel("myself")  # type: ignore[union-attr]
+            await stuck()
+
+        await _ended(asyncio.create_task(gives_up(), name="self"))
+
+    said = asked(checked(main, loop), "gives_up")
+    assert said == {"requested_by": "gives_up", "task": "self", "message": "myself"}
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_no_line_beyond_the_step(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """What runs the loop is the application's too, but asked for nothing."""
+
+    async def main() -> None:
+        async def gives_up() -> None:
+            asyncio.current_task().cancel()  # type: ignore[union-attr]
+            await stuck()
+
+        task = asyncio.create_task(stuck())
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(task.cancel)
+        await asyncio.wait([task, asyncio.create_task(gives_up())])
+
+    def run(main: Any) -> None:
+        running = new_loop()
+        try:
+            running.run_until_complete(main)
+        finally:
+            running.close()
+
+    story = record(main, run)
+    assert [asked(story, name).get("place") for name in ("stuck", "gives_up")] == [None, None]
+
+
+class Unspeakable:
+    """A message that cannot be read."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("never")
+
+
+class Shy(str):
+    """A text that lies about itself."""
+
+    def __str__(self) -> str:
+        return "x" * 1000
+
+    def __getitem__(self, item: Any) -> str:
+        raise RuntimeError("never")
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (Unspeakable(), "Unspeakable"),
+        (42, "42"),
+        ("x" * 1000, "x" * 200),
+        (Shy("text"), "x" * 200),
+        ("", ""),
+        (None, None),
+    ],
+)
+@loops
+def test_messages(loop: str, message: Any, said: str | None) -> None:
+    async def main() -> None:
+        task = asyncio.create_task(stuck())
+        await asyncio.sleep(0)
+        task.cancel(message)
+        await _ended(task)
+
+    story = checked(main, loop)
+    assert len(story.steps) == 5, "it went on"
+    assert asked(story, "stuck").get("message") == said
