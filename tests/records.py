@@ -10,13 +10,16 @@ from typing import Any
 from loopscope.model import (
     APPLICATION,
     BIRTH,
+    COLLECTION,
     GONE,
+    LOOK,
     POLLS,
     SPAN_END,
     SPAN_START,
     START,
     STEP,
     SUSPENDED,
+    Frame,
     Handoff,
     Look,
     Place,
@@ -112,6 +115,19 @@ def span_start(trace_id: int, time: int) -> Record:
 def span_end(trace_id: int, time: int) -> Record:
     """A local span of the application ended."""
     return (SPAN_END, trace_id, time)
+
+
+def look(
+    task: int, step: int, since: int, time: int, cause: str | None = "blocking", stack: tuple[Frame, ...] = (),
+    thread: int = 1,
+) -> Record:  # fmt: skip
+    """The watchdog looked: at a callback with task 0 and step -1, too late with -1 and -1."""
+    return (LOOK, Look(thread, thread, task, step, since, time, cause, stack))
+
+
+def collection(start: int, end: int, thread: int = 1) -> Record:
+    """The garbage collector held a thread."""
+    return (COLLECTION, thread, start, end)
 
 
 @dataclass

@@ -159,7 +159,8 @@ class Look(NamedTuple):
 
     thread: int
     loop: int
-    #: the task whose step held it and the step's index; 0 and -1 for a callback of the loop
+    #: the task whose step held it and the step's index; 0 and -1 for a callback of the loop; -1 and -1 where the
+    #: watchdog was kept from running and came when it was over: then its times tell what it belongs to
     task: int
     step: int
     #: since when it was held, as far as known, and when the look was taken

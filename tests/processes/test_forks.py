@@ -26,6 +26,9 @@ from tests.processes.program import (
 #: 3.11: an early join; 3.12: the warning about threads, and an early join; 3.13: neither; 3.14: forkserver by default
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 
+#: a child that is waited for within a step is a stall, and would be told
+CALM = {"OTEL_PYTHON_LOOPSCOPE_STALL_THRESHOLD": "3600"}
+
 # `work` counts its own steps; the process tells its name and count when it is done. One write a line: processes share it.
 COUNTED = """
 import asyncio, os, sys, time
@@ -123,7 +126,7 @@ async def main():
     await asyncio.gather(*beside)
 asyncio.run(main())
 """
-    ended = as_without(source, version, to(receiver))
+    ended = as_without(source, version, to(receiver, **CALM))
     counted = assert_all_arrived(ended, receiver)
     assert counted == {**{f"beside-{n}": 41 for n in range(3)}, **{f"child-{n}": 5 for n in range(3)}}
     assert ended.out.count("exit=-15") == 3
@@ -164,7 +167,7 @@ async def main():
     await asyncio.sleep(0)
 asyncio.run(main())
 """
-    ended = as_without(source, version, to(receiver))
+    ended = as_without(source, version, to(receiver, **CALM))
     counted = {name: steps for name, steps in steps_by_task(receiver.spans()).items() if name == "parent"}
     assert counted == {"parent": 52}  # work has 51, and main one more on the same task
     assert_unique(receiver.spans())
@@ -200,7 +203,7 @@ def test_multiprocessing(
     path = tmp_path_factory.mktemp("program") / "program.py"
     path.write_text(MULTIPROCESSING)
     source = f"import runpy, sys; sys.argv[1:] = [{method!r}]; runpy.run_path({str(path)!r}, run_name='__main__')"
-    ended = as_without(source, version, to(receiver))
+    ended = as_without(source, version, to(receiver, **CALM))
     assert ended.code == 0
     counted = assert_all_arrived(ended, receiver)
     assert counted == {"beside": 31, "child-0": 7, "child-1": 7, "child-2": 7}
@@ -224,7 +227,7 @@ asyncio.run(main())
 """
     for _ in range(2):  # on a machine that is busy elsewhere once is no proof
         receiver.clear()
-        program = Program(source, to(receiver, protocol))
+        program = Program(source, to(receiver, protocol, **CALM))
         assert [program.hear() for _ in range(3)] == ["before=4", "after=4", "waited"]
         spans = [s for s in receiver.spans() if s.attributes["asyncio.task.name"] in ("before", "after")]
         assert Counter(s.name for s in spans) == {"task work": 2, "step work": 8}

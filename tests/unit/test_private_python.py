@@ -9,14 +9,17 @@ import gc
 import inspect
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Coroutine
 from traceback import FrameSummary
 from typing import Any
 
 import pytest
+import uvloop
 
 from loopscope.capture import private
+from loopscope.threads import await_exit
 
 
 async def two_steps(future: asyncio.Future[None]) -> None:
@@ -342,3 +345,95 @@ def test_who_warns_of_a_coroutine_that_was_never_awaited() -> None:
     finally:
         warnings._warn_unawaited_coroutine = original  # type: ignore[attr-defined]
     assert seen == ["two_steps"]
+
+
+def test_what_is_asked_of_the_system() -> None:
+    """A thread's CPU time, its wait for a processor, how often it gave its processor away; None once it is gone."""
+    linux = sys.platform.startswith("linux")
+    assert (private.THREAD_CPU, private.SWITCHES) == (True, True) or not linux
+    told: list[tuple[int | None, int]] = []
+
+    def work() -> None:
+        clock = private.cpu_clock(threading.get_ident())
+        used, waited = private.cpu_time(clock), private.run_delay(threading.get_native_id())
+        given = private.switches()
+        end = time.thread_time() + 0.02
+        while time.thread_time() < end:
+            pass
+        time.sleep(0.001)
+        after = private.cpu_time(clock)
+        if linux:
+            assert used is not None and after is not None and given is not None
+            assert 20_000_000 <= after - used < 1_000_000_000
+            assert (private.switches() or 0) > given
+            assert not private.RUN_DELAY or waited is not None
+        told.append((clock, threading.get_native_id()))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    ((clock, native),) = told
+    await_exit(thread)
+    assert private.cpu_time(clock) is None
+    assert private.run_delay(native) is None
+
+
+def test_a_thread_that_waits_for_the_gil_gives_its_processor_away_each_interval() -> None:
+    """That is how the watchdog knows what it waited for."""
+    given: list[int] = []
+    begun = threading.Event()
+
+    def waits() -> None:
+        before, start = private.switches() or 0, time.perf_counter()
+        begun.set()
+        time.sleep(0.001)
+        given.append(
+            int(((private.switches() or 0) - before) / ((time.perf_counter() - start) / sys.getswitchinterval()) * 100)
+        )
+
+    numbers = [str(number * 7919 % 1_000_003) for number in range(400_000)]
+    for _ in range(4):
+        thread = threading.Thread(target=waits)
+        begun.clear()
+        thread.start()
+        begun.wait()
+        sorted(numbers)
+        thread.join()
+        if private.SWITCHES and given[-1] > 50:
+            break
+    assert not private.SWITCHES or given[-1] > 50, f"per cent of the intervals: {given}"
+
+
+def test_the_frames_of_loops() -> None:
+    """A callback stands in Handle._run, that in _run_once, that in run_forever; a frame takes a mark, and loses it."""
+    codes: list[Any] = []
+    marks: list[Any] = []
+
+    def callback() -> None:
+        frame: Any = sys._getframe()
+        marks.append(frame.f_trace)
+        frame.f_trace = print
+        while frame is not None:
+            codes.append(frame.f_code)
+            frame = frame.f_back
+
+    loop = asyncio.SelectorEventLoop()
+    for _ in range(2):
+        loop.call_soon(callback)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+    assert codes[1:4] == [private.HANDLE_RUN, private.LOOP_RUN[1], private.LOOP_RUN[0]]
+    assert marks == [None, None]
+
+
+def test_the_coroutine_around_that_of_uvloop_run() -> None:
+    """It is no frame of the application's."""
+    seen: list[bool] = []
+
+    async def main() -> None:
+        frame: Any = sys._getframe()
+        seen.extend(private.is_runner(each.f_code) for each in (frame, frame.f_back))
+
+    uvloop.run(main())
+    assert seen == [False, True]

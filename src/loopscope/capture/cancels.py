@@ -30,7 +30,7 @@ def request(future: Any, name: str | None) -> CancelRequest:
     for _ in range(_DEPTH):
         if frame is None or _outermost(frame.f_code):
             break
-        if creations.origin_of(frame.f_code) == APPLICATION:
+        if creations.whose(frame.f_code) == APPLICATION:
             return CancelRequest(name, _place(frame), frame.f_lineno, _message(future))
         frame = frame.f_back
     return CancelRequest(name, None, 0, _message(future))

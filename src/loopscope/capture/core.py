@@ -15,7 +15,7 @@ import itertools
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 from weakref import WeakValueDictionary, ref
 
@@ -90,6 +90,11 @@ class Core:
         self.run = self._make_run()
         #: activations and their ends are not told to `activate` and `leave`
         self.deaf = True
+        #: what runs on the threads on which a loop runs, by thread
+        self.threads: dict[int, Here] = {}
+        #: the watchdog sleeps until it is roused, which is to be done when a loop's thread begins to run something
+        self.dozing = False
+        self.rouse: Callable[[], None] = nothing
         #: the OpenTelemetry context current now, an opaque object; the same of a contextvars context
         self.current: Callable[[], Any] = nothing
         self.current_in: Callable[[Any], Any] = _nothing_in
@@ -206,6 +211,8 @@ class Core:
             task, callback, how = subject
             if not core.on:
                 return callback(*args)
+            if core.dozing:
+                core.rouse()
             life = task._loopscope
             here = life.loop.here or core.arrive(life.loop)
             outer = here.life
@@ -242,6 +249,7 @@ class Core:
         """A step has ended: write its record."""
         if life.here is not here:
             life.here, life.where = here, Where(here.ident, here.name, life.loop.id)
+            self.threads[here.ident] = here
             life.name = task.get_name()
             if life.unborn:
                 self._tell_birth(life, start)
@@ -417,7 +425,7 @@ class Core:
                 self._created(task, life, waiting, (start, START, by, step, None), here, start, end)
             except Exception:
                 self.fail()
-            # As in Scheduled.__call__.
+            # As in `run`.
             task = coroutine = birth = None  # type: ignore[assignment]
 
     def _created(self, task: Any, life: Life, waiting: bool, how: How, here: Here, start: int, end: int) -> None:
@@ -461,6 +469,7 @@ class Core:
         here = enter()
         state = self.running.get(here.ident)
         if loop is None:
+            self.threads.pop(here.ident, None)
             if state is not None:
                 state.since = 0
                 del self.running[here.ident]
@@ -471,6 +480,9 @@ class Core:
         state.gated, state.since, state.here = gated, clock(), here
         here.blind, here.polls = True, None
         self.running[here.ident] = state
+        self.threads[here.ident] = here
+        if self.dozing:
+            self.rouse()
         if not gated and self.asleep:  # there may never be a step to see: the self-check must run all the same
             self.asleep = False
             self.awaken()
@@ -489,7 +501,9 @@ class Core:
     def release(self) -> None:
         """Off for good: take what hangs on living loops and tasks off them, and let go of the pipeline."""
         self.on = False
-        self.failed = self.awaken = nothing
+        self.failed = self.awaken = self.rouse = nothing
+        self.dozing = False
+        self.threads.clear()
         for reference in self.living.valuerefs():
             loop = reference()
             if loop is not None:
@@ -511,6 +525,10 @@ class Core:
         if self.errors == 1:
             logger.exception("loopscope stopped recording after an error of its own; the application goes on")
             self.failed()
+
+
+#: the code of every core's `run`: where a step begins on a stack
+RUN_CODE = next(item for item in Core._make_run.__code__.co_consts if type(item) is CodeType)
 
 
 def _running(coroutine: Any) -> bool:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sysconfig
 from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
 from typing import Any
 
 from loopscope.capture import private
-from loopscope.model import APPLICATION, LIBRARY, STANDARD, Place
+from loopscope.model import LIBRARY, STANDARD, Place
+from loopscope.origin import origin_of
 
-_STANDARD = tuple({os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib")})
 _ASYNCIO = os.path.join(os.path.dirname(asyncio.__file__), "")
 _OURS = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
-_LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 #: code objects remembered at most: a program that makes code without end must not fill memory
 _LIMIT = 8192
@@ -92,15 +90,6 @@ def qualname_of(awaitable: Any) -> str:
 def type_name(kind: type) -> str:
     """A class as `error.type` names it."""
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def origin_of(file: str) -> int:
-    """Whose code a file is: APPLICATION, LIBRARY (installed packages) or STANDARD (Python's own)."""
-    if any(part in file for part in _LIBRARIES):
-        return LIBRARY
-    if file.startswith(_STANDARD) or file.startswith("<frozen "):
-        return STANDARD
-    return APPLICATION
 
 
 def is_ours(code: CodeType) -> bool:

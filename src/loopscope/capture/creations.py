@@ -13,6 +13,7 @@ from loopscope.capture import coroutines
 from loopscope.capture.life import PLACE
 from loopscope.capture.patches import Patches
 from loopscope.model import APPLICATION, STANDARD
+from loopscope.origin import origin_of
 
 if TYPE_CHECKING:
     from loopscope.capture.core import Core
@@ -54,7 +55,7 @@ def creator(depth: int) -> str | None:
     for _ in range(_DEPTH):
         if frame is None:
             break
-        origin = origin_of(frame.f_code)
+        origin = whose(frame.f_code)
         if origin == APPLICATION:
             return _place(frame)
         if origin != STANDARD and library is None:
@@ -63,13 +64,13 @@ def creator(depth: int) -> str | None:
     return None if library is None else _place(library)
 
 
-def origin_of(code: CodeType) -> int:
+def whose(code: CodeType) -> int:
     """APPLICATION, LIBRARY or STANDARD, remembered by the code."""
     known = _origins.get(id(code))
     if known is None:
         if len(_origins) >= _LIMIT:
             _origins.clear()
-        origin = STANDARD if coroutines.is_ours(code) else coroutines.origin_of(code.co_filename)
+        origin = STANDARD if coroutines.is_ours(code) else origin_of(code.co_filename)
         known = _origins[id(code)] = code, origin
     return known[1]
 

@@ -12,7 +12,7 @@ import sys
 from types import FunctionType, MethodType
 from typing import Any
 
-from loopscope.capture import awaits, creations, handoffs, mishaps, private
+from loopscope.capture import awaits, creations, handoffs, mishaps, private, stacks
 from loopscope.capture.core import Core
 from loopscope.capture.life import DUE, PASSED_BY, enter
 from loopscope.capture.patches import Patches
@@ -144,7 +144,7 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
                     except Exception:
                         core.fail()
             elif isinstance(arg, tasks) and arg.done():  # type: ignore[attr-defined]
-                callback = _after_task(callback, arg)
+                callback = _after_task(core, callback, arg)
         try:
             if how is not None:
                 if kind is method or debugging(self):
@@ -184,13 +184,13 @@ def _adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool) -> Any:
         return PASSED_BY
 
 
-def _after_task(callback: Any, task: Any) -> Any:
+def _after_task(core: Core, callback: Any, task: Any) -> Any:
     """A done callback of a task: whom it wakes was woken through the task's last step."""
     life = getattr(task, "_loopscope", None)
     if life is None or not wrappable(callback):
         return callback
     last = life.index if life.started else max(life.index - 1, 0)
-    return Callback(callback, CALLBACK, 0, life.id, last)
+    return Callback(core, callback, CALLBACK, 0, life.id, last)
 
 
 def _call_soon_threadsafe(core: Core, original: Any) -> Any:
@@ -203,9 +203,9 @@ def _call_soon_threadsafe(core: Core, original: Any) -> Any:
         if core.on and private.running_loop() is not self and wrappable(callback):
             by = enter().life
             callback = (
-                Callback(callback, THREAD, clock())
+                Callback(core, callback, THREAD, clock())
                 if by is None
-                else Callback(callback, THREAD, clock(), by.id, by.index)
+                else Callback(core, callback, THREAD, clock(), by.id, by.index)
             )
         handle = original(self, callback, *args, context=context)
         if getattr(handle, "_source_traceback", None) is not None:
@@ -215,20 +215,20 @@ def _call_soon_threadsafe(core: Core, original: Any) -> Any:
     return call_soon_threadsafe
 
 
-def _timed(callback: Any, args: tuple[Any, ...], due: int) -> Any:
+def _timed(core: Core, callback: Any, args: tuple[Any, ...], due: int) -> Any:
     """What to schedule for a timer: its due time is noted at the future it will set, or with the callback."""
     future = args[0] if args else getattr(callback, "__self__", None)
     if isinstance(future, private.FUTURES) and not isinstance(future, private.TASKS):
         setattr(future, DUE, due)
         return callback
-    return Callback(callback, TIMER, due) if wrappable(callback) else callback
+    return Callback(core, callback, TIMER, due) if wrappable(callback) else callback
 
 
 def _call_at(core: Core, original: Any) -> Any:
     def call_at(self: Any, when: Any, callback: Any, *args: Any, context: Any = None) -> Any:
         if core.on and isinstance(when, (int, float)) and -_NEVER < when < _NEVER:
             try:
-                callback = _timed(callback, args, clock() + int((when - self.time()) * 1e9))
+                callback = _timed(core, callback, args, clock() + int((when - self.time()) * 1e9))
             except Exception:
                 core.fail()
         handle = original(self, when, callback, *args, context=context)
@@ -243,7 +243,7 @@ def _call_later(core: Core, original: Any) -> Any:
     def call_later(self: Any, delay: Any, callback: Any, *args: Any, context: Any = None) -> Any:
         if core.on and isinstance(delay, (int, float)) and -_NEVER < delay < _NEVER:
             try:
-                callback = _timed(callback, args, clock() + int(delay * 1e9))
+                callback = _timed(core, callback, args, clock() + int(delay * 1e9))
             except Exception:
                 core.fail()
         handle = original(self, delay, callback, *args, context=context)
@@ -305,6 +305,7 @@ def _run_forever(core: Core, original: Any) -> Any:
                 except Exception:
                     core.fail()
 
+    stacks.around(run_forever)
     return run_forever
 
 

@@ -91,8 +91,8 @@ class Here:
     """What runs on one thread: the task in its step, the loop's callback, the task in creation."""
 
     __slots__ = (
-        "birth", "blind", "callback", "ended", "ident", "items", "life", "loop", "name", "outer", "polled", "polling",
-        "polls", "unpolled",
+        "birth", "blind", "callback", "cpu", "ended", "ident", "items", "life", "loop", "name", "native", "outer",
+        "polled", "polling", "polls", "sampled", "unpolled",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -116,6 +116,15 @@ class Here:
         self.ended = 0
         #: looks that no record has told yet: start, end, start, end ...; None where they are not seen
         self.polls: tuple[int, ...] | None = None
+        self.identify()
+
+    def identify(self) -> None:
+        """How the system knows this thread: another one in a forked child."""
+        self.native = threading.get_native_id()
+        #: the clock of its CPU time, None where there is none
+        self.cpu = private.cpu_clock(self.ident)
+        #: for the watchdog: a clock reading, and the CPU time then
+        self.sampled: tuple[int, int | None] = (0, None)
 
 
 class Birth:

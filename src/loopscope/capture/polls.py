@@ -76,6 +76,8 @@ def _select(core: Core, here: Here, where: Where, original: Any, off: Callable[[
             end = clock()
             here.unpolled, here.polled = 0 if end - start >= _WAITED else start - here.polled, end
             note(start, end)
+            if core.dozing:
+                core.rouse()
 
     def note(start: int, end: int) -> None:
         polls = here.polls

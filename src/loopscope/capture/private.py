@@ -10,9 +10,16 @@ import gc
 import operator
 import os
 import sys
+import threading
+import time
 import types
 from contextlib import suppress
 from typing import Any
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 #: the class that tasks are instances of; the C one where there is one
 Task: type = asyncio.tasks.Task
@@ -154,8 +161,6 @@ def work(item: Any) -> tuple[Any, tuple[Any, ...]]:
 
 def thread_name(ident: int) -> str:
     """The name of a thread, without making a dummy object for one that threading did not start."""
-    import threading
-
     for thread in threading.enumerate():
         if thread.ident == ident:
             return thread.name
@@ -167,8 +172,6 @@ def before_threads_end(call: Any) -> None:
 
     `atexit` comes too late for that. The hooks run latest first: the thread pools' own must stand below ours.
     """
-    import threading
-
     register = getattr(threading, "_register_atexit", None)
     if register is not None:
         try:
@@ -190,6 +193,11 @@ def restore_interrupt() -> None:
             exec("raise KeyboardInterrupt")
 
 
+def is_ours(file: str) -> bool:
+    """Whether frames of this file are ours."""
+    return file.startswith(_OURS)
+
+
 def trim(holder: Any) -> None:
     """Take our frames out of a debug-mode source traceback, and out of uvloop's timer, which hides its own."""
     stack = getattr(holder, "_source_traceback", None)
@@ -198,4 +206,66 @@ def trim(holder: Any) -> None:
             if type(referent) is tuple and referent and isinstance(referent[-1], list):
                 stack = referent[-1]
     if stack is not None:
-        stack[:] = [frame for frame in stack if not frame.filename.startswith(_OURS)]
+        stack[:] = [frame for frame in stack if not is_ours(frame.filename)]
+
+
+# ---------------------------------------------------------------- threads, seen from another one
+
+#: the system tells the CPU time of a thread
+THREAD_CPU = hasattr(time, "pthread_getcpuclockid")
+#: it tells how long a thread waited for a processor
+RUN_DELAY = os.path.exists(f"/proc/self/task/{threading.get_native_id()}/schedstat")
+#: it counts how often the calling thread gave its processor away; a thread that waits for the GIL does so once per
+#: switch interval
+SWITCHES = hasattr(resource, "RUSAGE_THREAD")
+
+#: frames of all threads by ident, as they are now
+current_frames = sys._current_frames
+
+#: asyncio's frame around a callback that a loop calls, and the loop's own frames
+HANDLE_RUN = asyncio.events.Handle._run.__code__
+LOOP_RUN = (
+    asyncio.base_events.BaseEventLoop.run_forever.__code__,
+    asyncio.base_events.BaseEventLoop._run_once.__code__,  # type: ignore[attr-defined]
+)
+
+
+def is_runner(code: types.CodeType) -> bool:
+    """Whether this is the coroutine that `uvloop.run` puts around the application's."""
+    return code.co_name == "wrapper" and code.co_filename.endswith(os.path.join("uvloop", "__init__.py"))
+
+
+def cpu_clock(ident: int) -> int | None:
+    """The clock of a living thread's CPU time, None where there is none. One of a dead thread only fails to tell."""
+    if not THREAD_CPU:
+        return None
+    try:
+        return time.pthread_getcpuclockid(ident)
+    except OSError:
+        return None
+
+
+def cpu_time(cpu: int | None) -> int | None:
+    """Nanoseconds of CPU time by such a clock."""
+    if cpu is None:
+        return None
+    try:
+        return time.clock_gettime_ns(cpu)
+    except OSError:
+        return None
+
+
+def run_delay(native: int) -> int | None:
+    """Nanoseconds that the thread of this native id waited for a processor, since it began."""
+    if not RUN_DELAY:
+        return None
+    try:
+        with open(f"/proc/self/task/{native}/schedstat", "rb") as file:
+            return int(file.read().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def switches() -> int | None:
+    """How often the calling thread gave its processor away."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw if SWITCHES else None

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from operator import attrgetter
 from types import FunctionType, MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loopscope.capture.life import enter
 from loopscope.model import CancelRequest
+
+if TYPE_CHECKING:
+    from loopscope.capture.core import Core
 
 #: (ready since, waker kind, waking task, index of its step, waker's name)
 How = tuple[int, str, int, int, str | CancelRequest | None]
@@ -46,9 +49,10 @@ class Scheduled:
 class Callback:
     """Stands for a callback of the loop that may wake tasks, so that their waker is known."""
 
-    __slots__ = ("__wrapped__", "kind", "since", "waker", "waker_step")
+    __slots__ = ("__wrapped__", "core", "kind", "since", "waker", "waker_step")
 
-    def __init__(self, callback: Any, kind: str, since: int, waker: int = 0, waker_step: int = 0) -> None:
+    def __init__(self, core: Core, callback: Any, kind: str, since: int, waker: int = 0, waker_step: int = 0) -> None:
+        self.core = core
         self.__wrapped__ = callback
         self.kind = kind
         #: when it could run: a timer's due time, the moment another thread submitted it; 0 for now
@@ -57,6 +61,8 @@ class Callback:
         self.waker_step = waker_step
 
     def __call__(self, *args: Any) -> Any:
+        if self.core.dozing:
+            self.core.rouse()
         here = enter()
         outer = here.callback, here.life
         try:

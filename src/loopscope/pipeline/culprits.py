@@ -11,6 +11,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from loopscope.model import CALLBACK, IO, TIMER, Delay, Frame, Handoff, Harm, Look, Place, Step, TaskLife, Where
+from loopscope.pipeline.frames import function_of, innermost, place_of
 from loopscope.pipeline.occupancy import GAP, Held, Occupancy, Piece
 from loopscope.pipeline.spans.describe import line_of
 
@@ -155,20 +156,15 @@ class Culprits:
         frame = self._callback_at(step.where.thread, longest.start, longest.end)
         if frame is None:
             self._suspect(step.where.thread)
-        return Delay("callback", None, length, 1, *(_said(frame) if frame is not None else ("", "")), (0, -1))
-
-
-def _said(frame: Frame) -> tuple[str, str]:
-    """(function, file:line) of a frame."""
-    code = frame.code
-    return getattr(code, "co_qualname", code.co_name), f"{code.co_filename}:{frame.line}"
+            return Delay("callback", None, length, 1, "", "", (0, -1))
+        return Delay("callback", None, length, 1, function_of(frame), place_of(frame), (0, -1))
 
 
 def _step(life: TaskLife, step: Step, length: int) -> Delay:
     """A step is the culprit: its function and line by a stack if one was taken, else where it stopped."""
-    frame = next((look.stack[-1] for look in step.looks or () if look.stack), None)
+    frame = next((innermost(look.stack) for look in step.looks or () if look.stack), None)
     if frame is not None:
-        function, place = _said(frame)
+        function, place = function_of(frame), place_of(frame)
     else:
         point = step.point or life.place
         function, place = point.function, f"{point.file}:{line_of(point, step.lasti)}" if point.file else ""

@@ -15,6 +15,8 @@ from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.tracer import Tracer
 from loopscope.pipeline.spans.traces import SECOND, Traces
 from loopscope.pipeline.spans.visit import Caps
+from loopscope.pipeline.stalls import Stalls
+from loopscope.pipeline.stalls import events as stall_events
 from loopscope.settings import Settings
 
 #: spans held back at most until the outbox is opened
@@ -60,6 +62,7 @@ class Pipeline:
         settings, provider = self._settings, self._provider
         delay = int(settings.delay_threshold * SECOND)
         segment = int(settings.segment_seconds * SECOND)
+        self.stalls = Stalls(int(settings.stall_threshold * SECOND))
         self.tracer = Tracer(
             Traces(segment, provider.trace_id, provider.sample),
             provider.span_id,
@@ -71,8 +74,10 @@ class Pipeline:
             ),
             segment,
             settings.detail,
+            stall_events,
         )  # fmt: skip
-        self.assembler = Assembler(Sinks(Culprits(delay, suspect=self._suspect), self.tracer))
+        culprits = Culprits(delay, self.stalls.callback_at, self._suspect)
+        self.assembler = Assembler(Sinks(self.stalls, culprits, self.tracer))
 
     @property
     def outbox(self) -> Outbox | None:
@@ -154,6 +159,7 @@ class Pipeline:
             self._due()
             if self._held and self._outbox is not None:
                 yield from self._hand_over(self._outbox)
+        self.stalls.tick(now, final)
         yield from self.tracer.tick(now)
         if now - self._swept >= min(5 * SECOND, int(self._settings.segment_seconds * SECOND) // 4):
             self._swept = now

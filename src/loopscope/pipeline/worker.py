@@ -6,13 +6,12 @@ GIL go for no time at all is usually not enough for another thread to get it.
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 
 from loopscope.model import clock
+from loopscope.threads import await_exit
 
 #: nanoseconds of work, then seconds of sleep
 SLICE = 250_000
@@ -68,7 +67,7 @@ class Worker:
         if thread.is_alive():
             return False
         self._thread = None
-        _await_exit(thread)
+        await_exit(thread)
         return True
 
     def round(self) -> None:
@@ -107,16 +106,3 @@ class Worker:
             except Exception:
                 self._failed()
                 return
-
-
-def _await_exit(thread: threading.Thread) -> None:
-    """Wait until the system has forgotten a joined thread: a fork warns of every thread that it still counts.
-
-    A join returns a moment too early, before 3.13 even before the thread has left Python.
-    """
-    if not sys.platform.startswith("linux") or thread is threading.current_thread():
-        return
-    for _ in range(200):
-        if not os.path.exists(f"/proc/self/task/{thread.native_id}"):
-            return
-        time.sleep(0.0002)

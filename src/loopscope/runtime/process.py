@@ -14,6 +14,7 @@ from loopscope.capture.buffer import Buffer
 from loopscope.capture.core import Core
 from loopscope.capture.gate import Gate
 from loopscope.capture.patches import Patches
+from loopscope.capture.watchdog import Watchdog
 from loopscope.model import Anchor, clock
 from loopscope.pipeline.export.choose import choose, load
 from loopscope.pipeline.export.outbox import Outbox
@@ -28,6 +29,9 @@ logger = logging.getLogger("loopscope")
 
 #: a loop runs this long before what cannot be seen of it is told (nanoseconds)
 SELF_CHECK = 3_000_000_000
+
+#: a threshold beyond this (seconds) needs no watchdog
+NO_STALLS = 86_400
 
 _runtime: Runtime | None = None
 _lock = threading.Lock()
@@ -102,6 +106,7 @@ class Runtime:
         self.pipeline = Pipeline(self.buffer, self.provider, settings, self._open_outbox)
         self.pipeline.look = self._look
         self.worker = Worker(self._round, self._pipeline_failed)
+        self.watchdog = Watchdog(self.core, int(settings.stall_threshold * 1e9), settings.stacks)
         self._patches = Patches()
         self._final = False
         self._broken = 0
@@ -125,12 +130,15 @@ class Runtime:
         put(application.Span, "start", seen.started)
         put(application.Span, "end", seen.ended)
         self.gate.install()
+        if self.settings.stall_threshold < NO_STALLS:
+            self.watchdog.install()
         _watch_uvloop()
         exits.install(self._patches, current, stop)
 
     def close(self) -> None:
         """Take the hooks off, send what there is, stop the thread."""
         self.core.on = False
+        self.watchdog.remove()
         self._patches.undo()
         self.gate.remove()
         self.core.release()
@@ -156,6 +164,7 @@ class Runtime:
         """Send everything, close what is open, tell what was lost. Late by the exporter's timeout at most."""
         timeout = self._standard.timeout
         self.pipeline.hurry(clock() + int(timeout * 1e9))
+        self.watchdog.stop(0.2)
         if not self.worker.stop(timeout) and self.pipeline.outbox is not None:
             self.pipeline.outbox.abort()
         if self.worker.stop(0.2):
@@ -198,7 +207,8 @@ class Runtime:
     # ------------------------------------------------------------ forks
 
     def before_fork(self) -> None:
-        """Join the thread, and let go of connections: they are the parent's."""
+        """Join the threads, and let go of connections: they are the parent's."""
+        self.watchdog.stop(2.0)
         if self.worker.running:
             self.worker.stop(2.0)
         outbox = self.pipeline.outbox
@@ -212,6 +222,7 @@ class Runtime:
     def after_fork_in_child(self) -> None:
         """Forget what is the parent's; the next step starts a thread of our own."""
         self.worker.forked()
+        self.watchdog.forked()
         self._busy = threading.Lock()
         for pulse in self.pipeline.forked():
             if not pulse.over and not pulse.excluded:
@@ -264,6 +275,7 @@ class Runtime:
             "spans.exported": outbox.exported if outbox is not None else 0,
             "spans.coalesced": self.pipeline.tracer.steps.coalesced,
             "spans.dropped": dropped,
+            "stalls": self.pipeline.stalls.stalls,
             "errors": self.core.errors + self.provider.errors,
         }
 

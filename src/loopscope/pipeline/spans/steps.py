@@ -23,8 +23,8 @@ HOLD, HELD = 350_000_000, 4096
 
 #: where a step's spans are: (trace id, span id)
 Places = list[tuple[int, int]]
-#: gives the stall events of a step
-Stalled = Callable[[Step], "list[Event]"]
+#: gives the stalls of a step: (clock reading, attributes)
+Stalled = Callable[[Step], "list[tuple[int, Attributes]]"]
 
 
 class Holding(NamedTuple):
@@ -37,7 +37,7 @@ class Holding(NamedTuple):
     owed: tuple[int, int] | None
 
 
-def _never(step: Step) -> list[Event]:
+def _never(step: Step) -> list[tuple[int, Attributes]]:
     return []
 
 
@@ -226,7 +226,7 @@ class StepSpans:
             self._owed.pop(held.owed, None)
         if step.harm is not None:
             span.attributes += describe.harm_attributes(step.harm)
-        span.events = self._stalled(step) or None
+        span.events = [Event(c.STALL, time, attributes) for time, attributes in self._stalled(step)] or None
         self._emit(held.visit, span)
 
 
