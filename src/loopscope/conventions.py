@@ -1,4 +1,4 @@
-"""Every span, attribute and link name that loopscope writes, once."""
+"""Every span, attribute, metric and link name that loopscope writes, once."""
 
 from __future__ import annotations
 
@@ -83,6 +83,36 @@ EXECUTOR_RUNNING = "asyncio.executor.running.duration"
 STALL = "asyncio.stall"
 STALL_CAUSE = "asyncio.stall.cause"
 STALL_HELD = "asyncio.stall.held"
+
+# metrics, but for those whose name is an attribute's too: STEP_COUNT, STEP_READY, DELAYED_COUNT, WAIT_COUNT
+TASK_COUNT = "asyncio.task.count"
+TASK_EXITS = "asyncio.task.exits"
+TASK_MISHAPS = "asyncio.task.mishaps"
+TASK_CANCELLATIONS = "asyncio.task.cancellations"
+STEP_TIME = "asyncio.step.time"
+STEP_DURATION = "asyncio.step.duration"
+DELAYED_TIME = "asyncio.step.delayed.time"
+WAIT_TIME = "asyncio.wait.time"
+LOOP_TIME = "asyncio.eventloop.time"
+LOOP_UTILIZATION = "asyncio.eventloop.utilization"
+LOOP_COVERAGE = "asyncio.eventloop.coverage"
+LOOP_DELAY_P50 = "asyncio.eventloop.delay.p50"
+LOOP_DELAY_P90 = "asyncio.eventloop.delay.p90"
+LOOP_DELAY_P99 = "asyncio.eventloop.delay.p99"
+LOOP_DELAY_MAX = "asyncio.eventloop.delay.max"
+LOOP_STALLS = "asyncio.eventloop.stalls"
+RECORD_DROPPED = "loopscope.record.dropped"
+SPAN_EXPORTED = "loopscope.span.exported"
+SPAN_COALESCED = "loopscope.span.coalesced"
+SPAN_DROPPED = "loopscope.span.dropped"
+BUFFER_USAGE = "loopscope.buffer.usage"
+
+# attributes of metrics alone
+STEP_STATE = "asyncio.step.state"
+LOOP_STATE = "asyncio.eventloop.state"
+LOOP_TIME_ESTIMATED = "asyncio.eventloop.time.estimated"
+STALL_PLACE = "asyncio.stall.place"
+CAUSE = "loopscope.cause"
 
 # links
 LINK = "asyncio.link"

@@ -27,7 +27,7 @@ class Settings:
 
     enabled: bool = True
     #: `steps` (default), `states` (bars for waiting and ready too), `slow` (only tasks with a slow, delayed or failed
-    #: step), `tasks` (no step spans) or `none` (metrics and stalls only)
+    #: step), `tasks` (no step spans) or `none` (no spans: metrics and stalls only)
     detail: str = "steps"
     #: patterns on `module.qualname` of tasks: only these, where there are any
     include: tuple[str, ...] = ()
@@ -168,7 +168,7 @@ def switched_on(environment: Mapping[str, str] | None = None) -> bool | None:
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """What the standard `OTEL_*` variables say of where traces go."""
+    """What the standard `OTEL_*` variables say of where traces and metrics go. Durations are seconds."""
 
     disabled: bool
     exporters: tuple[str, ...]
@@ -177,6 +177,14 @@ class Standard:
     timeout: float
     #: OTEL_CONFIG_FILE: who reads it passes the other variables by
     file: bool = False
+    metrics_exporters: tuple[str, ...] = ()
+    metrics_protocol: str = "grpc"
+    metrics_interval: float = 60.0
+
+    @property
+    def metrics(self) -> bool:
+        """Whether they ask for metrics."""
+        return bool(self.metrics_exporters) and not self.file
 
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None) -> Standard:
@@ -186,19 +194,27 @@ class Standard:
         def first(*names: str) -> str:
             return next((environment[n].strip() for n in names if environment.get(n, "").strip()), "")
 
-        exporters = first("OTEL_TRACES_EXPORTER")
+        def named(variable: str) -> tuple[str, ...]:
+            return tuple(part.strip() for part in first(variable).split(",") if part.strip())
+
+        def seconds(text: str, default: float, unit: float = 1.0) -> float:
+            try:
+                return _seconds(text) * unit
+            except ValueError:
+                return default
+
+        protocol = first("OTEL_EXPORTER_OTLP_PROTOCOL") or "grpc"
         timeout = first("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
-        try:
-            seconds = _seconds(timeout)
-        except ValueError:
-            seconds = 10.0
         return cls(
             disabled=first("OTEL_SDK_DISABLED").lower() == "true",
-            exporters=tuple(part.strip() for part in exporters.split(",") if part.strip()),
+            exporters=named("OTEL_TRACES_EXPORTER"),
             endpoint=bool(first("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")),
-            protocol=first("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL") or "grpc",
-            timeout=seconds,
+            protocol=first("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or protocol,
+            timeout=seconds(timeout, 10.0),
             file=bool(first("OTEL_CONFIG_FILE")),
+            metrics_exporters=tuple(name for name in named("OTEL_METRICS_EXPORTER") if name != "none"),
+            metrics_protocol=first("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL") or protocol,
+            metrics_interval=seconds(first("OTEL_METRIC_EXPORT_INTERVAL"), 60.0, 1e-3),
         )
 
 

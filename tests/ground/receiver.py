@@ -1,4 +1,4 @@
-"""A real OTLP receiver, gRPC and HTTP, that keeps the spans it is sent, and misbehaves on demand."""
+"""A real OTLP receiver, gRPC and HTTP, that keeps the spans and metrics it is sent, and misbehaves on demand."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from types import TracebackType
 from typing import Any, ClassVar, Literal
 
 import grpc
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from tests.ground import spans
@@ -26,6 +31,7 @@ Protocol = Literal["grpc", "http"]
 Mode = Literal["accept", "refuse", "hang"]
 
 _SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
+_METRICS = "opentelemetry.proto.collector.metrics.v1.MetricsService"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +69,7 @@ class Receiver:
         self._changed = Condition()
         self._spans: list[ReceivedSpan] = []
         self._requests: list[ReceivedRequest] = []
+        self._metrics: list[metrics_pb2.ResourceMetrics] = []
         self._closing = Event()
         self._grpc, self.grpc_port = _grpc_server(self, grpc_port)
         self._http = _HttpServer(self, http_port)
@@ -96,6 +103,26 @@ class Receiver:
         with self._changed:
             return list(self._spans)
 
+    def metrics(self) -> list[metrics_pb2.ResourceMetrics]:
+        """The metrics so far, in order of arrival."""
+        with self._changed:
+            return list(self._metrics)
+
+    def wait_for_metrics(self, timeout: float = 10.0) -> list[metrics_pb2.ResourceMetrics]:
+        """The metrics, once there are any; TimeoutError after `timeout` seconds."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: bool(self._metrics), timeout):
+                raise TimeoutError(f"after {timeout} s there were no metrics")
+            return list(self._metrics)
+
+    def take_metrics(self, request: ExportMetricsServiceRequest) -> bool:
+        """Keep them, in the mode `accept`. Whether it was."""
+        with self._changed:
+            if self.mode == "accept":
+                self._metrics += request.resource_metrics
+                self._changed.notify_all()
+            return self.mode == "accept"
+
     def requests(self) -> list[ReceivedRequest]:
         """The calls so far, the refused and the hanging ones too."""
         with self._changed:
@@ -106,6 +133,7 @@ class Receiver:
         with self._changed:
             self._spans.clear()
             self._requests.clear()
+            self._metrics.clear()
 
     def wait(self, wanted: int | Callable[[list[ReceivedSpan]], bool], timeout: float = 10.0) -> list[ReceivedSpan]:
         """The spans, once there are `wanted` of them or it is true of them; TimeoutError after `timeout` seconds."""
@@ -163,13 +191,26 @@ def _grpc_server(receiver: Receiver, port: int) -> tuple[grpc.Server, int]:
             context.abort(grpc.StatusCode.UNAVAILABLE, "refused by the test")
         return ExportTraceServiceResponse()
 
+    def export_metrics(
+        request: ExportMetricsServiceRequest, context: grpc.ServicerContext
+    ) -> ExportMetricsServiceResponse:
+        if not receiver.take_metrics(request):
+            context.abort(grpc.StatusCode.UNAVAILABLE, "refused by the test")
+        return ExportMetricsServiceResponse()
+
     handler = grpc.unary_unary_rpc_method_handler(
         export,
         request_deserializer=ExportTraceServiceRequest.FromString,
         response_serializer=ExportTraceServiceResponse.SerializeToString,
     )
+    metrics = grpc.unary_unary_rpc_method_handler(
+        export_metrics,
+        request_deserializer=ExportMetricsServiceRequest.FromString,
+        response_serializer=ExportMetricsServiceResponse.SerializeToString,
+    )
     server = grpc.server(ThreadPoolExecutor(16, "receiver-grpc"), options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {"Export": handler}),))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_METRICS, {"Export": metrics}),))
     return server, server.add_insecure_port(f"127.0.0.1:{port}")
 
 
@@ -195,11 +236,15 @@ class _HttpHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         encoding = self.headers.get("Content-Encoding", "")
-        if self.path != "/v1/traces":
+        if self.path not in ("/v1/traces", "/v1/metrics"):
             return self._answer(404)
         if self.headers.get("Content-Type") != "application/x-protobuf" or encoding not in self.decoders:
             return self._answer(415)
-        request = ExportTraceServiceRequest.FromString(self.decoders[encoding](body))
+        message = self.decoders[encoding](body)
+        if self.path == "/v1/metrics":
+            kept = self.server.receiver.take_metrics(ExportMetricsServiceRequest.FromString(message))
+            return self._answer(200 if kept else 503)
+        request = ExportTraceServiceRequest.FromString(message)
         headers = {name.lower(): value for name, value in self.headers.items()}
         match self.server.receiver.take(request, "http", headers, encoding, len(body)):
             case "accept":

@@ -62,7 +62,7 @@ def test_delays_add_up(turns: list[Turn], shown: bool, threshold: int) -> None:
     steps = [(life, one) for life in sink.lives for one in sink.steps[id(life)]]
     began = min(one.start for _, one in steps)
     occupancy = Occupancy(threshold)
-    for life, one in sorted(steps, key=lambda pair: pair[1].start):
+    for life, one in sorted(steps, key=lambda pair: (pair[1].start, pair[1].end)):
         inside = occupancy.before(one)
         assert not inside
         held = occupancy.held(one.ready)
@@ -105,7 +105,7 @@ def test_pieces_are_disjoint_and_whole(turns: list[Turn], shown: bool) -> None:
     for record in history(turns, shown):
         assembler.feed(record)
     steps = [(life, one) for life in sink.lives for one in sink.steps[id(life)]]
-    for life, one in sorted(steps, key=lambda pair: pair[1].start):
+    for life, one in sorted(steps, key=lambda pair: (pair[1].start, pair[1].end)):
         occupancy.add(life, one, occupancy.before(one))
     pieces = list(occupancy.since(0))[::-1]
     assert all(first.end == second.start for first, second in zip(pieces, pieces[1:], strict=False))

@@ -10,7 +10,7 @@ from loopscope.pipeline.pipeline import UNHEARD, Pipeline
 from loopscope.pipeline.spans import traces
 from loopscope.settings import Settings
 from tests.records import SECOND, Cold, Pulse, birth, span_start, step
-from tests.unit.test_rounds import Queue, Sink
+from tests.unit.test_rounds import Queue, Sink, unmetered
 
 
 def test_spans_that_never_end_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +25,7 @@ def test_spans_that_never_end_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch
 def test_tasks_whose_end_was_lost_are_given_up() -> None:
     """By the second sweep; those that live, and whose end is on its way, stay."""
     queue, provider = Queue(), Provider()
-    pipeline = Pipeline(queue, provider, Settings(), lambda: Outbox([Sink()], provider.resource))
+    pipeline = Pipeline(queue, provider, Settings(), lambda: Outbox([Sink()], provider.resource), unmetered())
     lost, alive, late = Pulse(index=1, over=True), Pulse(index=1), Pulse(index=1, over=True)
     for task, pulse in ((1, lost), (2, alive), (3, late)):
         queue.queue += [birth(task, 0, pulse=pulse), step(task, 0, 0, 1, 2)]

@@ -12,10 +12,12 @@ from typing import Any
 import opentelemetry.context
 import opentelemetry.exporter.otlp.proto.grpc.exporter as grpc_module
 import opentelemetry.exporter.otlp.proto.http.trace_exporter as http_module
+import opentelemetry.metrics
 import opentelemetry.trace
 import pytest
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
+from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -25,6 +27,9 @@ from loopscope.pipeline.export import otlp_grpc, otlp_http
 from loopscope.pipeline.export.choose import _exporters_of
 from loopscope.pipeline.export.provider import Provider, global_provider
 from loopscope.pipeline.export.targets import Quiet, private_random
+from loopscope.pipeline.metrics import own
+from loopscope.pipeline.metrics import provider as metrics_provider
+from loopscope.pipeline.metrics.provider import application_provider, global_meter_provider
 from loopscope.pipeline.spans import application
 from loopscope.pipeline.spans.application import Application
 from tests.records import span_end, span_start
@@ -107,6 +112,32 @@ def test_the_global_provider_is_read_and_not_set() -> None:
     before = opentelemetry.trace._TRACER_PROVIDER
     assert global_provider() is before
     assert "_TRACER_PROVIDER" in inspect.getsource(opentelemetry.trace.get_tracer_provider)
+
+
+def test_the_global_meter_provider_is_read_and_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`metrics._internal._METER_PROVIDER`; `get_meter_provider()` may set one. One that does nothing is none."""
+    assert metrics_provider.READABLE
+    before = opentelemetry.metrics._internal._METER_PROVIDER
+    assert global_meter_provider() is before
+    assert "_METER_PROVIDER" in inspect.getsource(opentelemetry.metrics.get_meter_provider)
+    mine = NoOpMeterProvider()
+    monkeypatch.setattr(opentelemetry.metrics._internal, "_METER_PROVIDER", mine)
+    assert global_meter_provider() is mine
+    assert application_provider(None) is None and application_provider(mine) is None
+
+
+def test_the_bases_of_a_metric_exporter() -> None:
+    """What the periodic reader takes of an exporter, and the modules that draw its jitter."""
+    from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as Grpc
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as Http
+
+    for kind in (Grpc, Http):
+        assert own._jitter(kind), f"{kind.__module__} draws its jitter elsewhere"
+        reader = own.Reader(kind, "there")
+        assert all(isinstance(module.random, random.Random) for module in own._jitter(kind))
+        assert reader._preferred_temporality
+        reader.shutdown()
+        assert all(module.random is random for module in own._jitter(kind))
 
 
 def test_ids_leave_the_applications_random_alone() -> None:

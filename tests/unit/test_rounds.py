@@ -12,13 +12,19 @@ from loopscope.model import Anchor, Record
 from loopscope.pipeline import otlp
 from loopscope.pipeline.export.outbox import Outbox
 from loopscope.pipeline.export.provider import Provider
+from loopscope.pipeline.metrics.metrics import Metrics
 from loopscope.pipeline.pipeline import Pipeline
 from loopscope.pipeline.spans.span import Span
-from loopscope.settings import Settings
+from loopscope.settings import Settings, Standard
 from tests.records import SECOND, Identity, Pulse, birth, span_end, span_start, step
 
 #: nanoseconds that a piece may take
 MOST = 500_000
+
+
+def unmetered() -> Metrics:
+    """The sums, and nobody who takes metrics."""
+    return Metrics(Settings(metrics=False), Standard.load({}), None, dict, dict)
 
 
 class Sink:
@@ -78,7 +84,9 @@ class Cold:
     def __init__(self) -> None:
         self.queue, self.sink, provider = Queue(), Sink(), Provider()
         provider.sdk()
-        self.pipeline = Pipeline(self.queue, provider, Settings(), lambda: Outbox([self.sink], provider.resource))
+        self.pipeline = Pipeline(
+            self.queue, provider, Settings(), lambda: Outbox([self.sink], provider.resource), unmetered()
+        )
         self.pipeline.open()
 
     def feed(self, *records: Record) -> Cold:

@@ -141,18 +141,28 @@ def test_switched_on(text: str, said: bool | None, warnings: int, caplog: pytest
 
 
 def test_the_standard_variables() -> None:
-    """What they say of where traces go; the traces' own over the general ones."""
+    """What they say of where traces and metrics go; a signal's own over the general ones."""
     assert Standard.load({}) == Standard(False, (), False, "grpc", 10.0)
     assert Standard.load(
         {"OTEL_SDK_DISABLED": "True", "OTEL_TRACES_EXPORTER": "otlp, console,", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x",
          "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_TIMEOUT": "3"}
-    ) == Standard(True, ("otlp", "console"), True, "http/protobuf", 3.0)  # fmt: skip
+    ) == Standard(True, ("otlp", "console"), True, "http/protobuf", 3.0, metrics_protocol="http/protobuf")  # fmt: skip
     mine = Standard.load(
         {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc",
          "OTEL_EXPORTER_OTLP_TIMEOUT": "3", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "4",
          "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://y"}
     )  # fmt: skip
-    assert mine == Standard(False, (), True, "grpc", 4.0)
+    assert mine == Standard(False, (), True, "grpc", 4.0, metrics_protocol="http/protobuf")
+    metrics = Standard.load(
+        {"OTEL_METRICS_EXPORTER": "otlp, none", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/json",
+         "OTEL_METRIC_EXPORT_INTERVAL": "1500"}
+    )  # fmt: skip
+    assert metrics == Standard(
+        False, (), False, "grpc", 10.0, metrics_exporters=("otlp",), metrics_protocol="http/json", metrics_interval=1.5
+    )
+    assert metrics.metrics and not Standard.load({"OTEL_METRICS_EXPORTER": "none"}).metrics
+    assert not Standard.load({"OTEL_METRICS_EXPORTER": "otlp", "OTEL_CONFIG_FILE": "x.yaml"}).metrics
+    assert Standard.load({"OTEL_METRIC_EXPORT_INTERVAL": "soon"}).metrics_interval == 60.0
 
 
 @pytest.mark.parametrize("timeout", ["soon", "nan", "inf", "-1", "0"])

@@ -1,5 +1,5 @@
 """What BaseInstrumentor's tools look for in an instrumentation package."""
 
 _instruments = ()
-_supports_metrics = False
+_supports_metrics = True
 _semconv_status = "development"

@@ -1,4 +1,4 @@
-"""Puts the cold side together: buffer to assembler to tracer to outbox, one round at a time."""
+"""Puts the cold side together: buffer to assembler to sums and tracer to outbox, one round at a time."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from loopscope.model import BIRTH, GONE, Record, clock
-from loopscope.pipeline.assembler import Assembler, Sinks
+from loopscope.pipeline.assembler import Assembler, Sink, Sinks
 from loopscope.pipeline.culprits import Culprits
 from loopscope.pipeline.export.outbox import AGE, Outbox
 from loopscope.pipeline.export.provider import Provider
+from loopscope.pipeline.metrics.metrics import Metrics
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.tracer import Tracer
 from loopscope.pipeline.spans.traces import SECOND, Traces
@@ -40,12 +41,21 @@ class Pipeline:
     """One round takes what is in the source, and does what is due."""
 
     def __init__(
-        self, source: Source, provider: Provider, settings: Settings, open_outbox: Callable[[], Outbox]
+        self,
+        source: Source,
+        provider: Provider,
+        settings: Settings,
+        open_outbox: Callable[[], Outbox],
+        metrics: Metrics,
+        spans: bool = True,
     ) -> None:
         self._source = source
         self._provider = provider
         self._settings = settings
         self._open_outbox = open_outbox
+        self.metrics = metrics
+        #: whether spans are made
+        self._spans = spans
         self._outbox: Outbox | None = None
         self._held: deque[Span] = deque()
         self._since = 0
@@ -75,9 +85,14 @@ class Pipeline:
             segment,
             settings.detail,
             stall_events,
+            self.metrics.exported,
         )  # fmt: skip
         culprits = Culprits(delay, self.stalls.callback_at, self._suspect)
-        self.assembler = Assembler(Sinks(self.stalls, culprits, self.tracer))
+        sinks: list[Sink] = [self.stalls, culprits, self.metrics.sums]
+        if self._spans:
+            sinks.append(self.tracer)
+        self.assembler = Assembler(Sinks(*sinks))
+        self.metrics.stalls = lambda: self.stalls.by_place
 
     @property
     def outbox(self) -> Outbox | None:
@@ -152,6 +167,7 @@ class Pipeline:
     def round(self, final: bool = False) -> Iterator[None]:
         """Take every record that is there now, then what time brings. `final`: close what is open."""
         now = clock()
+        yield from self.metrics.tick(now)
         source, feed = self._source, self.assembler.feed
         while (record := source.take()) is not None:
             feed(record)
@@ -219,6 +235,7 @@ class Pipeline:
         self._source.dropped = 0
         self.lost = {}
         self._provider.forked()
+        self.metrics.forked()
         self._outbox = None
         self._held.clear()
         self._begin()

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from loopscope.capture.buffer import Buffer
@@ -19,6 +20,7 @@ from loopscope.model import Anchor, clock
 from loopscope.pipeline.export.choose import choose, load
 from loopscope.pipeline.export.outbox import Outbox
 from loopscope.pipeline.export.provider import Provider, global_provider
+from loopscope.pipeline.metrics.metrics import Metrics
 from loopscope.pipeline.pipeline import Pipeline
 from loopscope.pipeline.spans import application
 from loopscope.pipeline.worker import Worker
@@ -54,24 +56,26 @@ def start(settings: Settings | None = None, **options: Any) -> Runtime | None:
     with _lock:
         if _runtime is not None:
             return _runtime
-        if not settings.enabled or settings.detail == "none" or standard.disabled:
-            return None
-        nowhere = standard.exporters and set(standard.exporters) == {"none"}
-        if nowhere and settings.trace_file is None and options.get("span_exporter") is None:
+        if not settings.enabled or standard.disabled:
             return None
         runtime = Runtime(settings, standard, **options)
+        if not runtime.spans and not runtime.metrics.possible and not (settings.detail == "none" and settings.metrics):
+            return None
         runtime.install()
         _runtime = runtime
     return runtime
 
 
-def stop() -> None:
-    """Switch off: flush, take everything off, leave nothing behind."""
+def stop(leaving: bool = False) -> None:
+    """Switch off: flush, take everything off, leave nothing behind.
+
+    `leaving`: the process ends, and the application's meter provider may collect for a last time after this.
+    """
     global _runtime
     with _lock:
         runtime, _runtime = _runtime, None
     if runtime is not None:
-        runtime.close()
+        runtime.close(leaving)
 
 
 def flush(timeout: float | None = None) -> bool:
@@ -80,7 +84,10 @@ def flush(timeout: float | None = None) -> bool:
 
 
 def statistics() -> dict[str, Any]:
-    """Counts since switching on: records dropped; spans exported, coalesced, and dropped by cause; errors."""
+    """Counts since switching on: records dropped; spans exported, coalesced, and dropped by cause; errors.
+
+    And `coverage`: by loop, the share of its active time that is in recorded steps and named callbacks.
+    """
     return _runtime.statistics() if _runtime is not None else {}
 
 
@@ -103,7 +110,10 @@ class Runtime:
         self.provider = Provider(tracer_provider)
         self.core = Core(self.buffer, _matcher(settings), self._failed)
         self.gate = Gate(self.core)
-        self.pipeline = Pipeline(self.buffer, self.provider, settings, self._open_outbox)
+        #: whether spans are made: metrics may be all that is wanted
+        self.spans = settings.detail != "none" and not self._nowhere()
+        self.metrics = Metrics(settings, standard, meter_provider, self.statistics, self.provider.resource)
+        self.pipeline = Pipeline(self.buffer, self.provider, settings, self._open_outbox, self.metrics, self.spans)
         self.pipeline.look = self._look
         self.worker = Worker(self._round, self._pipeline_failed)
         self.watchdog = Watchdog(self.core, int(settings.stall_threshold * 1e9), settings.stacks)
@@ -120,39 +130,45 @@ class Runtime:
     def install(self) -> None:
         """Put the hooks on; the background thread starts with the first task."""
         core, seen = self.core, application.Application(self.buffer.put_vital, time.time_ns())
-        core.current, core.current_in, core.describe = seen.current, seen.current_in, seen.describe
         core.awaken = self.worker.start
-        load(self.settings, self._standard, self._given, self.provider.given or global_provider())
-        put = self._patches.put
-        put(application.RuntimeContext, "attach", seen.attach(core.activate, core.fail))
-        put(application.RuntimeContext, "detach", seen.detach(core.leave, core.fail))
-        core.deaf = not seen.heard
-        put(application.Span, "start", seen.started)
-        put(application.Span, "end", seen.ended)
+        if self.spans:
+            core.current, core.current_in, core.describe = seen.current, seen.current_in, seen.describe
+            load(self.settings, self._standard, self._given, self.provider.given or global_provider())
+            put = self._patches.put
+            put(application.RuntimeContext, "attach", seen.attach(core.activate, core.fail))
+            put(application.RuntimeContext, "detach", seen.detach(core.leave, core.fail))
+            put(application.Span, "start", seen.started)
+            put(application.Span, "end", seen.ended)
+        core.deaf = self.spans and not seen.heard
+        self.metrics.load()
         self.gate.install()
         if self.settings.stall_threshold < NO_STALLS:
             self.watchdog.install()
         _watch_uvloop()
-        exits.install(self._patches, current, stop)
+        exits.install(self._patches, current, partial(stop, leaving=True))
 
-    def close(self) -> None:
-        """Take the hooks off, send what there is, stop the thread."""
+    def close(self, leaving: bool = False) -> None:
+        """Take the hooks off, send what there is, stop the thread. For `leaving` see `stop`."""
         self.core.on = False
         self.watchdog.remove()
         self._patches.undo()
         self.gate.remove()
         self.core.release()
         self.finish()
+        if not leaving:
+            self.metrics.mute()
+        self.metrics.close()
 
     def prepare(self) -> None:
         """Build what cannot be built at exit, where no thread starts and no pool works: provider and exporters."""
-        if self.core.asleep or self.pipeline.outbox is not None:  # there was no step, or all is built
+        if self.core.asleep or self._built:  # there was no step, or all is there
             return
-        while self.pipeline.outbox is None and not self.worker.stop(0.02):
+        while not self._built and not self.worker.stop(0.02):
             pass
         with self._busy:
-            if self.pipeline.outbox is None:
+            if not self._built:
                 try:
+                    self.metrics.prepare()
                     self.worker.round()
                     if self.pipeline.pending:
                         self.pipeline.open()
@@ -160,21 +176,28 @@ class Runtime:
                     self._pipeline_failed()
         self.core.asleep = True  # a loop may go on in another thread
 
+    @property
+    def _built(self) -> bool:
+        return (not self.spans or self.pipeline.outbox is not None) and self.metrics.built
+
     def finish(self) -> None:
         """Send everything, close what is open, tell what was lost. Late by the exporter's timeout at most."""
         timeout = self._standard.timeout
-        self.pipeline.hurry(clock() + int(timeout * 1e9))
+        until = clock() + int(timeout * 1e9)
+        self.pipeline.hurry(until)
         self.watchdog.stop(0.2)
-        if not self.worker.stop(timeout) and self.pipeline.outbox is not None:
-            self.pipeline.outbox.abort()
+        if not self.worker.stop(timeout):
+            self.metrics.disconnect()
+            if self.pipeline.outbox is not None:
+                self.pipeline.outbox.abort()
         if self.worker.stop(0.2):
-            self._finish()
+            self._finish(until)
         else:  # its thread hangs, and what it holds is lost
             self.pipeline.give_up()
         self.core.asleep = True  # should the process live on
         self._report()
 
-    def _finish(self) -> None:
+    def _finish(self, until: int) -> None:
         with self._busy:
             self._final = True
             try:
@@ -182,6 +205,7 @@ class Runtime:
                 self.pipeline.send()
                 if self.pipeline.outbox is not None:
                     self.pipeline.outbox.close()
+                self.metrics.flush(until)
             except Exception:
                 self._pipeline_failed()
             self._final = False
@@ -198,6 +222,7 @@ class Runtime:
                 try:
                     self.worker.round()
                     sent = self.pipeline.send(until)
+                    self.metrics.flush(until)
                 except Exception:
                     self._pipeline_failed()
         if was:
@@ -212,8 +237,10 @@ class Runtime:
         if self.worker.running:
             self.worker.stop(2.0)
         outbox = self.pipeline.outbox
-        if outbox is not None and not self.worker.running:
-            outbox.disconnect()
+        if not self.worker.running:
+            self.metrics.disconnect()
+            if outbox is not None:
+                outbox.disconnect()
 
     def after_fork_in_parent(self) -> None:
         """The next step starts the thread again."""
@@ -233,6 +260,11 @@ class Runtime:
 
     def _round(self) -> Iterator[None]:
         return self.pipeline.round(self._final)
+
+    def _nowhere(self) -> bool:
+        """Whether the standard variables say that no traces are wanted, and nothing else does."""
+        named = self._standard.exporters
+        return bool(named) and set(named) == {"none"} and self.settings.trace_file is None and self._given is None
 
     def _open_outbox(self) -> Outbox:
         provider = self.provider.given or global_provider()
@@ -265,7 +297,7 @@ class Runtime:
         outbox = self.pipeline.outbox
         dropped = dict(self.pipeline.lost)
         if outbox is not None:
-            for cause, count in outbox.dropped.items():
+            for cause, count in list(outbox.dropped.items()):
                 dropped[cause] = dropped.get(cause, 0) + count
         return {
             "core": self.core.name,
@@ -277,6 +309,7 @@ class Runtime:
             "spans.dropped": dropped,
             "stalls": self.pipeline.stalls.stalls,
             "errors": self.core.errors + self.provider.errors,
+            "coverage": self.metrics.sums.loops.coverage(),
         }
 
     def _report(self) -> None:

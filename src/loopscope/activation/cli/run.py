@@ -18,7 +18,7 @@ from loopscope.settings import PREFIX, Settings, Standard, child_environment
 from loopscope.views.lanes import draw
 
 _HELP = {
-    "detail": "steps, tasks or none",
+    "detail": "steps, tasks, or none: no spans, metrics only",
     "include": "only tasks whose module.qualname matches, e.g. 'app.*,worker.*'",
     "exclude": "not tasks whose module.qualname matches",
     "trace_file": "keep the trace file (OTLP JSON lines) here",

@@ -56,7 +56,7 @@ class RawExporter(OTLPSpanExporter):
 
     def _initialize_channel_and_stub(self) -> None:
         if not self.threads_before:  # it is called again to connect anew
-            self.threads_before = _threads()
+            self.threads_before = threads()
         super()._initialize_channel_and_stub()  # type: ignore[no-untyped-call]
         self._client: Any = _RawStub(self._channel)
 
@@ -97,20 +97,20 @@ class GrpcSender:
         self._undo()
         before = self._exporter.threads_before
         del self._exporter  # gRPC lets its threads go with the last channel object
-        _await_threads(before)
+        await_threads(before)
 
 
-def _threads() -> frozenset[int]:
+def threads() -> frozenset[int]:
     """The system's ids of this process's threads, Python's and others'; none where the system does not tell."""
     return frozenset(map(int, os.listdir("/proc/self/task"))) if _FORKS_WARN else frozenset()
 
 
-def _await_threads(before: frozenset[int]) -> None:
+def await_threads(before: frozenset[int]) -> None:
     """Wait until gRPC's own threads are gone, some 10 ms after its last channel, but 0.2 s at most.
 
     They stay where the application has a channel of its own.
     """
     for _ in range(400):
-        if not _threads() - before - {thread.native_id for thread in threading.enumerate()}:
+        if not threads() - before - {thread.native_id for thread in threading.enumerate()}:
             return
         time.sleep(0.0005)

@@ -25,6 +25,8 @@ HOLD, HELD = 350_000_000, 4096
 Places = list[tuple[int, int]]
 #: gives the stalls of a step: (clock reading, attributes)
 Stalled = Callable[[Step], "list[tuple[int, Attributes]]"]
+#: told of a step's span that goes out: (step, trace id, span id)
+Exported = Callable[[Step, int, int], None]
 
 
 class Holding(NamedTuple):
@@ -35,10 +37,6 @@ class Holding(NamedTuple):
     step: Step
     #: (task, step) of the waker that it waits for
     owed: tuple[int, int] | None
-
-
-def _never(step: Step) -> list[tuple[int, Attributes]]:
-    return []
 
 
 class StepSpans:
@@ -52,7 +50,8 @@ class StepSpans:
         known: Callable[[int], TaskLife | None],
         caps: Caps,
         detail: str,
-        stalled: Stalled = _never,
+        stalled: Stalled,
+        exported: Exported,
     ) -> None:
         self._new_span_id = new_span_id
         self._emit = emit
@@ -62,6 +61,7 @@ class StepSpans:
         self._steps = detail != "tasks"
         self._states = detail == "states"
         self._stalled = stalled
+        self._exported = exported
         #: (task, step) -> its spans
         self._placed: Recent[tuple[int, int], Places] = Recent(16384)
         self._held: deque[Holding] = deque()
@@ -172,7 +172,12 @@ class StepSpans:
             if len(self._held) > HELD:
                 self._let_go(self._held.popleft())
         else:
-            self._emit(visit, span)
+            self._send(visit, span, step)
+
+    def _send(self, visit: Visit, span: Span, step: Step) -> None:
+        self._emit(visit, span)
+        if visit.quiet is None and not visit.silent:
+            self._exported(step, span.trace_id, span.span_id)
 
     def _waker(self, step: Step, trace_id: int, attributes: Attributes, links: list[Link]) -> tuple[int, int] | None:
         """Say who woke the step, and link to the waking step; its key where that has no span yet, but may get one."""
@@ -227,7 +232,7 @@ class StepSpans:
         if step.harm is not None:
             span.attributes += describe.harm_attributes(step.harm)
         span.events = [Event(c.STALL, time, attributes) for time, attributes in self._stalled(step)] or None
-        self._emit(held.visit, span)
+        self._send(held.visit, span, step)
 
 
 def link_to(placed: Places | None, trace_id: int, kind: str, links: list[Link], more: Attributes | None = None) -> None:

@@ -23,7 +23,7 @@ from loopscope.pipeline.spans import describe
 from loopscope.pipeline.spans.endings import ending_attributes
 from loopscope.pipeline.spans.handoffs import Handoffs
 from loopscope.pipeline.spans.span import Attributes, Link, Span
-from loopscope.pipeline.spans.steps import HOLD, Stalled, StepSpans, link
+from loopscope.pipeline.spans.steps import HOLD, Exported, Stalled, StepSpans, link
 from loopscope.pipeline.spans.traces import SECOND, Trace, Traces
 from loopscope.pipeline.spans.visit import Caps, Visit
 
@@ -35,6 +35,14 @@ LINGER = SECOND // 2
 RETELL = 3600 * SECOND
 #: DETAIL=slow: spans of one visit, and of all, that wait until it is known whether they are told
 QUIET, ALL_QUIET = 256, 20_000
+
+
+def _no_stalls(step: Step) -> list[tuple[int, Attributes]]:
+    return []
+
+
+def _nobody(step: Step, trace_id: int, span_id: int) -> None:
+    return None
 
 
 class Notes:
@@ -75,7 +83,8 @@ class Tracer:
         caps: Caps,
         segment: int,
         detail: str = "steps",
-        stalled: Stalled = lambda step: [],
+        stalled: Stalled = _no_stalls,
+        exported: Exported = _nobody,
     ) -> None:
         self.traces = traces
         self._new_span_id = new_span_id
@@ -90,7 +99,7 @@ class Tracer:
         self._quiet = 0
         self.lives: dict[int, TaskLife] = {}
         self._names: Recent[int, TaskLife] = Recent(8192)
-        self.steps = StepSpans(new_span_id, self._told, self._drop, self._known, caps, detail, stalled)
+        self.steps = StepSpans(new_span_id, self._told, self._drop, self._known, caps, detail, stalled, exported)
         #: lives with a visit whose trace is no longer current
         self._leaving: dict[int, TaskLife] = {}
         self._handoffs = Handoffs(new_span_id, self._told, lost, caps)

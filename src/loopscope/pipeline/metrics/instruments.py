@@ -1,0 +1,240 @@
+"""The instruments on a meter provider. What they read is found when they are read, and may be gone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+from weakref import WeakKeyDictionary
+
+from opentelemetry.context import Context
+from opentelemetry.metrics import CallbackOptions, Histogram, Observation
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+
+from loopscope import conventions as c
+from loopscope.model import READY, RUNNING, clock
+from loopscope.pipeline.metrics.histogram import Quantiles
+from loopscope.pipeline.metrics.sample import Measured
+from loopscope.pipeline.metrics.sums import Sums
+
+logger = logging.getLogger("loopscope")
+
+SECOND = 1e9
+ACTIVE, IDLE = "active", "idle"
+
+#: bounds of the histograms' buckets in seconds
+BOUNDS = (*(part * 10.0**power for power in range(-5, 1) for part in (1, 2.5, 5)), 10.0)
+
+#: recorded in this, a value takes no exemplar, whatever span is current
+_NOWHERE = set_span_in_context(INVALID_SPAN, Context())
+
+Attributes = Mapping[str, Any]
+#: values with their attributes
+Values = Iterable[tuple[float, Attributes]]
+
+
+class Source(Protocol):
+    """What the instruments read, from the metric reader's thread."""
+
+    sums: Sums
+
+    def stalls(self) -> Mapping[tuple[str, str], int]:
+        """Stalls by (place, cause)."""
+
+    def statistics(self) -> Mapping[str, Any]:
+        """See `runtime.statistics`."""
+
+
+class Observed(NamedTuple):
+    """An observable instrument: the method of the meter that makes it, and what it shows."""
+
+    make: str
+    name: str
+    unit: str
+    description: str
+    read: Callable[[Source], Values]
+
+
+class Board:
+    """The instruments on one provider. They stay there, for the SDK takes none off: without a source they are mute."""
+
+    def __init__(self, meter: Any) -> None:
+        self._meter = meter
+        self.source: Source | None = None
+        self._durations: Histogram | None = None
+        self._ready: Histogram | None = None
+
+    def register(self) -> Iterator[None]:
+        """Make the instruments, one by one."""
+        meter, self._meter = self._meter, None
+        if meter is None:
+            return
+        for each in OBSERVED:
+            getattr(meter, f"create_observable_{each.make}")(
+                each.name, callbacks=[self._callback(each.read)], unit=each.unit, description=each.description
+            )
+            yield
+        self._durations, self._ready = (
+            meter.create_histogram(
+                name, unit="s", description=description, explicit_bucket_boundaries_advisory=list(BOUNDS)
+            )
+            for name, description in HISTOGRAMS
+        )
+
+    def record(self, measured: Measured) -> None:
+        """Put a step of the sample into the SDK's histograms."""
+        context = _NOWHERE
+        if measured.exemplar is not None:
+            trace_id, span_id = measured.exemplar
+            span = SpanContext(trace_id, span_id, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+            context = set_span_in_context(NonRecordingSpan(span), Context())
+        if self._durations is not None and self._ready is not None:
+            self._durations.record(measured.duration / SECOND, context=context)
+            self._ready.record(measured.ready / SECOND, context=context)
+
+    def _callback(self, read: Callable[[Source], Values]) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observe(options: CallbackOptions) -> Iterable[Observation]:
+            source = self.source
+            if source is None:
+                return []
+            try:
+                return [Observation(value, attributes) for value, attributes in read(source)]
+            except Exception:
+                logger.debug("loopscope: a metric could not be read", exc_info=True)
+                return []
+
+        return observe
+
+
+_boards: WeakKeyDictionary[Any, Board] = WeakKeyDictionary()
+
+
+def board(provider: Any) -> Board:
+    """The provider's board: one, however often loopscope is switched on."""
+    found = _boards.get(provider)
+    if found is None:
+        meter = provider.get_meter(c.SCOPE, c.VERSION, schema_url=c.SCHEMA_URL)
+        found = _boards[provider] = Board(meter)
+    return found
+
+
+# ---------------------------------------------------------------- what each shows
+
+
+def _by(key: str, values: Mapping[str, float]) -> Values:
+    return [(value, {key: name}) for name, value in list(values.items())]
+
+
+def _counts(key: str, entries: Mapping[str, tuple[int, int]]) -> Values:
+    return [(count, {key: name}) for name, (count, _) in entries.items()]
+
+
+def _seconds(key: str, entries: Mapping[str, tuple[int, int]]) -> Values:
+    return [(duration / SECOND, {key: name}) for name, (_, duration) in entries.items()]
+
+
+def _step_time(source: Source) -> Values:
+    sums = source.sums
+    return _by(c.STEP_STATE, {RUNNING: sums.running / SECOND, READY: sums.ready / SECOND})
+
+
+def _loop_time(source: Source) -> Values:
+    total = source.sums.loops.total()
+    for active, idle, marks in (
+        (total.active, total.idle, {}),
+        (total.estimated_active, total.estimated_idle, {c.LOOP_TIME_ESTIMATED: True}),
+    ):
+        if active or idle:
+            yield active / SECOND, {c.LOOP_STATE: ACTIVE, **marks}
+            yield idle / SECOND, {c.LOOP_STATE: IDLE, **marks}
+
+
+def _one(value: float | None) -> Values:
+    return [] if value is None else [(value, {})]
+
+
+def _delay(quantile: str) -> Callable[[Source], Values]:
+    def read(source: Source) -> Values:
+        found: Quantiles | None = source.sums.delays.read(clock())
+        return [] if found is None else [(getattr(found, quantile) / SECOND, {})]
+
+    return read
+
+
+def _stalls(source: Source) -> Values:
+    for (place, cause), count in list(source.stalls().items()):
+        yield count, {c.STALL_PLACE: place, c.STALL_CAUSE: cause or "unknown"}
+
+
+def _health(key: str) -> Callable[[Source], Values]:
+    return lambda source: [(source.statistics()[key], {})]
+
+
+OBSERVED = (
+    Observed("up_down_counter", c.TASK_COUNT, "{task}", "Tasks alive", lambda s: [(s.sums.alive, {})]),
+    Observed(
+        "counter", c.TASK_EXITS, "{task}", "Tasks that ended, by how", lambda s: _by(c.TASK_STATE, s.sums.exits)
+    ),
+    Observed(
+        "counter", c.TASK_MISHAPS, "{mishap}", "Exceptions never retrieved, coroutines never awaited, "
+        "tasks destroyed while pending", lambda s: _by(c.TASK_MISHAP, s.sums.mishaps),
+    ),
+    Observed(
+        "counter", c.TASK_CANCELLATIONS, "{cancellation}", "Wakes of tasks by a cancellation, by who asked",
+        lambda s: _counts(c.CANCEL_REQUESTED_BY, s.sums.cancellations.read()),
+    ),
+    Observed("counter", c.STEP_COUNT, "{step}", "Steps of tasks", lambda s: [(s.sums.steps, {})]),
+    Observed("counter", c.STEP_TIME, "s", "Time that steps ran, and that they were ready before", _step_time),
+    Observed(
+        "counter", c.DELAYED_COUNT, "{step}", "Steps that were delayed, by what held the thread longest meanwhile",
+        lambda s: _counts(c.DELAYED_BY_NAME, s.sums.delayed.read()),
+    ),
+    Observed(
+        "counter", c.DELAYED_TIME, "s", "Time that delayed steps waited for what held the thread longest",
+        lambda s: _seconds(c.DELAYED_BY_NAME, s.sums.delayed.read()),
+    ),
+    Observed(
+        "counter", c.WAIT_COUNT, "{wait}", "Waits for a lock or a queue, by where it was made",
+        lambda s: _counts(c.WAIT_PLACE, s.sums.waits.read()),
+    ),
+    Observed(
+        "counter", c.WAIT_TIME, "s", "Time waited for a lock or a queue, by where it was made",
+        lambda s: _seconds(c.WAIT_PLACE, s.sums.waits.read()),
+    ),
+    Observed("counter", c.LOOP_TIME, "s", "Time that event loops were active, and idle", _loop_time),
+    Observed(
+        "gauge", c.LOOP_UTILIZATION, "1", "Active share of the event loops' time since the last collection",
+        lambda s: _one(s.sums.utilization.read(clock())),
+    ),
+    Observed(
+        "gauge", c.LOOP_COVERAGE, "1", "Share of the event loops' active time in recorded steps and named callbacks",
+        lambda s: _one(s.sums.loops.share),
+    ),
+    *(
+        Observed("gauge", name, "s", f"{words} of the time that steps were ready before they ran", _delay(quantile))
+        for name, quantile, words in (
+            (c.LOOP_DELAY_P50, "p50", "Median"),
+            (c.LOOP_DELAY_P90, "p90", "90th percentile"),
+            (c.LOOP_DELAY_P99, "p99", "99th percentile"),
+            (c.LOOP_DELAY_MAX, "max", "Maximum"),
+        )
+    ),
+    Observed("counter", c.LOOP_STALLS, "{stall}", "Stalls of event loops, by place and cause", _stalls),
+    Observed(
+        "counter", c.RECORD_DROPPED, "{record}", "Records that loopscope lost", _health("records.dropped")
+    ),
+    Observed("counter", c.SPAN_EXPORTED, "{span}", "Spans that loopscope exported", _health("spans.exported")),
+    Observed(
+        "counter", c.SPAN_COALESCED, "{span}", "Steps that share a span with others", _health("spans.coalesced")
+    ),
+    Observed(
+        "counter", c.SPAN_DROPPED, "{span}", "Spans that loopscope lost, by cause",
+        lambda s: _by(c.CAUSE, s.statistics()["spans.dropped"]),
+    ),
+    Observed("gauge", c.BUFFER_USAGE, "1", "Filled share of loopscope's buffer", _health("buffer.usage")),
+)  # fmt: skip
+
+HISTOGRAMS = (
+    (c.STEP_DURATION, "Duration of steps, of a uniform sample of at most 100 a second"),
+    (c.STEP_READY, "Time that steps were ready before they ran, of the same sample"),
+)

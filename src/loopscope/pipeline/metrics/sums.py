@@ -1,0 +1,120 @@
+"""The sink that keeps the metrics' sums. Pure: no thread, no clock, no OpenTelemetry.
+
+One thread writes, others read whole numbers and copies. Every task counts, those that are excluded and the runner's
+own too, and every step once, in however many traces it is told. Steps that were not recorded are known by the gap in
+their task's numbers: they are counted, their durations are not.
+"""
+
+from __future__ import annotations
+
+from loopscope import conventions as c
+from loopscope.model import CANCEL, CANCELLED, DESTROYED, RAISED, RETURNED, Handoff, Look, Step, TaskLife, Wait, Where
+from loopscope.pipeline.metrics.histogram import Window
+from loopscope.pipeline.metrics.looptime import Loops, Utilization
+from loopscope.pipeline.metrics.sample import Sample
+from loopscope.pipeline.metrics.tally import Tally
+
+#: the state of a task of whose end nothing was recorded; the name of what is not known
+UNKNOWN = "unknown"
+
+
+class Sums:
+    """A Sink. Durations are nanoseconds."""
+
+    def __init__(self) -> None:
+        #: tasks alive
+        self.alive = 0
+        #: tasks by how they ended
+        self.exits: dict[str, int] = {RETURNED: 0, RAISED: 0, CANCELLED: 0, DESTROYED: 0}
+        self.steps = 0
+        self.running = 0
+        self.ready = 0
+        #: steps that were delayed and for how long, by the culprit's name
+        self.delayed = Tally()
+        #: waits for a lock or a queue that are over, by the place where it was made
+        self.waits = Tally()
+        #: wakes by a cancellation, by who asked
+        self.cancellations = Tally()
+        self.mishaps: dict[str, int] = {}
+        #: ready durations, with what the I/O that woke the step may have waited before
+        self.delays = Window()
+        self.loops = Loops()
+        self.utilization = Utilization(self.loops)
+        #: where the SDK's histograms get their steps from; None while there are none
+        self.sample: Sample | None = None
+        #: index of the next step, by task
+        self._next: dict[int, int] = {}
+        #: what a task waits for: (place, step, since)
+        self._waiting: dict[int, tuple[str, int, int]] = {}
+
+    def born(self, life: TaskLife) -> None:
+        """See `assembler.Sink`."""
+        self.alive += 1
+        self._next[life.id] = life.steps
+
+    def stepped(self, life: TaskLife, step: Step) -> None:
+        """See `assembler.Sink`."""
+        index, ready, start, end = step.index, step.ready, step.start, step.end
+        self.steps += index + 1 - self._next.get(life.id, index)
+        self._next[life.id] = index + 1
+        self.running += end - start
+        self.ready += start - ready
+        self.delays.add(start - ready + (step.unpolled or 0))
+        self.loops.step(step.where.loop, ready, start, end, step.polls)
+        if step.delay is not None:
+            self.delayed.add(step.delay.name, step.delay.duration)
+        if step.waker_kind is CANCEL:
+            self.cancellations.add(step.waker_name or UNKNOWN)
+        if self._waiting:
+            self._waited(life.id, step)
+        if type(step.awaiting) is Wait:
+            self._wait(life.id, step, step.awaiting)
+        if self.sample is not None:
+            self.sample.add(step)
+
+    def ended(self, life: TaskLife, time: int) -> None:
+        """See `assembler.Sink`."""
+        self.alive -= 1
+        state = life.state or UNKNOWN
+        self.exits[state] = self.exits.get(state, 0) + 1
+        following = self._next.pop(life.id, life.steps)
+        if life.pulse is not None and life.pulse.index > following:
+            self.steps += life.pulse.index - following
+        self._waiting.pop(life.id, None)
+
+    def span_started(self, trace_id: int, time: int) -> None:
+        """See `assembler.Sink`."""
+
+    def span_ended(self, trace_id: int, time: int) -> None:
+        """See `assembler.Sink`."""
+
+    def polled(self, where: Where, polls: tuple[int, ...]) -> None:
+        """See `assembler.Sink`."""
+        self.loops.looked(where.loop, polls)
+
+    def looked(self, look: Look) -> None:
+        """See `assembler.Sink`."""
+        self.loops.held(look)
+
+    def collected(self, thread: int, start: int, end: int) -> None:
+        """See `assembler.Sink`."""
+
+    def handed(self, handoff: Handoff) -> None:
+        """See `assembler.Sink`."""
+
+    def mishap(self, id: int, time: int, kind: str) -> None:
+        """See `assembler.Sink`."""
+        self.mishaps[kind] = self.mishaps.get(kind, 0) + 1
+
+    # ------------------------------------------------------------ contention
+
+    def _wait(self, task: int, step: Step, wait: Wait) -> None:
+        for key, place in wait.details:
+            if key == c.WAIT_PLACE:
+                self._waiting[task] = (str(place), step.index, step.end)
+                return
+
+    def _waited(self, task: int, step: Step) -> None:
+        waiting = self._waiting.pop(task, None)
+        if waiting is not None and step.index == waiting[1] + 1:
+            self.waits.add(waiting[0], max(step.ready - waiting[2], 0))

@@ -1,0 +1,161 @@
+"""A real Prometheus out of Debian's package, scraping what it is told to, and asked by its API."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.ground import cache
+from tests.ground.ports import free_ports
+
+#: seconds between two scrapes
+INTERVAL = 0.5
+
+
+class Unavailable(Exception):
+    """Why there is no Prometheus on this machine, in one line."""
+
+
+def unpack() -> Path:
+    """The binary: the one that is installed, else out of Debian's package, which is unpacked at the first call."""
+    installed = shutil.which("prometheus")
+    return Path(installed) if installed else cache.once("prometheus", _unpack) / "usr/bin/prometheus"
+
+
+def _unpack(root: Path) -> None:
+    if not shutil.which("apt-get") or not shutil.which("dpkg"):
+        raise Unavailable("needs Prometheus (Debian package prometheus), which is not installed")
+    with tempfile.TemporaryDirectory(prefix="loopscope-prometheus-") as folder:
+        if _run("apt-get", "download", "-q", "prometheus", folder=folder):
+            if os.geteuid() != 0:
+                raise Unavailable("apt-get does not know the package prometheus, and only root can update its lists")
+            _run("apt-get", "update", "-q", folder=folder)
+            if reason := _run("apt-get", "download", "-q", "prometheus", folder=folder):
+                raise Unavailable(reason)
+        (package,) = Path(folder).glob("prometheus_*.deb")
+        if reason := _run("dpkg", "-x", str(package), str(root), folder=folder):
+            raise Unavailable(reason)
+
+
+def _run(*command: str, folder: str) -> str:
+    """Run it; what it said last if it failed."""
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    last = (done.stdout.strip().splitlines() or ["no output"])[-1]
+    return f"{command[0]} failed: {last}" if done.returncode else ""
+
+
+class Prometheus:
+    """Prometheus, running while it is entered, on 127.0.0.1; scrapes `targets` ("127.0.0.1:port")."""
+
+    def __init__(self, *targets: str) -> None:
+        self._binary = unpack()
+        self._targets = targets
+        self._folder = tempfile.TemporaryDirectory(prefix="loopscope-prometheus-")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.address = ""
+
+    def __enter__(self) -> Prometheus:
+        try:
+            # Another try, because somebody may have taken the free port meanwhile.
+            if not any(self._start() for _ in range(3)):
+                raise Unavailable(f"Prometheus does not start: {self._log.read_text(errors='replace').strip()[-1000:]}")
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def query(self, text: str) -> list[tuple[dict[str, str], float]]:
+        """What a PromQL query answers now: labels and value of each series."""
+        found = self._get(f"/api/v1/query?{urllib.parse.urlencode({'query': text})}")
+        return [(each["metric"], float(each["value"][1])) for each in found["data"]["result"]]
+
+    def value(self, text: str) -> float | None:
+        """The value of a query that answers with one series, None for none."""
+        found = self.query(text)
+        assert len(found) <= 1, f"{text} has {len(found)} series: {found}"
+        return found[0][1] if found else None
+
+    def wait_for(self, text: str, timeout: float = 15.0) -> float:
+        """The value of a query, once there is one; TimeoutError after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while (value := self.value(text)) is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"after {timeout} s there was no {text}")
+            time.sleep(0.1)
+        return value
+
+    def _get(self, path: str) -> dict[str, Any]:
+        with urllib.request.urlopen(self.address + path, timeout=10) as answer:
+            found: dict[str, Any] = json.loads(answer.read())
+            return found
+
+    def _start(self) -> bool:
+        """Start it on another port; False if it exits at once or does not become ready."""
+        self._kill()
+        (port,) = free_ports(1)
+        self.address = f"http://127.0.0.1:{port}"
+        folder = Path(self._folder.name)
+        config = folder / "prometheus.yml"
+        scrape = {"job_name": "loopscope", "static_configs": [{"targets": list(self._targets)}]}
+        pause = f"{int(INTERVAL * 1000)}ms"
+        timing = {"scrape_interval": pause, "scrape_timeout": pause}
+        config.write_text(json.dumps({"global": timing, "scrape_configs": [scrape]}))  # JSON is YAML
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    self._binary,
+                    f"--config.file={config}",
+                    f"--storage.tsdb.path={folder / 'data'}",
+                    f"--web.listen-address=127.0.0.1:{port}",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + 20
+        while self._process.poll() is None and time.monotonic() < deadline:
+            if _ready(f"{self.address}/-/ready"):
+                return True
+            time.sleep(0.05)
+        return False
+
+    @property
+    def _log(self) -> Path:
+        return Path(self._folder.name, "prometheus.log")
+
+    def _stop(self) -> None:
+        self._kill()
+        self._folder.cleanup()
+
+    def _kill(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
