@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.backends.drawing import assert_drawing, run, seed
-from tests.ground.jaeger import Jaeger, Unavailable
+from tests.ground.jaeger import Jaeger
 from tests.ground.pythons import VERSIONS
 from tests.ground.receiver import Protocol, Receiver
 from tests.packaging.distribution import HERE, with_uvloop
 from tests.processes.program import PROTOCOLS, switched_on, to
 from tests.support import LOOPS
-
-
-@pytest.fixture(scope="module")
-def jaeger() -> Iterator[Jaeger]:
-    try:
-        jaeger = Jaeger()
-    except Unavailable as error:
-        pytest.skip(str(error))
-    with jaeger:
-        yield jaeger
 
 
 @pytest.mark.parametrize("loop", LOOPS)

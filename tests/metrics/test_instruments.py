@@ -90,7 +90,9 @@ def check(points: Points) -> None:
         assert point.count >= 11
         assert tuple(point.explicit_bounds) == instruments.BOUNDS
     assert points["asyncio.step.duration"][""].max >= 0.03
-    assert abs(points["asyncio.step.duration"][""].sum - times["running"]) < 0.03, "of few steps the sample has all, but for those that end meanwhile"
+    assert abs(points["asyncio.step.duration"][""].sum - times["running"]) < 0.03, (
+        "of few steps the sample has all, but for those that end meanwhile"
+    )
 
 
 @pytest.mark.parametrize("detail", ["steps", "none"])

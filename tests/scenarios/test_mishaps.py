@@ -57,6 +57,7 @@ def test_exception_never_retrieved(loop: str, monkeypatch: pytest.MonkeyPatch) -
     story, records = recorded(main, loop, monkeypatch)
     assert records == [(NEVER_RETRIEVED, "failing")]
     assert story.task("failing").attributes["asyncio.task.state"] == "raised"
+    assert mishap(story, "failing") == NEVER_RETRIEVED
 
 
 @loops

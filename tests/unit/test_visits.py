@@ -174,7 +174,7 @@ def test_states() -> None:
     """As the task ended, with status ERROR and error.type for an exception only."""
     for state, failed in (("returned", False), ("raised", True), ("cancelled", False)):
         error = "ValueError" if failed else None
-        cold = Cold().feed(birth(1, 0), step(1, 0, 0, 1, 2, state, error=error))
+        cold = Cold().feed(birth(1, 0), step(1, 0, 0, 1, 2, state, error=error)).finish(3)
         assert (said(cold.tasks[0], "asyncio.task.state"), cold.tasks[0].error) == (state, failed)
         assert said(cold.tasks[0], "error.type") == error
         assert (cold.steps[0].error, said(cold.steps[0], "error.type")) == (failed, error)

@@ -281,12 +281,14 @@ class Core:
             context = self.current()
             if context is None or life.cell() is not context:
                 after = self.describe(context)
-        polls = here.polls
+        polls, before = here.polls, here.ended
         here.ended = end
         if polls:
             here.polls = ()
         elif here.blind:
             see(self, here, private.running_loop())
+            if not before:  # the first step of a run: nothing was missed
+                polls = here.polls
         record = (
             STEP, life.id, index, life.where, how, start, end, outcome, awaiting, place, lasti, span, activated, after,
             life.name, state, error, polls,
@@ -478,7 +480,7 @@ class Core:
             return
         state = self.state_of(loop)
         state.gated, state.since, state.here = gated, clock(), here
-        here.blind, here.polls = True, None
+        here.blind, here.polls, here.ended = True, None, 0
         self.running[here.ident] = state
         self.threads[here.ident] = here
         if self.dozing:

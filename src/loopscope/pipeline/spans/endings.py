@@ -1,4 +1,4 @@
-"""What is said of how a task ended: who asked for its cancellation, whether it heeded it, what was forgotten."""
+"""What is said of how a task ended: who asked for its cancellation, whether it heeded it, what befell it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from loopscope.pipeline.spans.span import Attributes
 
 def ending_attributes(life: TaskLife, asker: str | None) -> Attributes:
     """On a task span that is closed now; `asker` is the name of the task that asked for the cancellation."""
-    attributes: Attributes = []
-    if life.mishaps:
-        attributes.append((c.TASK_MISHAP, ",".join(life.mishaps)))
-    if life.cancel is not None:
-        attributes += _cancel_attributes(life, asker)
-    return attributes
+    return [] if life.cancel is None else _cancel_attributes(life, asker)
+
+
+def mishap_attributes(life: TaskLife) -> Attributes:
+    """What befell the task, as far as it is known by now."""
+    return [(c.TASK_MISHAP, ",".join(life.mishaps))] if life.mishaps else []
 
 
 def _cancel_attributes(life: TaskLife, asker: str | None) -> Attributes:

@@ -34,9 +34,12 @@ class Holding(NamedTuple):
 
     visit: Visit
     span: Span
-    step: Step
+    #: whose it is; None for a task's
+    step: Step | None
     #: (task, step) of the waker that it waits for
     owed: tuple[int, int] | None
+    #: gives what is to be said of it once it goes
+    more: Callable[[], Attributes] | None = None
 
 
 class StepSpans:
@@ -168,9 +171,7 @@ class StepSpans:
         if owed is not None:
             self._owed.setdefault(owed, []).append(span)
         if owed is not None or step.end - step.start >= self._caps.hold:
-            self._held.append(Holding(visit, span, step, owed))
-            if len(self._held) > HELD:
-                self._let_go(self._held.popleft())
+            self._hold(Holding(visit, span, step, owed))
         else:
             self._send(visit, span, step)
 
@@ -219,9 +220,18 @@ class StepSpans:
 
     # ------------------------------------------------------------ holding back
 
+    def hold(self, visit: Visit, span: Span, more: Callable[[], Attributes]) -> None:
+        """Hold a task's span back for what may become known of its end."""
+        self._hold(Holding(visit, span, None, None, more))
+
+    def _hold(self, holding: Holding) -> None:
+        self._held.append(holding)
+        if len(self._held) > HELD:
+            self._let_go(self._held.popleft())
+
     def release(self, until: int) -> Iterator[None]:
-        """Let go of the spans of steps that ended before `until`."""
-        while self._held and self._held[0].step.end <= until:
+        """Let go of the spans that ended before `until`."""
+        while self._held and self._held[0].span.end <= until:
             self._let_go(self._held.popleft())
             yield
 
@@ -229,6 +239,11 @@ class StepSpans:
         step, span = held.step, held.span
         if held.owed is not None:
             self._owed.pop(held.owed, None)
+        if held.more is not None:
+            span.attributes += held.more()
+        if step is None:
+            self._emit(held.visit, span)
+            return
         if step.harm is not None:
             span.attributes += describe.harm_attributes(step.harm)
         span.events = [Event(c.STALL, time, attributes) for time, attributes in self._stalled(step)] or None

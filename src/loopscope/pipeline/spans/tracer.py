@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from loopscope import conventions as c
 from loopscope.model import (
@@ -20,7 +21,7 @@ from loopscope.model import (
 )
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans import describe
-from loopscope.pipeline.spans.endings import ending_attributes
+from loopscope.pipeline.spans.endings import ending_attributes, mishap_attributes
 from loopscope.pipeline.spans.handoffs import Handoffs
 from loopscope.pipeline.spans.span import Attributes, Link, Span
 from loopscope.pipeline.spans.steps import HOLD, Exported, Stalled, StepSpans, link
@@ -357,7 +358,11 @@ class Tracer:
             c.TASK_SPAN + life.place.qualname, trace.trace_id, visit.span_id, visit.parent_id, visit.start,
             visit.cursor, attributes, visit.links, failed, trace.trace_state, visit.parent_remote,
         )  # fmt: skip
-        self._told(visit, span)
+        if failed and life.state is not None:  # its exception may turn out to be never retrieved
+            self.steps.hold(visit, span, partial(mishap_attributes, life))
+        else:
+            span.attributes += mishap_attributes(life)
+            self._told(visit, span)
         self._silence(life.notes, visit)
         self._handoffs.closed(life.id, visit)
 
