@@ -142,3 +142,17 @@ def test_a_burst_is_found_fast() -> None:
     found = told(records)
     last = found[count - 1, 0][0]
     assert last is not None and last.name == "burst worker" and last.steps > 4_000
+
+
+def test_coverage_is_what_is_known_of_the_busy_time() -> None:
+    """Three quarters in steps, a quarter in callbacks that nobody named; unknown where looks are not shown."""
+    for polls, expected in (((31 * MS, 41 * MS), 0.75), (None, None)):
+        culprits = Culprits(MS)
+        assembler = Assembler(culprits)
+        for record in (
+            birth(1), step(1, 0, 0, 0, 21 * MS, polls=() if polls else None),
+            step(1, 1, 40 * MS, 41 * MS, 50 * MS, polls=polls),
+        ):  # fmt: skip
+            assembler.feed(record)
+        assert culprits.coverage(1, 0) == expected
+        assert culprits.coverage(2, 0) is None

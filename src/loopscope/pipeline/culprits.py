@@ -12,6 +12,7 @@ from itertools import islice
 
 from loopscope.model import CALLBACK, IO, TIMER, Delay, Frame, Handoff, Harm, Look, Place, Step, TaskLife, Where
 from loopscope.pipeline.frames import function_of, innermost, place_of
+from loopscope.pipeline.occupancy import CALLBACK as CALLBACKS
 from loopscope.pipeline.occupancy import GAP, Held, Occupancy, Piece
 from loopscope.pipeline.spans.describe import line_of
 
@@ -96,6 +97,24 @@ class Culprits:
 
     def mishap(self, id: int, time: int, kind: str) -> None:
         """See `assembler.Sink`."""
+
+    # ------------------------------------------------------------ what is seen
+
+    def coverage(self, thread: int, since: int) -> float | None:
+        """The share of a thread's busy time since this clock reading that is in recorded steps and named callbacks.
+
+        None where its loop does not show its looks at the selector, so that nobody knows when it was busy.
+        """
+        occupancy = self._threads.get(thread)
+        held = occupancy.held(since) if occupancy is not None else None
+        if occupancy is None or held is None or held.gap or not held.steps:
+            return None
+        named = sum(
+            piece.end - piece.start
+            for piece in islice(occupancy.longest(since), _MOST)
+            if piece.kind == CALLBACKS and self._callback_at(thread, piece.start, piece.end) is not None
+        )
+        return (held.steps + named) / (held.steps + held.callbacks)
 
     # ------------------------------------------------------------ I/O of loops that do not show their looks
 

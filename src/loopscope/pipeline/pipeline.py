@@ -73,6 +73,7 @@ class Pipeline:
         delay = int(settings.delay_threshold * SECOND)
         segment = int(settings.segment_seconds * SECOND)
         self.stalls = Stalls(int(settings.stall_threshold * SECOND))
+        culprits = Culprits(delay, self.stalls.callback_at, self._suspect)
         self.tracer = Tracer(
             Traces(segment, provider.trace_id, provider.sample),
             provider.span_id,
@@ -86,8 +87,8 @@ class Pipeline:
             settings.detail,
             stall_events,
             self.metrics.exported,
+            culprits.coverage,
         )  # fmt: skip
-        culprits = Culprits(delay, self.stalls.callback_at, self._suspect)
         sinks: list[Sink] = [self.stalls, culprits, self.metrics.sums]
         if self._spans:
             sinks.append(self.tracer)

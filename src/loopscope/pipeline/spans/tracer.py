@@ -46,6 +46,10 @@ def _nobody(step: Step, trace_id: int, span_id: int) -> None:
     return None
 
 
+def _unknown(thread: int, since: int) -> float | None:
+    return None
+
+
 class Notes:
     """What is kept of a living task."""
 
@@ -86,6 +90,7 @@ class Tracer:
         detail: str = "steps",
         stalled: Stalled = _no_stalls,
         exported: Exported = _nobody,
+        coverage: Callable[[int, int], float | None] = _unknown,
     ) -> None:
         self.traces = traces
         self._new_span_id = new_span_id
@@ -95,6 +100,8 @@ class Tracer:
         self._caps = caps
         #: nanoseconds after which a living task is told
         self._segment = segment
+        #: (thread, since) -> the share of the loop's busy time that is known, None where nobody knows
+        self._coverage = coverage
         #: DETAIL=slow, and how many spans wait until it is known whether they are told
         self._slow = detail == "slow"
         self._quiet = 0
@@ -338,6 +345,10 @@ class Tracer:
         attributes: Attributes = describe.task_attributes(life)
         attributes.append((c.TASK_STATE, state))
         attributes += visit.attributes()
+        if life.where is not None and visit.steps:
+            coverage = self._coverage(life.where.thread, visit.start)
+            if coverage is not None:
+                attributes.append((c.LOOP_COVERAGE, coverage))
         if awaiting is not None:
             attributes.append((c.TASK_AWAITING, awaiting))
         if trace.lost:
