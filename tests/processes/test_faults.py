@@ -111,9 +111,9 @@ STOPPED = "loopscope stopped recording after an error of its own; the applicatio
 CAPTURE = [
     "loopscope.capture.core.Core.yields",
     "loopscope.capture.core.Core.wakes",
-    "loopscope.capture.core.Core._woken",
+    "loopscope.capture.wakers.woken",
     "loopscope.capture.core.Core.adopt",
-    "loopscope.capture.core.Core._conceive",
+    "loopscope.capture.births._conceive",
     "loopscope.capture.core.Core.stepped",
     "loopscope.capture.core.Core._ending",
     "loopscope.capture.core.Core.look",

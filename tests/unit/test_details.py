@@ -39,7 +39,7 @@ def test_states_of_a_task_that_waits_still() -> None:
 def test_slow_tells_nothing_of_quick_tasks() -> None:
     cold = Cold(detail="slow").feed(birth(1, 0), step(1, 0, 0, 1, 2), step(1, 1, 50, 51, 60, "returned"))
     cold.finish(SECOND)
-    assert cold.spans == [] and cold.tracer._quiet == 0
+    assert cold.spans == [] and cold.tracer._quiet.waiting == 0
 
 
 def test_slow_tells_all_of_a_task_with_a_slow_step() -> None:
@@ -51,7 +51,7 @@ def test_slow_tells_all_of_a_task_with_a_slow_step() -> None:
     ):
         cold = Cold(detail="slow").feed(birth(1, 0), step(1, 0, 0, 1, 2), late).finish(SECOND)
         assert sorted(span.name for span in cold.spans) == ["step work", "step work", "task work"], late
-        assert cold.tracer._quiet == 0
+        assert cold.tracer._quiet.waiting == 0
 
 
 def test_slow_tells_what_a_told_task_stands_under() -> None:
@@ -82,3 +82,4 @@ def test_slow_keeps_within_bounds() -> None:
     task = next(span for span in cold.spans if span.name == "task work")
     assert said(task, "asyncio.task.step.count") == 1_001
     assert len(cold.spans) < 300
+    assert cold.lost == {"quiet": 1_002 - len(cold.spans)}

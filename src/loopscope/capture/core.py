@@ -19,10 +19,10 @@ from types import CodeType, FunctionType
 from typing import Any
 from weakref import WeakValueDictionary, ref
 
-from loopscope.capture import awaits, cancels, coroutines, private, wakes
+from loopscope.capture import births, cancels, coroutines, private, wakers
 from loopscope.capture.awaits import point
 from loopscope.capture.buffer import Buffer
-from loopscope.capture.life import DUE, GUARD, LIFE, LOOP, Birth, Guard, Here, Life, LoopState, enter, local, nothing
+from loopscope.capture.life import GUARD, LIFE, LOOP, Here, Life, LoopState, enter, local, nothing
 from loopscope.capture.polls import see, selector_of, unsee
 from loopscope.capture.stand_ins import How
 from loopscope.model import (
@@ -30,16 +30,12 @@ from loopscope.model import (
     CALLBACK,
     CANCEL,
     CANCELLED,
-    GONE,
-    IO,
     RAISED,
     RETURNED,
     START,
     STEP,
     SUSPENDED,
     TASK,
-    THREAD,
-    TIMER,
     YIELD,
     YIELDED,
     SpanIdentity,
@@ -52,9 +48,6 @@ logger = logging.getLogger("loopscope")
 YIELDS: How = (0, YIELD, 0, 0, None)
 
 _CANCELLING = private.CANCELLING
-
-#: a timer may fire this much before its due time (nanoseconds): uvloop's clock counts milliseconds
-EARLY = 3_000_000
 
 #: ids of tasks and loops count up within the process, however often one switches off and on
 _tasks, _loops = itertools.count(1), itertools.count(1)
@@ -124,72 +117,15 @@ class Core:
         actor = here.life
         how: How
         if actor is None:
-            how = self._woken(loop, task, life, future, now, here)
+            how = wakers.woken(loop, task, life, future, now, here)
         elif not future.cancelled():
             how = (now, TASK, actor.id, actor.index, None) if actor is not life else YIELDS
-        elif actor is life or self._cancelled(task, life, future):
+        elif actor is life or wakers.cancelled(task, life, future):
             how = (now, CANCEL, actor.id, actor.index, cancels.request(future, actor.place.qualname))
         else:
             how = (now, TASK, actor.id, actor.index, None)
         life.ready = now
         return how
-
-    def _woken(self, loop: Any, task: Any, life: Life, future: Any, now: int, here: Here) -> How:
-        """How a task was woken, where no recorded step woke it."""
-        callback = here.callback
-        if future.cancelled() and self._cancelled(task, life, future):
-            return self._asked(task, future, now, here)
-        if callback is not None:
-            function = callback.__wrapped__
-            name = awaits.function_name(function)
-            if callback.kind is THREAD:
-                name = getattr(future, awaits.LABEL, name)
-            since = callback.since
-            return (since if 0 < since < now else now), callback.kind, callback.waker, callback.waker_step, name
-        due = getattr(future, DUE, 0)
-        if due and due <= now + EARLY:
-            return (due if due < now else now), TIMER, 0, 0, None
-        running = private.current_task(loop)
-        if running is not None:  # a task whose steps are not recorded, or of which this one is not
-            other: Life | None = getattr(running, LIFE, None)
-            waker, step = (other.id, other.index) if other is not None else (0, 0)
-            return now, TASK, waker, step, awaits.title(running)
-        label = getattr(future, awaits.LABEL, None)
-        if label is not None:  # the executor's function ended before its future was chained to this one
-            return now, THREAD, 0, 0, label
-        kind, function = wakes.caller(3)
-        if kind is IO:
-            return now, kind, 0, here.unpolled if here.polls is not None else -1, function
-        return now, kind, 0, 0, function
-
-    @staticmethod
-    def _asked(task: Any, future: Any, now: int, here: Here) -> How:
-        """How a task was woken by its cancellation, where no recorded step asked for it."""
-        callback, since = here.callback, 0
-        waker = step = 0
-        if callback is not None:
-            name: str | None = awaits.function_name(callback.__wrapped__)
-            if name is not None and name.endswith(private.ON_TIMEOUT):
-                name = cancels.TIMEOUT
-            since, waker, step = callback.since, callback.waker, callback.waker_step
-        else:
-            running = private.current_task(task.get_loop())
-            if running is not None:  # a task whose steps are not recorded, or of which this one is not
-                other: Life | None = getattr(running, LIFE, None)
-                waker, step = (other.id, other.index) if other is not None else (0, 0)
-                name = awaits.title(running)
-            else:
-                name = wakes.caller(4)[1]
-        return (since if 0 < since < now else now), CANCEL, waker, step, cancels.request(future, name)
-
-    @staticmethod
-    def _cancelled(task: Any, life: Life, future: Any) -> bool:
-        """Whether this wake is a cancellation of the task, not of what it waits for."""
-        if isinstance(future, private.TASKS):
-            return False
-        if not private.CANCELLING:
-            return True
-        return bool(task.cancelling() > life.cancels)
 
     # ------------------------------------------------------------ running
 
@@ -252,7 +188,7 @@ class Core:
             self.threads[here.ident] = here
             life.name = task.get_name()
             if life.unborn:
-                self._tell_birth(life, start)
+                births.tell_again(self, life, start)
         waiter = task._fut_waiter
         state = error = awaiting = place = None
         lasti = -1
@@ -349,102 +285,6 @@ class Core:
         if span is not None and span.trace_flags & 1:
             life.muted = False
 
-    # ------------------------------------------------------------ births
-
-    def adopt(self, loop: Any, task: Any, context: Any, waking: bool, now: int) -> Life:
-        """A task seen for the first time: make its Life and write its birth."""
-        here = enter()
-        birth = here.birth
-        if birth is not None:
-            if private.current_task(loop) is task:  # in its first step, which runs within its creation
-                self._attach(task, birth.life)
-                return birth.life
-            if not waking and not _running(birth.coroutine):
-                here.birth, here.life, birth.life.started = None, birth.outer, 0
-                self._attach(task, birth.life)
-                return birth.life
-        coroutine = task.get_coro()
-        life = self._conceive(loop, coroutine)
-        self._attach(task, life)
-        current = self.current() if context is None else self.current_in(context)
-        late = waking or _running(coroutine)
-        self._born(life, task.get_name(), now, None if late else here.life, current, late)
-        return life
-
-    def _conceive(self, loop: Any, coroutine: Any) -> Life:
-        place = coroutines.identify(coroutine)
-        state = self.state_of(loop)
-        state.seen = True
-        excluded = coroutines.is_housekeeping(coroutine) or not self.wanted(place.function)
-        return Life(next(_tasks), self, place, state, excluded)
-
-    def _attach(self, task: Any, life: Life) -> None:
-        setattr(task, LIFE, life)
-        setattr(task, GUARD, Guard(life))
-
-    def _born(self, life: Life, name: str, now: int, creator: Life | None, context: Any, late: bool) -> None:
-        by, step = (0, 0) if creator is None else (creator.id, creator.index)
-        self.look(life, context)
-        life.unborn = not self.buffer.put_vital(
-            (BIRTH, life.id, now, life, name, life.place, by, step, life.span, late)
-        )
-
-    def _tell_birth(self, life: Life, now: int) -> None:
-        """A birth found no room: tell it before a step that may, so that the pipeline hears of this life's end."""
-        life.unborn = not self.buffer.put_vital(
-            (BIRTH, life.id, now, life, life.name, life.place, 0, 0, life.span, True)
-        )
-        self.buffer.dropped -= 1  # it was counted at its birth
-        if life.unborn:
-            life.here = None  # the next step tries again
-
-    def create(self, original: Any, loop: Any, coroutine: Any, options: dict[str, Any]) -> Any:
-        """Create a task that may run its first step at once: that step is recorded here."""
-        try:
-            here = enter()
-            outer = here.life
-            life = self._conceive(loop, coroutine)
-            given = options.get("context")
-            current = self.current() if given is None else self.current_in(given)
-            self._born(life, str(options.get("name") or ""), clock(), outer, current, False)
-            del current  # it may be left, and be freed, in the first step
-            birth = Birth(coroutine, life, outer)
-            by, step = (0, 0) if outer is None else (outer.id, outer.index)
-        except Exception:
-            self.fail()
-            return original(loop, coroutine, **options)
-        previous, here.birth, here.life = here.birth, birth, life
-        life.started = start = clock()
-        task = None
-        try:
-            task = original(loop, coroutine, **options)
-            return task
-        finally:
-            end = clock()
-            waiting, here.birth, here.life = here.birth is birth, previous, outer
-            life.started = 0
-            try:
-                self._created(task, life, waiting, (start, START, by, step, None), here, start, end)
-            except Exception:
-                self.fail()
-            # As in `run`.
-            task = coroutine = birth = None  # type: ignore[assignment]
-
-    def _created(self, task: Any, life: Life, waiting: bool, how: How, here: Here, start: int, end: int) -> None:
-        if not waiting:  # scheduled as any other task: adopt() took it over
-            return
-        known = getattr(task, LIFE, None)
-        if not isinstance(task, private.TASKS) or known not in (None, life):
-            life.over = True
-            self.buffer.put_vital((GONE, life.id, end, True))
-            return
-        if known is None:
-            self._attach(task, life)
-        if life.muted:
-            life.index = 1
-        else:
-            self.stepped(how, task, life, here, start, end, (), False)
-
     # ------------------------------------------------------------ loops
 
     def state_of(self, loop: Any) -> LoopState:
@@ -514,6 +354,11 @@ class Core:
                 _unhang(loop, LOOP)
                 self._blindfold(loop)
 
+    @staticmethod
+    def next_task() -> int:
+        """The id of a task that is seen for the first time."""
+        return next(_tasks)
+
     def forked(self, life: Life) -> None:
         """In a forked child, a task of the parent's is another task."""
         life.id = next(_tasks)
@@ -531,10 +376,6 @@ class Core:
 
 #: the code of every core's `run`: where a step begins on a stack
 RUN_CODE = next(item for item in Core._make_run.__code__.co_consts if type(item) is CodeType)
-
-
-def _running(coroutine: Any) -> bool:
-    return getattr(coroutine, "cr_running", False) or getattr(coroutine, "gi_running", False)
 
 
 def _unhang(holder: Any, *names: str) -> None:

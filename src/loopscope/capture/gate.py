@@ -12,7 +12,7 @@ import sys
 from types import FunctionType, MethodType
 from typing import Any
 
-from loopscope.capture import awaits, creations, handoffs, mishaps, private, stacks
+from loopscope.capture import awaits, births, creations, handoffs, mishaps, private, stacks
 from loopscope.capture.core import Core
 from loopscope.capture.life import DUE, PASSED_BY, enter
 from loopscope.capture.patches import Patches
@@ -178,7 +178,7 @@ def _adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool) -> Any:
     try:
         if task._source_traceback is not None:
             private.trim(task)
-        return core.adopt(loop, task, context, waking, clock())
+        return births.adopt(core, loop, task, context, waking, clock())
     except Exception:
         core.fail()
         return PASSED_BY
@@ -277,7 +277,7 @@ def _create_task(core: Core, original: Any) -> Any:
         task = None
         try:
             if core.on and (self.get_task_factory() is not None or options.get("eager_start")):
-                task = core.create(original, self, coro, options)
+                task = births.create(core, original, self, coro, options)
             else:
                 task = original(self, coro, **options)
             if self.get_debug() and getattr(task, "_source_traceback", None):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import FrameType
 from typing import Any, NamedTuple
 
-from loopscope.capture import private
-from loopscope.capture.core import RUN_CODE, Core
+from loopscope.capture import births, private
+from loopscope.capture.core import RUN_CODE
 from loopscope.capture.stand_ins import Callback
 from loopscope.model import Frame
 
@@ -17,9 +17,9 @@ _REACH = 4096
 #: codes of the frames in which what a loop calls begins, of asyncio's loop, and of our hooks around a loop in C,
 #: by their ids: hashing a code object hashes all that is in it
 _BEGINNINGS = frozenset(
-    id(code) for code in (RUN_CODE, Callback.__call__.__code__, Core.create.__code__, private.HANDLE_RUN)
+    id(code) for code in (RUN_CODE, Callback.__call__.__code__, births.create.__code__, private.HANDLE_RUN)
 )
-_STEPS = frozenset({id(RUN_CODE), id(Core.create.__code__)})
+_STEPS = frozenset({id(RUN_CODE), id(births.create.__code__)})
 _LOOPS = frozenset(id(code) for code in private.LOOP_RUN)
 _RUNNERS: set[int] = set()
 

@@ -23,7 +23,9 @@ from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans import describe
 from loopscope.pipeline.spans.endings import ending_attributes, mishap_attributes
 from loopscope.pipeline.spans.handoffs import Handoffs
-from loopscope.pipeline.spans.span import Attributes, Link, Span
+from loopscope.pipeline.spans.notes import Notes
+from loopscope.pipeline.spans.quiet import Quiet
+from loopscope.pipeline.spans.span import Attributes, Span
 from loopscope.pipeline.spans.steps import HOLD, Exported, Stalled, StepSpans, link
 from loopscope.pipeline.spans.traces import SECOND, Trace, Traces
 from loopscope.pipeline.spans.visit import Caps, Visit
@@ -34,8 +36,6 @@ MUTE_AFTER = 512
 LINGER = SECOND // 2
 #: a task that takes no step is told again after at most this long
 RETELL = 3600 * SECOND
-#: DETAIL=slow: spans of one visit, and of all, that wait until it is known whether they are told
-QUIET, ALL_QUIET = 256, 20_000
 
 
 def _no_stalls(step: Step) -> list[tuple[int, Attributes]]:
@@ -48,32 +48,6 @@ def _nobody(step: Step, trace_id: int, span_id: int) -> None:
 
 def _unknown(thread: int, since: int) -> float | None:
     return None
-
-
-class Notes:
-    """What is kept of a living task."""
-
-    __slots__ = ("ahead", "home", "idle", "link", "own", "reserved", "silenced", "under", "visits")
-
-    def __init__(self) -> None:
-        #: open visits by trace id
-        self.visits: dict[int, Visit] = {}
-        #: the trace of steps that work for no other; None until one does
-        self.home: Trace | None = None
-        #: span id of its latest task span in `home`, or of the one that comes
-        self.own = 0
-        #: `own` is a parent already and has its room, but is not yet open
-        self.reserved = False
-        #: span id of its latest task span that was not told (DETAIL=slow)
-        self.silenced = 0
-        #: link for the next own span
-        self.link: Link | None = None
-        #: the task that created it, but for those that are excluded
-        self.under = 0
-        #: steps in a row that no trace took
-        self.idle = 0
-        #: index of the next step as capture had it at the last sweep
-        self.ahead = 0
 
 
 class Tracer:
@@ -94,7 +68,6 @@ class Tracer:
     ) -> None:
         self.traces = traces
         self._new_span_id = new_span_id
-        self._emit = emit
         #: counts spans that found no room, by cause
         self._lost = lost
         self._caps = caps
@@ -102,15 +75,15 @@ class Tracer:
         self._segment = segment
         #: (thread, since) -> the share of the loop's busy time that is known, None where nobody knows
         self._coverage = coverage
-        #: DETAIL=slow, and how many spans wait until it is known whether they are told
+        #: DETAIL=slow
         self._slow = detail == "slow"
-        self._quiet = 0
+        self._quiet = Quiet(emit, lost, self._known)
         self.lives: dict[int, TaskLife] = {}
         self._names: Recent[int, TaskLife] = Recent(8192)
-        self.steps = StepSpans(new_span_id, self._told, self._drop, self._known, caps, detail, stalled, exported)
+        self.steps = StepSpans(new_span_id, self._quiet.tell, self._drop, self._known, caps, detail, stalled, exported)
         #: lives with a visit whose trace is no longer current
         self._leaving: dict[int, TaskLife] = {}
-        self._handoffs = Handoffs(new_span_id, self._told, lost, caps)
+        self._handoffs = Handoffs(new_span_id, self._quiet.tell, lost, caps)
 
     @property
     def open(self) -> int:
@@ -153,7 +126,7 @@ class Tracer:
             visit.account(step)
             self.steps.place(life, visit, step, shared, before)
             if visit.quiet is not None and self._caps.notable(step):
-                self._speak(life, visit)
+                self._quiet.speak(life, visit)
             if not trace.own and life.state is None and not _in(step.span_after, trace):
                 visit.left = step.end
                 self._leaving[life.id] = life
@@ -373,8 +346,8 @@ class Tracer:
             self.steps.hold(visit, span, partial(mishap_attributes, life))
         else:
             span.attributes += mishap_attributes(life)
-            self._told(visit, span)
-        self._silence(life.notes, visit)
+            self._quiet.tell(visit, span)
+        self._quiet.silence(life.notes, visit)
         self._handoffs.closed(life.id, visit)
 
     @staticmethod
@@ -382,44 +355,6 @@ class Tracer:
         if time > visit.cursor:
             visit.waiting += time - visit.cursor
             visit.cursor = time
-
-    def _told(self, visit: Visit | None, span: Span) -> None:
-        """Export a span of a visit, or keep it until the visit turns out to be worth telling (DETAIL=slow)."""
-        if visit is None or visit.quiet is None:
-            if visit is None or not visit.silent:
-                self._emit(span)
-        elif len(visit.quiet) < QUIET and self._quiet < ALL_QUIET:
-            self._quiet += 1
-            visit.quiet.append(span)
-        elif span.name.startswith(c.TASK_SPAN):
-            visit.quiet[-1:] = [span]
-
-    def _speak(self, life: TaskLife, visit: Visit) -> None:
-        """A visit is worth telling, and so are the task spans that it stands under."""
-        if visit.quiet is None:
-            return
-        quiet, visit.quiet = visit.quiet, None
-        self._quiet -= len(quiet)
-        for span in quiet:
-            self._emit(span)
-        self._heed(life, visit)
-
-    def _heed(self, life: TaskLife, visit: Visit) -> None:
-        """Tell what a visit that is told stands under."""
-        creator = self._known(life.notes.under) if visit.trace.own else None
-        if creator is not None:
-            for other in creator.notes.visits.values():
-                if other.span_id == visit.parent_id:
-                    self._speak(creator, other)
-            if visit.parent_id == creator.notes.silenced:
-                visit.parent_id = 0
-
-    def _silence(self, notes: Notes, visit: Visit) -> None:
-        """A visit ended with nothing worth telling."""
-        if visit.quiet is not None:
-            self._quiet -= len(visit.quiet)
-            visit.quiet, visit.silent = None, True
-            notes.silenced = visit.span_id
 
     def _drop(self, trace: Trace, count: int) -> None:
         trace.lost += count

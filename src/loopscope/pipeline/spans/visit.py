@@ -69,7 +69,7 @@ class Visit:
     __slots__ = (
         "cursor", "first", "group", "held", "last", "left", "links", "local", "longest", "parent_id", "parent_remote",
         "previous", "quiet", "ready", "room", "running", "segment", "silent", "span_id", "start", "steps", "trace",
-        "waiting", "written",
+        "unkept", "waiting", "written",
     )  # fmt: skip
 
     def __init__(self, trace: Trace, span_id: int, start: int, room: bool) -> None:
@@ -98,6 +98,8 @@ class Visit:
         self.previous: Step | None = None
         #: DETAIL=slow: its spans, as long as none of its steps was worth telling
         self.quiet: list[Span] | None = None
+        #: spans that found no room among them
+        self.unkept = 0
         #: none was: it is not told
         self.silent = False
         self.group: Group | None = None

@@ -1,0 +1,114 @@
+"""Births of tasks: seen at the gate, or where a task may run its first step within its creation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from loopscope.capture import coroutines, private
+from loopscope.capture.life import GUARD, LIFE, Birth, Guard, Here, Life, enter
+from loopscope.capture.stand_ins import How
+from loopscope.model import BIRTH, GONE, START, clock
+
+if TYPE_CHECKING:
+    from loopscope.capture.core import Core
+
+
+def adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool, now: int) -> Life:
+    """A task seen for the first time: make its Life and write its birth."""
+    here = enter()
+    birth = here.birth
+    if birth is not None:
+        if private.current_task(loop) is task:  # in its first step, which runs within its creation
+            _attach(task, birth.life)
+            return birth.life
+        if not waking and not _running(birth.coroutine):
+            here.birth, here.life, birth.life.started = None, birth.outer, 0
+            _attach(task, birth.life)
+            return birth.life
+    coroutine = task.get_coro()
+    life = _conceive(core, loop, coroutine)
+    _attach(task, life)
+    current = core.current() if context is None else core.current_in(context)
+    late = waking or _running(coroutine)
+    _born(core, life, task.get_name(), now, None if late else here.life, current, late)
+    return life
+
+
+def _conceive(core: Core, loop: Any, coroutine: Any) -> Life:
+    place = coroutines.identify(coroutine)
+    state = core.state_of(loop)
+    state.seen = True
+    excluded = coroutines.is_housekeeping(coroutine) or not core.wanted(place.function)
+    return Life(core.next_task(), core, place, state, excluded)
+
+
+def _attach(task: Any, life: Life) -> None:
+    setattr(task, LIFE, life)
+    setattr(task, GUARD, Guard(life))
+
+
+def _born(core: Core, life: Life, name: str, now: int, creator: Life | None, context: Any, late: bool) -> None:
+    by, step = (0, 0) if creator is None else (creator.id, creator.index)
+    core.look(life, context)
+    life.unborn = not core.buffer.put_vital((BIRTH, life.id, now, life, name, life.place, by, step, life.span, late))
+
+
+def tell_again(core: Core, life: Life, now: int) -> None:
+    """A birth found no room: tell it before a step that may, so that the pipeline hears of this life's end."""
+    life.unborn = not core.buffer.put_vital((BIRTH, life.id, now, life, life.name, life.place, 0, 0, life.span, True))
+    core.buffer.dropped -= 1  # it was counted at its birth
+    if life.unborn:
+        life.here = None  # the next step tries again
+
+
+def create(core: Core, original: Any, loop: Any, coroutine: Any, options: dict[str, Any]) -> Any:
+    """Create a task that may run its first step at once: that step is recorded here."""
+    try:
+        here = enter()
+        outer = here.life
+        life = _conceive(core, loop, coroutine)
+        given = options.get("context")
+        current = core.current() if given is None else core.current_in(given)
+        _born(core, life, str(options.get("name") or ""), clock(), outer, current, False)
+        del current  # it may be left, and be freed, in the first step
+        birth = Birth(coroutine, life, outer)
+        by, step = (0, 0) if outer is None else (outer.id, outer.index)
+    except Exception:
+        core.fail()
+        return original(loop, coroutine, **options)
+    previous, here.birth, here.life = here.birth, birth, life
+    life.started = start = clock()
+    task = None
+    try:
+        task = original(loop, coroutine, **options)
+        return task
+    finally:
+        end = clock()
+        waiting, here.birth, here.life = here.birth is birth, previous, outer
+        life.started = 0
+        try:
+            _created(core, task, life, waiting, (start, START, by, step, None), here, start, end)
+        except Exception:
+            core.fail()
+        # As in `run`.
+        task = coroutine = birth = None  # type: ignore[assignment]
+
+
+def _created(core: Core, task: Any, life: Life, waiting: bool, how: How, here: Here, start: int, end: int) -> None:
+    if not waiting:  # scheduled as any other task: adopt() took it over
+        return
+    known = getattr(task, LIFE, None)
+    if not isinstance(task, private.TASKS) or known not in (None, life):
+        life.over = True
+        core.buffer.put_vital((GONE, life.id, end, True))
+        return
+    if known is None:
+        _attach(task, life)
+    if life.muted and not life.hush:
+        life.index = 1
+    else:
+        core.stepped(how, task, life, here, start, end, (), False)
+
+
+def _running(coroutine: Any) -> bool:
+    return getattr(coroutine, "cr_running", False) or getattr(coroutine, "gi_running", False)

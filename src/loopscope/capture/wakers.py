@@ -1,0 +1,71 @@
+"""Who or what woke a task, where no recorded step did: a callback, a timer, another thread, I/O, a cancellation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loopscope.capture import awaits, cancels, private, wakes
+from loopscope.capture.life import DUE, LIFE, Here, Life
+from loopscope.capture.stand_ins import How
+from loopscope.model import CANCEL, IO, TASK, THREAD, TIMER
+
+#: a timer may fire this much before its due time (nanoseconds): uvloop's clock counts milliseconds, and lags
+EARLY = 3_000_000
+
+
+def woken(loop: Any, task: Any, life: Life, future: Any, now: int, here: Here) -> How:
+    """How a task was woken, where no recorded step woke it."""
+    callback = here.callback
+    if future.cancelled() and cancelled(task, life, future):
+        return _asked(task, future, now, here)
+    if callback is not None:
+        function = callback.__wrapped__
+        name = awaits.function_name(function)
+        if callback.kind is THREAD:
+            name = getattr(future, awaits.LABEL, name)
+        since = callback.since
+        return (since if 0 < since < now else now), callback.kind, callback.waker, callback.waker_step, name
+    due = getattr(future, DUE, 0)
+    if due and due <= now + EARLY:
+        return (due if due < now else now), TIMER, 0, 0, None
+    running = private.current_task(loop)
+    if running is not None:  # a task whose steps are not recorded, or of which this one is not
+        other: Life | None = getattr(running, LIFE, None)
+        waker, step = (other.id, other.index) if other is not None else (0, 0)
+        return now, TASK, waker, step, awaits.title(running)
+    label = getattr(future, awaits.LABEL, None)
+    if label is not None:  # the executor's function ended before its future was chained to this one
+        return now, THREAD, 0, 0, label
+    kind, function = wakes.caller(3)
+    if kind is IO:
+        return now, kind, 0, here.unpolled if here.polls is not None else -1, function
+    return now, kind, 0, 0, function
+
+
+def _asked(task: Any, future: Any, now: int, here: Here) -> How:
+    """How a task was woken by its cancellation, where no recorded step asked for it."""
+    callback, since = here.callback, 0
+    waker = step = 0
+    if callback is not None:
+        name: str | None = awaits.function_name(callback.__wrapped__)
+        if name is not None and name.endswith(private.ON_TIMEOUT):
+            name = cancels.TIMEOUT
+        since, waker, step = callback.since, callback.waker, callback.waker_step
+    else:
+        running = private.current_task(task.get_loop())
+        if running is not None:  # a task whose steps are not recorded, or of which this one is not
+            other: Life | None = getattr(running, LIFE, None)
+            waker, step = (other.id, other.index) if other is not None else (0, 0)
+            name = awaits.title(running)
+        else:
+            name = wakes.caller(4)[1]
+    return (since if 0 < since < now else now), CANCEL, waker, step, cancels.request(future, name)
+
+
+def cancelled(task: Any, life: Life, future: Any) -> bool:
+    """Whether this wake is a cancellation of the task, not of what it waits for."""
+    if isinstance(future, private.TASKS):
+        return False
+    if not private.CANCELLING:
+        return True
+    return bool(task.cancelling() > life.cancels)

@@ -1,0 +1,33 @@
+"""What the tracer keeps of a living task."""
+
+from __future__ import annotations
+
+from loopscope.pipeline.spans.span import Link
+from loopscope.pipeline.spans.traces import Trace
+from loopscope.pipeline.spans.visit import Visit
+
+
+class Notes:
+    """What is kept of a living task."""
+
+    __slots__ = ("ahead", "home", "idle", "link", "own", "reserved", "silenced", "under", "visits")
+
+    def __init__(self) -> None:
+        #: open visits by trace id
+        self.visits: dict[int, Visit] = {}
+        #: the trace of steps that work for no other; None until one does
+        self.home: Trace | None = None
+        #: span id of its latest task span in `home`, or of the one that comes
+        self.own = 0
+        #: `own` is a parent already and has its room, but is not yet open
+        self.reserved = False
+        #: span id of its latest task span that was not told (DETAIL=slow)
+        self.silenced = 0
+        #: link for the next own span
+        self.link: Link | None = None
+        #: the task that created it, but for those that are excluded
+        self.under = 0
+        #: steps in a row that no trace took
+        self.idle = 0
+        #: index of the next step as capture had it at the last sweep
+        self.ahead = 0

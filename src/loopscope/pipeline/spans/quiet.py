@@ -1,0 +1,64 @@
+"""DETAIL=slow: a visit's spans wait, within bounds, until one of its steps is worth telling; else nobody is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from loopscope import conventions as c
+from loopscope.model import TaskLife
+from loopscope.pipeline.spans.notes import Notes
+from loopscope.pipeline.spans.span import Span
+from loopscope.pipeline.spans.visit import Visit
+
+#: spans of one visit, and of all, that wait
+ONE, ALL = 256, 20_000
+
+
+class Quiet:
+    """Lets spans out, or keeps them."""
+
+    def __init__(
+        self, emit: Callable[[Span], None], lost: Callable[[str, int], None], known: Callable[[int], TaskLife | None]
+    ) -> None:
+        self._emit = emit
+        self._lost = lost
+        self._known = known
+        #: spans that wait
+        self.waiting = 0
+
+    def tell(self, visit: Visit | None, span: Span) -> None:
+        """A span of a visit; None: of one that was told."""
+        if visit is None or (visit.quiet is None and not visit.silent):
+            self._emit(span)
+        elif visit.quiet is None:
+            return
+        elif (len(visit.quiet) < ONE and self.waiting < ALL) or span.name.startswith(c.TASK_SPAN):
+            self.waiting += 1
+            visit.quiet.append(span)
+        else:
+            visit.unkept += 1
+
+    def speak(self, life: TaskLife, visit: Visit) -> None:
+        """A visit is worth telling, and so are the task spans that it stands under."""
+        if visit.quiet is None:
+            return
+        quiet, visit.quiet = visit.quiet, None
+        self.waiting -= len(quiet)
+        if visit.unkept:
+            self._lost("quiet", visit.unkept)
+        for span in quiet:
+            self._emit(span)
+        creator = self._known(life.notes.under) if visit.trace.own else None
+        if creator is not None:
+            for other in creator.notes.visits.values():
+                if other.span_id == visit.parent_id:
+                    self.speak(creator, other)
+            if visit.parent_id == creator.notes.silenced:
+                visit.parent_id = 0
+
+    def silence(self, notes: Notes, visit: Visit) -> None:
+        """A visit ended. If none of its steps was worth telling, it is not told."""
+        if visit.quiet is not None:
+            self.waiting -= len(visit.quiet)
+            visit.quiet, visit.silent = None, True
+            notes.silenced = visit.span_id
