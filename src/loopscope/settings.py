@@ -14,6 +14,9 @@ logger = logging.getLogger("loopscope")
 PREFIX = "OTEL_PYTHON_LOOPSCOPE_"
 ENABLED = PREFIX + "ENABLED"
 
+#: seconds that a duration may be at most
+LONGEST = 1e9
+
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 
@@ -104,11 +107,9 @@ def _patterns(value: Any) -> tuple[str, ...]:
 
 
 def _seconds(value: Any) -> float:
-    if isinstance(value, bool):
-        raise ValueError("expected a number of seconds above 0")
-    number = float(value)
-    if not math.isfinite(number) or number <= 0:
-        raise ValueError("expected a number of seconds above 0")
+    number = math.nan if isinstance(value, bool) else float(value)
+    if not 0 < number <= LONGEST:
+        raise ValueError(f"expected a number of seconds above 0, up to {LONGEST:.0e}")
     return number
 
 

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from tests.ground.jaeger import Jaeger, Unavailable
+from tests.ground.jaeger import Jaeger
 from tests.ground.receiver import Receiver
 from tests.ground.spans import Span
 
@@ -25,16 +25,6 @@ ATTRIBUTES: dict[str, Any] = {"text": "x", "number": 3, "ratio": 0.5, "yes": Tru
 def receiver() -> Iterator[Receiver]:
     with Receiver() as receiver:
         yield receiver
-
-
-@pytest.fixture(scope="module")
-def jaeger() -> Iterator[Jaeger]:
-    try:
-        jaeger = Jaeger()
-    except Unavailable as error:
-        pytest.skip(str(error))
-    with jaeger:
-        yield jaeger
 
 
 def send(exporter: SpanExporter) -> str:
@@ -104,6 +94,6 @@ def test_jaeger_gives_back_what_it_was_sent(jaeger: Jaeger, protocol: str) -> No
     trace_id = send(exporter)
     parent, child = jaeger.wait_for(trace_id, spans=2)
     assert_whole(trace_id, parent, child)
-    assert jaeger.services() == ["ground"]
+    assert "ground" in jaeger.services()
     assert trace_id in jaeger.search("ground", operation="child")
     assert jaeger.search("ground", operation="absent") == []

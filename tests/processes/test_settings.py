@@ -130,3 +130,17 @@ def test_exporter_that_does_not_exist() -> None:
         "loopscope cannot use the exporter 'carrier-pigeon': no installed package has an exporter of this name",
         "loopscope lost 3 spans (no_exporter)",
     ]
+
+
+@pytest.mark.parametrize("name", ["STALL_THRESHOLD", "DELAY_THRESHOLD", "SEGMENT_SECONDS"])
+@pytest.mark.parametrize("seconds", ["1e-9", "1e9", "1e300"])
+def test_extreme_durations(receiver: Receiver, name: str, seconds: str) -> None:
+    """The smallest and the longest are taken as they are, more than that is refused; all is told."""
+    ended = run(PROGRAM, to(receiver, **{PREFIX + name: seconds}))
+    assert (ended.code, ended.out) == (0, "done\n")
+    stalls = [line for line in ended.err.splitlines() if "held the event loop" in line]
+    assert bool(stalls) is (name == "STALL_THRESHOLD" and seconds == "1e-9")
+    refused = [line for line in ended.err.splitlines() if "is not usable" in line]
+    assert len(refused) == (seconds == "1e300")
+    assert "Traceback" not in ended.err and "error of its own" not in ended.err
+    assert Story(list(receiver.spans())).lines() == STEPS
