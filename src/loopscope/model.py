@@ -88,7 +88,7 @@ class Where(NamedTuple):
 class Pulse(Protocol):
     """The cell that capture and pipeline share for a living task."""
 
-    #: set by the pipeline: nothing will be exported of this task's steps
+    #: its steps are not recorded now; set by the pipeline where nothing will be exported of them
     muted: bool
     #: when the task became ready, in nanoseconds of the clock; 0 while it is not
     ready: int
@@ -96,7 +96,7 @@ class Pulse(Protocol):
     started: int
     #: index of its current step, or of the next one
     index: int
-    #: though muted, it is recorded up to this step
+    #: index of the step from which on they are not
     hush: int
     #: it is not to be told
     excluded: bool

@@ -104,7 +104,7 @@ def _created(core: Core, task: Any, life: Life, waiting: bool, how: How, here: H
         return
     if known is None:
         _attach(task, life)
-    if life.muted and not life.hush:
+    if life.muted:
         life.index = 1
     else:
         core.stepped(how, task, life, here, start, end, (), False)

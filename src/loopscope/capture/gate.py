@@ -107,8 +107,9 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
                 life = task._loopscope
             except AttributeError:
                 life = _adopt(core, self, task, context, False) if core.on else PASSED_BY
-            if life.muted and life.index >= life.hush:
-                life.index += 1
+            index = life.index
+            if index >= life.hush:
+                life.index = index + 1
                 return original(self, callback, context=context)
             if core.on:
                 try:
@@ -133,7 +134,7 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
                 wrapper = kind
                 return call_soon(self, callback, context=context)
             if life is not None:
-                if life.muted and life.index >= life.hush:
+                if life.index >= life.hush:
                     life.index += 1
                 else:
                     try:

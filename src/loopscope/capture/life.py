@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 #: steps of an excluded task that are recorded: it may be a culprit
 FIRST = 64
+NEVER = 1 << 62
 
 #: attributes that we hang on the application's objects
 LIFE, GUARD, DUE, LOOP = "_loopscope", "_loopscope_guard", "_loopscope_due", "_loopscope_loop"
@@ -35,7 +36,7 @@ class Life:
     """A living task as capture knows it: numbers, strings and a Place, nothing of the application's."""
 
     __slots__ = (
-        "activated", "cancels", "cell", "core", "excluded", "here", "hush", "id", "index", "left", "loop", "muted",
+        "activated", "cancels", "cell", "core", "excluded", "here", "hush", "id", "index", "left", "loop",
         "name", "over", "place", "ready", "span", "started", "unborn", "where",
     )  # fmt: skip
 
@@ -44,9 +45,9 @@ class Life:
         self.core = core
         self.place = place
         self.loop = loop
-        self.excluded = self.muted = excluded
-        #: though muted, it is recorded up to this step: it may be a culprit
-        self.hush = FIRST if excluded else 0
+        self.excluded = excluded
+        #: index of the step from which on it is passed by
+        self.hush = FIRST if excluded else NEVER
         #: index of the current step, or of the next one
         self.index = 0
         #: since when it is ready, 0 while it is not; since when it runs, 0 while it does not
@@ -70,6 +71,15 @@ class Life:
         self.left = False
         #: `task.cancelling()` at the end of its last step
         self.cancels = 0 if private.CANCELLING else 1
+
+    @property
+    def muted(self) -> bool:
+        """Its steps are passed by now."""
+        return self.index >= self.hush
+
+    @muted.setter
+    def muted(self, value: bool) -> None:
+        self.hush = 0 if value else NEVER
 
 
 class Guard:
@@ -158,6 +168,7 @@ class LoopState:
 
 #: the Life of a task that could not be adopted
 PASSED_BY = Life(0, None, UNKNOWN, LoopState(0, ""), True)  # type: ignore[arg-type]
+PASSED_BY.muted = True
 
 local = threading.local()
 
