@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
 from loopscope import LoopscopeInstrumentor, runtime
 from tests.support import LOOPS
 
-SPANS = 5 + 2 + 2 + 2 + 4  # steps of host, add, fail and wait; tasks
+SPANS = 5 + 2 + 2 + 2 + 4 + 1  # steps of host, add, fail and wait; tasks; an executor's
 
 
 class Fault(Exception):
@@ -112,7 +112,7 @@ CAPTURE = [
     "loopscope.capture.core.Core.yields",
     "loopscope.capture.core.Core.wakes",
     "loopscope.capture.wakers.woken",
-    "loopscope.capture.core.Core.adopt",
+    "loopscope.capture.births.adopt",
     "loopscope.capture.births._conceive",
     "loopscope.capture.core.Core.stepped",
     "loopscope.capture.core.Core._ending",
@@ -123,6 +123,7 @@ CAPTURE = [
     "loopscope.capture.buffer.Buffer.put_vital",
     "loopscope.pipeline.spans.application.Application.describe",
     "loopscope.capture.awaits.function_name",
+    "loopscope.capture.core.see",
 ]
 PIPELINE = [
     "loopscope.pipeline.assembler.Assembler.feed",
@@ -130,6 +131,11 @@ PIPELINE = [
     "loopscope.pipeline.spans.tracer.Tracer.stepped",
     "loopscope.pipeline.spans.tracer.Tracer.ended",
     "loopscope.pipeline.spans.describe.step_attributes",
+    "loopscope.pipeline.culprits.Culprits.stepped",
+    "loopscope.pipeline.stalls.Stalls.tick",
+    "loopscope.pipeline.metrics.sums.Sums.stepped",
+    "loopscope.pipeline.spans.handoffs.Handoffs.handed",
+    "loopscope.pipeline.spans.steps.StepSpans.release",
     "loopscope.pipeline.pipeline.Pipeline.round",
     "loopscope.pipeline.export.outbox.Outbox.put",
     "loopscope.runtime.process.choose",
