@@ -113,6 +113,10 @@ def clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "PYTHON"))}
 
 
+#: no stalls are told: what takes long is the machine's
+CALM = {"OTEL_PYTHON_LOOPSCOPE_STALL_THRESHOLD": "3600"}
+
+
 def switched_on(endpoint: str, protocol: Protocol = "http", **more: str) -> dict[str, str]:
     """An environment that switches loopscope on and sends to `endpoint`."""
     return {

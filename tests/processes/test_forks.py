@@ -11,6 +11,7 @@ import pytest
 from tests.ground.pythons import pythons
 from tests.ground.receiver import Protocol, Receiver
 from tests.processes.program import (
+    CALM,
     PROTOCOLS,
     Ended,
     Program,
@@ -25,9 +26,6 @@ from tests.processes.program import (
 
 #: 3.11: an early join; 3.12: the warning about threads, and an early join; 3.13: neither; 3.14: forkserver by default
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
-
-#: a child that is waited for within a step is a stall, and would be told
-CALM = {"OTEL_PYTHON_LOOPSCOPE_STALL_THRESHOLD": "3600"}
 
 # `work` counts its own steps; the process tells its name and count when it is done. One write a line: processes share it.
 COUNTED = """

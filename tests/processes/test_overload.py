@@ -18,9 +18,11 @@ from collections import Counter
 from loopscope import runtime
 from loopscope.model import BIRTH, STEP
 from loopscope.pipeline.assembler import Assembler
-did, fed, feed = Counter(), Counter(), Assembler.feed
+did, fed, feed, excluded = Counter(), Counter(), Assembler.feed, set()
 def count(self, record):
-    fed["steps"] += record[0] == STEP
+    if record[0] == BIRTH and record[3].excluded:  # the runner's own
+        excluded.add(record[1])
+    fed["steps"] += record[0] == STEP and record[1] not in excluded
     fed["tasks"] += record[0] == BIRTH and not record[3].excluded
     feed(self, record)
 Assembler.feed = count

@@ -17,7 +17,7 @@ import pytest
 
 from tests.ground.ports import free_ports
 from tests.ground.receiver import Protocol, Receiver
-from tests.processes.program import PROTOCOLS, assert_unique, to
+from tests.processes.program import CALM, PROTOCOLS, assert_unique, to
 
 #: Each request is a task of its own name, and four steps; the answer tells the process.
 APP = """
@@ -105,7 +105,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.mark.parametrize("kind", SERVERS)
 def test_workers(receiver: Receiver, kind: str, protocol: Protocol, tmp_path: Path) -> None:
     """The last request is answered right before the end: its spans are flushed by the signal that ends the worker."""
-    server = Server(SERVERS[kind], to(receiver, protocol), tmp_path)
+    server = Server(SERVERS[kind], to(receiver, protocol, **CALM), tmp_path)
     wanted = 1 if "alone" in kind else 2
     answered: Counter[int] = Counter()
     paths = []

@@ -137,7 +137,7 @@ def test_io_that_came_while_the_loop_was_busy(loop: str) -> None:
 
     story = checked(main, loop)
     late = story.steps_of("reader")[1].attributes
-    assert late["asyncio.step.unpolled.duration"] == pytest.approx(HELD, abs=SLACK)
+    assert HELD - SLACK <= late["asyncio.step.unpolled.duration"] < 3 * HELD
     assert late.get("asyncio.step.unpolled.estimated", False) is (loop == "uvloop")
     assert late["asyncio.step.delayed_by.name"] == "test_io_that_came_while_the_loop_was_busy.<locals>.main"
 

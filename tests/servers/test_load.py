@@ -14,8 +14,8 @@ from tests.servers.apps import load
 from tests.servers.serving import serving
 from tests.support import LOOPS
 
-#: seconds of load, requests at once, and what counts as delayed
-SECONDS, AT_ONCE, DELAYED = 5.0, 8, 0.05
+#: seconds of load, requests at once, and what counts as delayed (a busy machine alone may delay by less)
+SECONDS, AT_ONCE, DELAYED = 5.0, 8, 0.08
 
 
 async def _load(url: str) -> int:

@@ -375,7 +375,7 @@ class Core:
 
 
 #: the code of every core's `run`: where a step begins on a stack
-RUN_CODE = next(item for item in Core._make_run.__code__.co_consts if type(item) is CodeType)
+RUN_CODE = next(item for item in Core._make_run.__code__.co_consts if type(item) is CodeType and item.co_name == "run")
 
 
 def _unhang(holder: Any, *names: str) -> None:

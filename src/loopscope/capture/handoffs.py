@@ -7,7 +7,6 @@ raises as without.
 
 from __future__ import annotations
 
-import concurrent.futures.thread
 import functools
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -33,8 +32,11 @@ class Submission(NamedTuple):
 
 
 def install(core: Core, patches: Patches) -> None:
-    """Put the hooks on thread pools."""
-    item = concurrent.futures.thread._WorkItem
+    """Put the hooks on thread pools, where there can be any: not once the main program is over."""
+    try:
+        from concurrent.futures.thread import _WorkItem as item
+    except RuntimeError:
+        return
     patches.put(item, "__init__", lambda original: _init(core, original))
     patches.put(item, "run", lambda original: _run(core, original))
 
