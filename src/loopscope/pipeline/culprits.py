@@ -26,6 +26,8 @@ _BURST = 4
 _NAMED = 64
 #: timers of a loop that does not show its looks may be noticed this late without anybody's fault (nanoseconds)
 _LATE = 2_000_000
+#: shorter pauses between steps are not told apart (nanoseconds)
+_SHORT = 20_000
 #: pauses between steps up to which a loop that does not show its looks counts as busy (nanoseconds)
 _PAUSE = 1_000_000
 
@@ -59,7 +61,7 @@ class Culprits:
         thread = step.where.thread
         occupancy = self._threads.get(thread)
         if occupancy is None:
-            occupancy = self._threads[thread] = Occupancy(self._threshold)
+            occupancy = self._threads[thread] = Occupancy(self._threshold, min(_SHORT, self._threshold // 50))
         inside = occupancy.before(step)
         if step.polls is None:
             self._turn(thread, life, step)
