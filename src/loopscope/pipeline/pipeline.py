@@ -66,6 +66,8 @@ class Pipeline:
         #: what runs between rounds of about a second: the self-check
         self.look: Callable[[int], None] = _nothing
         self._swept = self._looked = clock()
+        #: when muted tasks were last asked to be heard
+        self._suspected = 0
         self._begin()
 
     def _begin(self) -> None:
@@ -208,6 +210,10 @@ class Pipeline:
 
     def _suspect(self, thread: int) -> None:
         """Have the next steps of this thread's muted tasks recorded."""
+        now = clock()
+        if now - self._suspected < SECOND // 10:
+            return
+        self._suspected = now
         for life in self.assembler.lives.values():
             pulse = life.pulse
             if pulse is not None and pulse.muted and (life.where is None or life.where.thread == thread):

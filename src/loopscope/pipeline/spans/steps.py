@@ -72,10 +72,6 @@ class StepSpans:
         self._owed: dict[tuple[int, int], list[Span]] = {}
         self.coalesced = 0
 
-    def placed(self, task: int, step: int) -> Places | None:
-        """Where the spans of a step are, as far as it is remembered."""
-        return self._placed.get((task, step))
-
     # ------------------------------------------------------------ writing
 
     def place(self, life: TaskLife, visit: Visit, step: Step, shared: bool, before: int) -> None:
