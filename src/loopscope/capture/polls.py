@@ -22,6 +22,8 @@ _KEPT = 128
 _TURNS = 256
 #: a look that took longer than this waited: what it found came meanwhile (nanoseconds)
 _WAITED = 50_000
+#: a loop that was busy for so long looks without waiting first: what it finds came meanwhile (nanoseconds)
+_MATTERS = 500_000
 
 
 def selector_of(loop: Any) -> Any:
@@ -68,13 +70,20 @@ def _select(core: Core, here: Here, where: Where, original: Any, off: Callable[[
                 here.polls, here.blind = None, True
                 off()
             return found
+        busy = start - here.polled
+        if busy >= _MATTERS:  # whether it had to wait cannot be told by how long it took
+            found = original(0)
+            if found:
+                here.unpolled, here.polled = busy, clock()
+                return found
+            busy = 0
         here.polling = start
         try:
             return original(timeout)
         finally:
             here.polling = 0
             end = clock()
-            here.unpolled, here.polled = 0 if end - start >= _WAITED else start - here.polled, end
+            here.unpolled, here.polled = 0 if end - start >= _WAITED else busy, end
             note(start, end)
             if core.dozing:
                 core.rouse()
