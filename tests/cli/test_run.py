@@ -97,6 +97,14 @@ def test_trace_file_is_kept(tmp_path: Path) -> None:
     assert len(names) == 24 and names.count("task model_gen") == 4
 
 
+def test_colours(tmp_path: Path) -> None:
+    """Only where they are wanted, and never of the program's doing."""
+    path = program(tmp_path, "import asyncio\nasync def main(): pass\nasyncio.run(main())\n")
+    assert "\x1b[32m█" in loopscope("run", path, FORCE_COLOR="1").stderr
+    assert "\x1b" not in loopscope("run", path).stderr + loopscope("run", path, FORCE_COLOR="1", NO_COLOR="1").stderr
+    assert loopscope("run", path, PYTHONIOENCODING="ascii").stderr.isascii()
+
+
 def test_with_an_endpoint_it_exports_there() -> None:
     with Receiver() as receiver:
         done = loopscope(
