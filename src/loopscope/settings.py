@@ -13,6 +13,8 @@ logger = logging.getLogger("loopscope")
 
 PREFIX = "OTEL_PYTHON_LOOPSCOPE_"
 ENABLED = PREFIX + "ENABLED"
+#: no setting: `loopscope run` sets it for its child
+PRINTED = PREFIX + "PRINTED"
 
 #: seconds that a duration may be at most
 LONGEST = 1e9
@@ -243,6 +245,12 @@ class Backends:
             tempo=environment.get(PREFIX + "TEMPO_URL", "").strip(),
             headers={name.strip(): unquote(value.strip()) for name, _, value in pairs if name.strip()},
         )
+
+
+def notes_printed(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether the lines that the program prints are to be noted: so `loopscope run` asks."""
+    environment = os.environ if environment is None else environment
+    return environment.get(PRINTED, "") in _TRUE
 
 
 def wants_colour(terminal: bool, environment: Mapping[str, str] | None = None) -> bool:

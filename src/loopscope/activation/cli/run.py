@@ -16,7 +16,7 @@ from typing import Any
 from loopscope.recording import file
 from loopscope.recording.assembly import assemble
 from loopscope.recording.errors import SourceError
-from loopscope.settings import PREFIX, Settings, Standard, child_environment, wants_colour
+from loopscope.settings import PREFIX, PRINTED, Settings, Standard, child_environment, wants_colour
 from loopscope.views.terminal import Style, draw
 
 _HELP = {
@@ -72,7 +72,8 @@ def _run(parser: argparse.ArgumentParser, chosen: argparse.Namespace, command: l
                 parser.error(f"cannot write the trace file {path}: {error.strerror}")
             given["trace_file"] = path
         given["enabled"] = "true"
-        code = _child(command, child_environment({PREFIX + name.upper(): str(item) for name, item in given.items()}))
+        variables = {PREFIX + name.upper(): str(item) for name, item in given.items()}
+        code = _child(command, child_environment({**variables, PRINTED: str(show).lower()}))
         if show:
             _show(path)
     return code
