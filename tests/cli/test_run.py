@@ -62,6 +62,24 @@ def test_seed_program() -> None:
         ("model_gen", "2", "timer"),
         ("main", "2", "task"),
     ]
+    lines = re.findall(r"^ +\S+ ms  Task-\d+ (main|model_gen) (\d) +(\S.*)$", done.stderr, re.M)
+    assert lines == [
+        line
+        for name in ("main1", "main2")
+        for line in [
+            ("main", "0", name),
+            ("main", "0", "create task1"),
+            ("main", "0", "create task2"),
+            ("model_gen", "0", "enter task1"),
+            ("model_gen", "0", "enter task2"),
+            ("model_gen", "1", "continue task2"),
+            ("model_gen", "1", "continue task1"),
+            ("model_gen", "2", "finish task2"),
+            ("main", "1", "hello"),
+            ("model_gen", "2", "finish task1"),
+            ("main", "2", "all done task1 done task2 done"),
+        ]
+    ]
 
 
 @pytest.mark.parametrize(
