@@ -85,8 +85,7 @@ def flush(timeout: float | None = None) -> bool:
 
 
 def statistics() -> dict[str, Any]:
-    """Counts since switching on: records dropped; spans exported, coalesced, and dropped by cause; printed lines
-    that were too many; errors.
+    """Counts since switching on: records, lines dropped; spans exported, coalesced, and dropped by cause; errors.
 
     And `coverage`: by loop, the share of its active time that is in recorded steps and named callbacks.
     """
