@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -158,3 +159,28 @@ print("write" in vars(sys.stdout), "write" in vars(sys.stderr))
     done, found = under_run(tmp_path, source)
     assert done.stdout == "out\nseveral\nlines\nTrue True\nFalse False\n"
     assert found == LINES
+
+
+@pytest.mark.skipif("3.14" not in pythons(), reason="no Python 3.14 at hand")
+def test_eager_first_steps(tmp_path: Path) -> None:
+    """Each runs within its creator's step, and ends a line that the creator began."""
+    source = """
+import asyncio
+async def child(name):
+    print("child", name)
+    await asyncio.sleep(0)
+    print("child", name, "again")
+async def main():
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    print("begun ", end="")
+    task = asyncio.create_task(child("a"))
+    print("main")
+    await task
+asyncio.run(main())
+"""
+    done, found = under_run(tmp_path, source, executable=python("3.14"))
+    assert done.stdout == "begun child a\nmain\nchild a again\n"
+    assert found == ["0 stdout begun child a", "0 stdout main", "1 stdout child a again"]
+    assert re.findall(r"^ +\S+ ms  Task-\d+ (main|child) \d +(\S.*)$", done.stderr, re.M) == [
+        ("main", "begun child a"), ("main", "main"), ("child", "child a again"),
+    ]  # fmt: skip
