@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures.thread
 import os
 import signal
+import sys
 import warnings
 from collections.abc import Iterator
 
@@ -26,6 +27,7 @@ WATCHED = [
     (asyncio, ("_set_running_loop",)),
     (asyncio.events, ("_set_running_loop",)),
     (warnings, ("_warn_unawaited_coroutine",)),
+    *((stream, ("write",)) for stream in (sys.__stdout__, sys.__stderr__) if stream is not None),
     (concurrent.futures.thread._WorkItem, ("__init__", "run")),
     *((getattr(asyncio, kind), ("__init__",)) for kind in creations.KINDS if hasattr(asyncio, kind)),
 ]  # fmt: skip
@@ -37,4 +39,4 @@ def nothing_left_installed() -> Iterator[None]:
     before = {(owner, name): vars(owner).get(name) for owner, names in WATCHED for name in names}
     yield
     for (owner, name), value in before.items():
-        assert vars(owner).get(name) is value, f"{owner.__name__}.{name} was left replaced"
+        assert vars(owner).get(name) is value, f"{owner!r}: {name} was left replaced"

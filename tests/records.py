@@ -14,6 +14,7 @@ from loopscope.model import (
     GONE,
     LOOK,
     POLLS,
+    PRINTED,
     SPAN_END,
     SPAN_START,
     START,
@@ -23,6 +24,7 @@ from loopscope.model import (
     Handoff,
     Look,
     Place,
+    Printed,
     Record,
     SpanIdentity,
     Step,
@@ -130,6 +132,11 @@ def collection(start: int, end: int, thread: int = 1) -> Record:
     return (COLLECTION, thread, start, end)
 
 
+def printed(task: int, step: int, time: int, text: str, stream: str = "stdout") -> Record:
+    """A step printed a line."""
+    return (PRINTED, task, step, time, stream, text)
+
+
 @dataclass
 class Told:
     """A Sink that notes what the assembler tells it, in order."""
@@ -180,6 +187,10 @@ class Told:
     def mishap(self, id: int, time: int, kind: str) -> None:
         """See Sink."""
         self.events.append(("mishap", id, time, kind))
+
+    def printed(self, id: int, index: int, line: Printed) -> None:
+        """See Sink."""
+        self.events.append(("printed", id, index, line))
 
 
 #: own traces get ids from here on, spans of ours from OWN_SPAN on

@@ -83,6 +83,9 @@ EXECUTOR_RUNNING = "asyncio.executor.running.duration"
 STALL = "asyncio.stall"
 STALL_CAUSE = "asyncio.stall.cause"
 STALL_HELD = "asyncio.stall.held"
+PRINTED = "asyncio.printed"
+PRINTED_STREAM = "asyncio.printed.stream"
+PRINTED_TEXT = "asyncio.printed.text"
 
 # metrics, but for those whose name is an attribute's too: STEP_COUNT, STEP_READY, DELAYED_COUNT, WAIT_COUNT
 TASK_COUNT = "asyncio.task.count"

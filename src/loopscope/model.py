@@ -172,6 +172,14 @@ class Look(NamedTuple):
     stack: tuple[Frame, ...]
 
 
+class Printed(NamedTuple):
+    """A line that a step printed: when its first piece was written, in nanoseconds of the clock."""
+
+    time: int
+    stream: str
+    text: str
+
+
 # ---------------------------------------------------------------- records
 #
 # A record is a plain tuple, its first item the tag below. Times are nanoseconds of `clock`.
@@ -186,6 +194,7 @@ class Look(NamedTuple):
 #   (COLLECTION, thread, start, end): the garbage collector held a thread
 #   (HANDOFF, handoff): a function that a task handed to an executor has run
 #   (MISHAP, task, time, kind): see the MISHAPS; task 0 where it is unknown
+#   (PRINTED, task, step, time, stream, text): a step printed a line; before the step's own record
 #
 # A first step and a bare yield have 0 for `ready`: ready from the birth, or from the last end. `waker` is the id of
 # the waking task, 0 for none, and `waker_step` the index of its step (after I/O without a waking task: the nanoseconds
@@ -195,7 +204,7 @@ class Look(NamedTuple):
 # the task's, None while it lives on. `polls` are the looks at the selector since the thread's last record: start, end,
 # start, end ...; empty for none, None where the loop does not show them.
 
-BIRTH, STEP, GONE, SPAN_START, SPAN_END, POLLS, LOOK, COLLECTION, HANDOFF, MISHAP = range(10)
+BIRTH, STEP, GONE, SPAN_START, SPAN_END, POLLS, LOOK, COLLECTION, HANDOFF, MISHAP, PRINTED = range(11)
 
 #: what may become of a task, or of a coroutine
 NEVER_RETRIEVED, NEVER_AWAITED, PENDING_DESTROYED = "never_retrieved", "never_awaited", "destroyed_pending"
@@ -336,6 +345,8 @@ class Step:
     harm: Harm | None = None
     #: what the watchdog saw of it
     looks: list[Look] | None = None
+    #: the lines that it printed
+    printed: list[Printed] | None = None
 
 
 UNKNOWN = Place(None, "", "unknown", APPLICATION, "unknown")

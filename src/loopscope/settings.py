@@ -6,13 +6,15 @@ import logging
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 logger = logging.getLogger("loopscope")
 
 PREFIX = "OTEL_PYTHON_LOOPSCOPE_"
 ENABLED = PREFIX + "ENABLED"
+#: no setting: `loopscope run` sets it for its child
+PRINTED = PREFIX + "PRINTED"
 
 #: seconds that a duration may be at most
 LONGEST = 1e9
@@ -217,6 +219,48 @@ class Standard:
             metrics_protocol=first("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL") or protocol,
             metrics_interval=seconds(first("OTEL_METRIC_EXPORT_INTERVAL"), 60.0, 1e-3),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """Where traces are read from: `OTEL_PYTHON_LOOPSCOPE_JAEGER_URL`, `…_TEMPO_URL`, `…_QUERY_HEADERS`.
+
+    The bases of Jaeger's and Tempo's API, headers that they want, and seconds that they may take to answer.
+    """
+
+    jaeger: str = ""
+    tempo: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 20.0
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None) -> Backends:
+        """Read the variables; headers are written as in `OTEL_EXPORTER_OTLP_HEADERS`: name=value,name=value."""
+        from urllib.parse import unquote  # not in the instrumented process
+
+        environment = os.environ if environment is None else environment
+        pairs = (pair.partition("=") for pair in environment.get(PREFIX + "QUERY_HEADERS", "").split(","))
+        return cls(
+            jaeger=environment.get(PREFIX + "JAEGER_URL", "").strip(),
+            tempo=environment.get(PREFIX + "TEMPO_URL", "").strip(),
+            headers={name.strip(): unquote(value.strip()) for name, _, value in pairs if name.strip()},
+        )
+
+
+def notes_printed(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether the lines that the program prints are to be noted: so `loopscope run` asks."""
+    environment = os.environ if environment is None else environment
+    return environment.get(PRINTED, "") in _TRUE
+
+
+def wants_colour(terminal: bool, environment: Mapping[str, str] | None = None) -> bool:
+    """Whether to write colours to something that is a terminal, or is not: `NO_COLOR`, `FORCE_COLOR`, `TERM`."""
+    environment = os.environ if environment is None else environment
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR"):
+        return True
+    return terminal and environment.get("TERM") != "dumb"
 
 
 def child_environment(changes: Mapping[str, str]) -> dict[str, str]:

@@ -62,6 +62,24 @@ def test_seed_program() -> None:
         ("model_gen", "2", "timer"),
         ("main", "2", "task"),
     ]
+    lines = re.findall(r"^ +\S+ ms  Task-\d+ (main|model_gen) (\d) +(\S.*)$", done.stderr, re.M)
+    assert lines == [
+        line
+        for name in ("main1", "main2")
+        for line in [
+            ("main", "0", name),
+            ("main", "0", "create task1"),
+            ("main", "0", "create task2"),
+            ("model_gen", "0", "enter task1"),
+            ("model_gen", "0", "enter task2"),
+            ("model_gen", "1", "continue task2"),
+            ("model_gen", "1", "continue task1"),
+            ("model_gen", "2", "finish task2"),
+            ("main", "1", "hello"),
+            ("model_gen", "2", "finish task1"),
+            ("main", "2", "all done task1 done task2 done"),
+        ]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +113,14 @@ def test_trace_file_is_kept(tmp_path: Path) -> None:
         for span in scope["spans"]
     ]
     assert len(names) == 24 and names.count("task model_gen") == 4
+
+
+def test_colours(tmp_path: Path) -> None:
+    """Only where they are wanted, and never of the program's doing."""
+    path = program(tmp_path, "import asyncio\nasync def main(): pass\nasyncio.run(main())\n")
+    assert "\x1b[32m█" in loopscope("run", path, FORCE_COLOR="1").stderr
+    assert "\x1b" not in loopscope("run", path).stderr + loopscope("run", path, FORCE_COLOR="1", NO_COLOR="1").stderr
+    assert loopscope("run", path, PYTHONIOENCODING="ascii").stderr.isascii()
 
 
 def test_with_an_endpoint_it_exports_there() -> None:

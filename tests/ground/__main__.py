@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.ground import jaeger, pythons
+from tests.ground import chromium, jaeger, pythons
 
 
 def main() -> int:
@@ -14,6 +14,7 @@ def main() -> int:
     for version, why in pythons.missing().items():
         print(f"Python {version}: {why}")
     jaeger.main()
+    chromium.main()
     return 0
 
 

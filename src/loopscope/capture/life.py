@@ -15,6 +15,7 @@ from loopscope.model import GONE, UNKNOWN, Place, SpanIdentity, Where, clock
 
 if TYPE_CHECKING:
     from loopscope.capture.core import Core
+    from loopscope.capture.printed import Line
     from loopscope.capture.stand_ins import Callback
 
 #: steps of an excluded task that are recorded: it may be a culprit
@@ -101,14 +102,16 @@ class Here:
     """What runs on one thread: the task in its step, the loop's callback, the task in creation."""
 
     __slots__ = (
-        "birth", "blind", "callback", "cpu", "ended", "ident", "items", "life", "loop", "name", "native", "outer",
-        "polled", "polling", "polls", "sampled", "unpolled",
+        "birth", "blind", "callback", "cpu", "ended", "ident", "items", "life", "lines", "loop", "name", "native",
+        "outer", "polled", "polling", "polls", "sampled", "unpolled",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.life: Life | None = None
         self.callback: Callback | None = None
         self.birth: Birth | None = None
+        #: lines that its steps began to print, by stream
+        self.lines: dict[str, Line] = {}
         #: work items that were made for thread pools
         self.items = 0
         self.ident = threading.get_ident()

@@ -15,6 +15,7 @@ from loopscope.model import (
     LOOK,
     MISHAP,
     POLLS,
+    PRINTED,
     SPAN_END,
     SPAN_START,
     STEP,
@@ -23,6 +24,7 @@ from loopscope.model import (
     Handoff,
     Look,
     Place,
+    Printed,
     Record,
     Step,
     TaskLife,
@@ -63,6 +65,9 @@ class Sink(Protocol):
 
     def mishap(self, id: int, time: int, kind: str) -> None:
         """One of the MISHAPS befell the task of this id, 0 where it is unknown."""
+
+    def printed(self, id: int, index: int, line: Printed) -> None:
+        """A step of the task of this id printed a line; the step itself is told later."""
 
 
 class Sinks:
@@ -121,6 +126,11 @@ class Sinks:
         for sink in self._sinks:
             sink.mishap(id, time, kind)
 
+    def printed(self, id: int, index: int, line: Printed) -> None:
+        """See Sink."""
+        for sink in self._sinks:
+            sink.printed(id, index, line)
+
 
 class Assembler:
     """Feed it records in the order in which they were written.
@@ -164,6 +174,8 @@ class Assembler:
             self._sink.collected(record[1], record[2], record[3])
         elif tag == MISHAP:
             self._sink.mishap(record[1], record[2], record[3])
+        elif tag == PRINTED:
+            self._sink.printed(record[1], record[2], Printed(*record[3:]))
 
     def _birth(self, record: Record) -> None:
         _, id, born, pulse, name, place, creator, creator_step, span, late = record

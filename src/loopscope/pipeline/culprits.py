@@ -10,7 +10,21 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import islice
 
-from loopscope.model import CALLBACK, IO, TIMER, Delay, Frame, Handoff, Harm, Look, Place, Step, TaskLife, Where
+from loopscope.model import (
+    CALLBACK,
+    IO,
+    TIMER,
+    Delay,
+    Frame,
+    Handoff,
+    Harm,
+    Look,
+    Place,
+    Printed,
+    Step,
+    TaskLife,
+    Where,
+)
 from loopscope.pipeline.frames import function_of, innermost, place_of
 from loopscope.pipeline.occupancy import CALLBACK as CALLBACKS
 from loopscope.pipeline.occupancy import GAP, Held, Occupancy, Piece
@@ -98,6 +112,9 @@ class Culprits:
         """See `assembler.Sink`."""
 
     def mishap(self, id: int, time: int, kind: str) -> None:
+        """See `assembler.Sink`."""
+
+    def printed(self, id: int, index: int, line: Printed) -> None:
         """See `assembler.Sink`."""
 
     # ------------------------------------------------------------ what is seen

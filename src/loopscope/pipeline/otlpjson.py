@@ -25,14 +25,14 @@ def encode(span: Span, anchor: Anchor) -> str:
     }
     if span.parent_id:
         made["parentSpanId"] = f"{span.parent_id:016x}"
-    if span.events:
+    if span.events or span.printed:
         made["events"] = [
             {
                 "timeUnixNano": str(anchor.unix(event.time)),
                 "name": text(event.name),
                 "attributes": attributes(event.attributes),
             }
-            for event in span.events
+            for event in (*(span.events or ()), *(span.printed or ()))
         ]
     if span.links:
         made["links"] = [

@@ -12,6 +12,7 @@ from loopscope.pipeline.culprits import Culprits
 from loopscope.pipeline.export.outbox import AGE, Outbox
 from loopscope.pipeline.export.provider import Provider
 from loopscope.pipeline.metrics.metrics import Metrics
+from loopscope.pipeline.printed import PrintedLines
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.tracer import Tracer
 from loopscope.pipeline.spans.traces import SECOND, Traces
@@ -91,7 +92,8 @@ class Pipeline:
             self.metrics.exported,
             culprits.coverage,
         )  # fmt: skip
-        sinks: list[Sink] = [self.stalls, culprits, self.metrics.sums]
+        self.printed = PrintedLines()
+        sinks: list[Sink] = [self.printed, self.stalls, culprits, self.metrics.sums]
         if self._spans:
             sinks.append(self.tracer)
         self.assembler = Assembler(Sinks(*sinks))

@@ -21,6 +21,7 @@ from loopscope.model import (
     Frame,
     Handoff,
     Look,
+    Printed,
     Step,
     TaskLife,
     Where,
@@ -274,6 +275,9 @@ class Stalls:
         """See Sink."""
 
     def mishap(self, id: int, time: int, kind: str) -> None:
+        """See Sink."""
+
+    def printed(self, id: int, index: int, line: Printed) -> None:
         """See Sink."""
 
 

@@ -1,1 +1,1 @@
-"""Trace files: OTLP JSON lines, written as a process goes on and read back by the views."""
+"""Trace files written, and traces read from anywhere: sources → spans → `assembly` → Timeline, which views draw."""

@@ -15,6 +15,7 @@ from loopscope.capture.buffer import Buffer
 from loopscope.capture.core import Core
 from loopscope.capture.gate import Gate
 from loopscope.capture.patches import Patches
+from loopscope.capture.printed import Lines
 from loopscope.capture.watchdog import Watchdog
 from loopscope.model import Anchor, clock
 from loopscope.pipeline.export.choose import choose, load
@@ -25,7 +26,7 @@ from loopscope.pipeline.pipeline import Pipeline
 from loopscope.pipeline.spans import application
 from loopscope.pipeline.worker import Worker
 from loopscope.runtime import exits
-from loopscope.settings import Settings, Standard
+from loopscope.settings import Settings, Standard, notes_printed
 
 logger = logging.getLogger("loopscope")
 
@@ -84,7 +85,7 @@ def flush(timeout: float | None = None) -> bool:
 
 
 def statistics() -> dict[str, Any]:
-    """Counts since switching on: records dropped; spans exported, coalesced, and dropped by cause; errors.
+    """Counts since switching on: records, lines dropped; spans exported, coalesced, and dropped by cause; errors.
 
     And `coverage`: by loop, the share of its active time that is in recorded steps and named callbacks.
     """
@@ -116,6 +117,7 @@ class Runtime:
         self.pipeline = Pipeline(self.buffer, self.provider, settings, self._open_outbox, self.metrics, self.spans)
         self.pipeline.look = self._look
         self.worker = Worker(self._round, self._pipeline_failed)
+        self.lines = Lines(self.core)
         self.watchdog = Watchdog(self.core, int(settings.stall_threshold * 1e9), settings.stacks)
         self._patches = Patches()
         self._final = False
@@ -144,6 +146,8 @@ class Runtime:
         self.gate.install()
         if self.settings.stall_threshold < NO_STALLS:
             self.watchdog.install()
+        if notes_printed() and self.spans and self.settings.detail != "tasks" and self.settings.trace_file is not None:
+            self.lines.install(self._patches)
         _watch_uvloop()
         exits.install(self._patches, current, partial(stop, leaving=True))
 
@@ -250,6 +254,7 @@ class Runtime:
         """Forget what is the parent's; the next step starts a thread of our own."""
         self.worker.forked()
         self.watchdog.forked()
+        self.lines.forked()
         self._busy = threading.Lock()
         for pulse in self.pipeline.forked():
             if not pulse.over and not pulse.excluded:
@@ -303,6 +308,7 @@ class Runtime:
             "core": self.core.name,
             "recording": self.core.on,
             "records.dropped": self.buffer.dropped + self.pipeline.unread,
+            "lines.dropped": self.lines.dropped + self.pipeline.printed.dropped,
             "buffer.usage": len(self.buffer.queue) / self.buffer.limit,
             "spans.exported": outbox.exported if outbox is not None else 0,
             "spans.coalesced": self.pipeline.tracer.steps.coalesced,
@@ -318,6 +324,8 @@ class Runtime:
         lost = [f"{count} spans ({cause})" for cause, count in counts["spans.dropped"].items() if count]
         records = {"buffer full": self.buffer.dropped, "shutdown": self.pipeline.unread}
         lost[:0] = [f"{count} records ({cause})" for cause, count in records.items() if count]
+        if counts["lines.dropped"]:
+            lost.append(f"{counts['lines.dropped']} printed lines (too many)")
         if lost and lost != self._lost:
             self._lost = lost
             logger.warning("loopscope lost %s", ", ".join(lost))

@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from loopscope.recording.reader import read
-from loopscope.settings import PREFIX, Settings, Standard, child_environment
-from loopscope.views.lanes import draw
+from loopscope.recording import file
+from loopscope.recording.assembly import assemble
+from loopscope.recording.errors import SourceError
+from loopscope.settings import PREFIX, PRINTED, Settings, Standard, child_environment, wants_colour
+from loopscope.views.terminal import Style, draw
 
 _HELP = {
     "detail": "steps, tasks, or none: no spans, metrics only",
@@ -70,7 +72,8 @@ def _run(parser: argparse.ArgumentParser, chosen: argparse.Namespace, command: l
                 parser.error(f"cannot write the trace file {path}: {error.strerror}")
             given["trace_file"] = path
         given["enabled"] = "true"
-        code = _child(command, child_environment({PREFIX + name.upper(): str(item) for name, item in given.items()}))
+        variables = {PREFIX + name.upper(): str(item) for name, item in given.items()}
+        code = _child(command, child_environment({**variables, PRINTED: str(show).lower()}))
         if show:
             _show(path)
     return code
@@ -98,5 +101,14 @@ def _default_interrupt() -> None:
 
 
 def _show(path: str) -> None:
-    plain = not (sys.stderr.encoding or "").lower().startswith("utf")
-    sys.stderr.write("\n" + draw(read(path), shutil.get_terminal_size((100, 24)).columns, plain))
+    try:
+        timeline = assemble(file.read(path))
+    except SourceError as error:
+        sys.stderr.write(f"\nloopscope: {error}\n")
+        return
+    style = Style(
+        width=shutil.get_terminal_size((100, 24)).columns,
+        colour=wants_colour(sys.stderr.isatty()),
+        plain=not (sys.stderr.encoding or "").lower().startswith("utf"),
+    )
+    sys.stderr.write("\n" + draw(timeline, style))

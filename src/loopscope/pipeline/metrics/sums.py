@@ -8,7 +8,20 @@ their task's numbers: they are counted, their durations are not.
 from __future__ import annotations
 
 from loopscope import conventions as c
-from loopscope.model import CANCEL, CANCELLED, DESTROYED, RAISED, RETURNED, Handoff, Look, Step, TaskLife, Wait, Where
+from loopscope.model import (
+    CANCEL,
+    CANCELLED,
+    DESTROYED,
+    RAISED,
+    RETURNED,
+    Handoff,
+    Look,
+    Printed,
+    Step,
+    TaskLife,
+    Wait,
+    Where,
+)
 from loopscope.pipeline.metrics.histogram import Window
 from loopscope.pipeline.metrics.looptime import Loops, Utilization
 from loopscope.pipeline.metrics.sample import Sample
@@ -105,6 +118,9 @@ class Sums:
     def mishap(self, id: int, time: int, kind: str) -> None:
         """See `assembler.Sink`."""
         self.mishaps[kind] = self.mishaps.get(kind, 0) + 1
+
+    def printed(self, id: int, index: int, line: Printed) -> None:
+        """See `assembler.Sink`."""
 
     # ------------------------------------------------------------ contention
 

@@ -28,8 +28,8 @@ class Span:
     """A finished span. Times are nanoseconds of the clock; ids are integers, 0 for no parent."""
 
     __slots__ = (
-        "attributes", "end", "error", "events", "links", "name", "parent_id", "parent_remote", "span_id", "start",
-        "trace_id", "trace_state",
+        "attributes", "end", "error", "events", "links", "name", "parent_id", "parent_remote", "printed", "span_id",
+        "start", "trace_id", "trace_state",
     )  # fmt: skip
 
     def __init__(
@@ -49,3 +49,5 @@ class Span:
         self.error = error
         self.trace_state = trace_state
         self.events = events
+        #: events for trace files alone: what the program prints is no backend's business
+        self.printed: list[Event] | None = None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from loopscope import conventions as c
-from loopscope.model import Step, TaskLife
+from loopscope.model import Printed, Step, TaskLife
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans import describe
 from loopscope.pipeline.spans.span import Attributes, Event, Link, Span
@@ -115,7 +115,7 @@ class StepSpans:
         if group is not None:
             self._child(
                 life, visit, c.STEPS_SPAN + life.place.qualname, group.start, group.end, group.attributes(life.name),
-                span_id=group.span_id,
+                span_id=group.span_id, printed=_printed(group.printed),
             )  # fmt: skip
 
     def _bars(self, life: TaskLife, visit: Visit, step: Step, before: int) -> None:
@@ -130,20 +130,20 @@ class StepSpans:
         self._child(life, visit, name, start, end, [(c.TASK_NAME, life.name)])
 
     def _child(
-        self, life: TaskLife, visit: Visit, name: str, start: int, end: int, attributes: Attributes, span_id: int = 0
-    ) -> None:
+        self, life: TaskLife, visit: Visit, name: str, start: int, end: int, attributes: Attributes, span_id: int = 0,
+        printed: list[Event] | None = None,
+    ) -> None:  # fmt: skip
         trace = visit.trace
         if not trace.take(self._caps.spans):
             self._drop(trace, 1)
             return
         visit.written += 1
-        self._emit(
-            visit,
-            Span(
-                name, trace.trace_id, span_id or self._new_span_id(), visit.span_id, start, end, attributes,
-                trace_state=trace.trace_state,
-            ),
+        span = Span(
+            name, trace.trace_id, span_id or self._new_span_id(), visit.span_id, start, end, attributes,
+            trace_state=trace.trace_state,
         )  # fmt: skip
+        span.printed = printed
+        self._emit(visit, span)
 
     def _write(self, life: TaskLife, visit: Visit, step: Step, shared: bool) -> None:
         trace = visit.trace
@@ -164,6 +164,7 @@ class StepSpans:
             c.STEP_SPAN + life.place.qualname, trace.trace_id, span_id, visit.span_id, step.start, step.end, attributes,
             links, step.error is not None, trace.trace_state,
         )  # fmt: skip
+        span.printed = _printed(step.printed)
         if owed is not None:
             self._owed.setdefault(owed, []).append(span)
         if owed is not None or step.end - step.start >= self._caps.hold:
@@ -257,6 +258,14 @@ def link(trace_id: int, span_id: int, kind: str, more: Attributes | None = None)
     """A link of a kind of `conventions`."""
     attributes: list[tuple[str, Any]] = [(c.LINK, kind), *(more or ())]
     return Link(trace_id, span_id, attributes)
+
+
+def _printed(lines: list[Printed] | None) -> list[Event] | None:
+    if not lines:
+        return None
+    return [
+        Event(c.PRINTED, line.time, [(c.PRINTED_STREAM, line.stream), (c.PRINTED_TEXT, line.text)]) for line in lines
+    ]
 
 
 def _awaited(step: Step | None) -> str:

@@ -14,6 +14,7 @@ from loopscope.model import (
     WAITING,
     Handoff,
     Look,
+    Printed,
     SpanIdentity,
     Step,
     TaskLife,
@@ -168,6 +169,9 @@ class Tracer:
         life = self._known(id)
         if life is not None and kind not in life.mishaps:
             life.mishaps.append(kind)
+
+    def printed(self, id: int, index: int, line: Printed) -> None:
+        """See `assembler.Sink`."""
 
     # ------------------------------------------------------------ which traces
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from loopscope import conventions as c
-from loopscope.model import READY, WAITING, YIELDED, Step
+from loopscope.model import READY, WAITING, YIELDED, Printed, Step
 from loopscope.pipeline.spans.describe import SECOND
 from loopscope.pipeline.spans.span import Attributes, Link, Span
 from loopscope.pipeline.spans.traces import Trace
@@ -32,7 +32,7 @@ class Caps(NamedTuple):
 class Group:
     """Neighbouring steps coalesced into one span."""
 
-    __slots__ = ("count", "end", "index", "ready", "running", "span_id", "start", "step")
+    __slots__ = ("count", "end", "index", "printed", "ready", "running", "span_id", "start", "step")
 
     def __init__(self, span_id: int, step: Step) -> None:
         self.span_id = span_id
@@ -41,6 +41,7 @@ class Group:
         self.start = step.start
         self.end = step.end
         self.count = self.running = self.ready = 0
+        self.printed: list[Printed] = []
         self.add(step)
 
     def add(self, step: Step) -> None:
@@ -49,6 +50,7 @@ class Group:
         self.running += step.end - step.start
         self.ready += step.start - step.ready
         self.end = step.end
+        self.printed += step.printed or ()
 
     def attributes(self, task_name: str) -> Attributes:
         """Exact sums of what was coalesced."""
@@ -134,7 +136,7 @@ class Visit:
         if self.steps == 1:
             return trace.spans < caps.spans * 15 // 16
         room = self.written < min(caps.steps * 7 // 8, caps.steps - 3)  # for a group before it, and two at the end
-        return caps.notable(step) and room and trace.spans < caps.spans * 7 // 8
+        return (caps.notable(step) or step.printed is not None) and room and trace.spans < caps.spans * 7 // 8
 
     def closes_group(self, caps: Caps) -> bool:
         """Whether there is room to write the open group and begin another."""
