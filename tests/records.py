@@ -31,8 +31,9 @@ from loopscope.model import (
     TaskLife,
     Where,
 )
-from loopscope.pipeline.assembler import Assembler, Sinks
+from loopscope.pipeline.assembler import Assembler
 from loopscope.pipeline.culprits import Culprits
+from loopscope.pipeline.sinks import Sink, Sinks
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.tracer import Tracer
 from loopscope.pipeline.spans.traces import Sampled, Traces
@@ -138,7 +139,7 @@ def printed(task: int, step: int, time: int, text: str, stream: str = "stdout") 
 
 
 @dataclass
-class Told:
+class Told(Sink):
     """A Sink that notes what the assembler tells it, in order."""
 
     events: list[tuple[Any, ...]] = field(default_factory=list)

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopscope.model import CALLBACK, Record, Step
-from loopscope.pipeline.assembler import Assembler, Sinks
+from loopscope.pipeline.assembler import Assembler
 from loopscope.pipeline.culprits import Culprits
 from loopscope.pipeline.occupancy import CALLBACK as CALLBACKS
 from loopscope.pipeline.occupancy import GAP, IDLE, STEP, Occupancy
+from loopscope.pipeline.sinks import Sinks
 from tests.records import Told, birth, step
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from loopscope.model import CALLBACK, IO, TASK, TIMER, Delay, Harm, Record
-from loopscope.pipeline.assembler import Assembler, Sinks
+from loopscope.pipeline.assembler import Assembler
 from loopscope.pipeline.culprits import Culprits
+from loopscope.pipeline.sinks import Sinks
 from tests.records import MS, Told, birth, polled, step
 
 

@@ -20,8 +20,9 @@ from loopscope.capture.printed import Lines, streams
 from loopscope.model import UNKNOWN, Anchor
 from loopscope.pipeline import otlp, otlpjson
 from loopscope.pipeline import printed as waiting
-from loopscope.pipeline.assembler import Assembler, Sinks
+from loopscope.pipeline.assembler import Assembler
 from loopscope.pipeline.printed import PrintedLines
+from loopscope.pipeline.sinks import Sinks
 from loopscope.pipeline.spans.visit import Caps
 from loopscope.settings import PRINTED, notes_printed
 from tests.records import MS, Cold, Told, birth, said, step

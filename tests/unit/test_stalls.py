@@ -9,8 +9,9 @@ import pytest
 
 from loopscope.model import BLOCKING, COLLECTOR, GIL, PYTHON, Frame, Record, Step
 from loopscope.pipeline import stalls as module
-from loopscope.pipeline.assembler import Assembler, Sinks
+from loopscope.pipeline.assembler import Assembler
 from loopscope.pipeline.frames import innermost, stack_text
+from loopscope.pipeline.sinks import Sinks
 from loopscope.pipeline.stalls import OTHER, PLACES, UNKNOWN, Stalls, events
 from tests.records import MS, SECOND, Told, birth, collection, look, step
 

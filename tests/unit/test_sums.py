@@ -6,9 +6,10 @@ from typing import Any
 
 from loopscope import conventions as c
 from loopscope.model import CANCEL, MISHAP, NEVER_AWAITED, RETURNED, CancelRequest, Delay, Step, TaskLife, Wait
-from loopscope.pipeline.assembler import Assembler, Sinks
+from loopscope.pipeline.assembler import Assembler
 from loopscope.pipeline.metrics.sums import Sums
 from loopscope.pipeline.metrics.tally import LIMIT, OTHER, Tally
+from loopscope.pipeline.sinks import Sinks
 from tests.records import MS, Pulse, Told, birth, gone, step
 
 

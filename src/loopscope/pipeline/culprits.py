@@ -16,11 +16,8 @@ from loopscope.model import (
     TIMER,
     Delay,
     Frame,
-    Handoff,
     Harm,
-    Look,
     Place,
-    Printed,
     Step,
     TaskLife,
     Where,
@@ -28,6 +25,7 @@ from loopscope.model import (
 from loopscope.pipeline.frames import function_of, innermost, place_of
 from loopscope.pipeline.occupancy import CALLBACK as CALLBACKS
 from loopscope.pipeline.occupancy import GAP, Held, Occupancy, Piece
+from loopscope.pipeline.sinks import Sink
 from loopscope.pipeline.spans.describe import line_of
 
 #: long holders looked at for one victim at most
@@ -53,7 +51,7 @@ def _nobody(thread: int, start: int, end: int) -> Frame | None:
     return None
 
 
-class Culprits:
+class Culprits(Sink):
     """Sink that notes on each step what delayed it, and on the steps that did, their harm."""
 
     def __init__(
@@ -71,7 +69,7 @@ class Culprits:
     # ------------------------------------------------------------ from the assembler
 
     def stepped(self, life: TaskLife, step: Step) -> None:
-        """See `assembler.Sink`."""
+        """See Sink."""
         thread = step.where.thread
         occupancy = self._threads.get(thread)
         if occupancy is None:
@@ -85,37 +83,10 @@ class Culprits:
         occupancy.add(life, step, inside)
 
     def polled(self, where: Where, polls: tuple[int, ...]) -> None:
-        """See `assembler.Sink`."""
+        """See Sink."""
         occupancy = self._threads.get(where.thread)
         if occupancy is not None:
             occupancy.looked(polls)
-
-    def born(self, life: TaskLife) -> None:
-        """See `assembler.Sink`."""
-
-    def ended(self, life: TaskLife, time: int) -> None:
-        """See `assembler.Sink`."""
-
-    def span_started(self, trace_id: int, time: int) -> None:
-        """See `assembler.Sink`."""
-
-    def span_ended(self, trace_id: int, time: int) -> None:
-        """See `assembler.Sink`."""
-
-    def looked(self, look: Look) -> None:
-        """See `assembler.Sink`."""
-
-    def collected(self, thread: int, start: int, end: int) -> None:
-        """See `assembler.Sink`."""
-
-    def handed(self, handoff: Handoff) -> None:
-        """See `assembler.Sink`."""
-
-    def mishap(self, id: int, time: int, kind: str) -> None:
-        """See `assembler.Sink`."""
-
-    def printed(self, id: int, index: int, line: Printed) -> None:
-        """See `assembler.Sink`."""
 
     # ------------------------------------------------------------ what is seen
 

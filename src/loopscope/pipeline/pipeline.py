@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from loopscope.model import BIRTH, GONE, Record, clock
-from loopscope.pipeline.assembler import Assembler, Sink, Sinks
+from loopscope.pipeline.assembler import Assembler
 from loopscope.pipeline.culprits import Culprits
 from loopscope.pipeline.export.outbox import AGE, Outbox
 from loopscope.pipeline.export.provider import Provider
 from loopscope.pipeline.metrics.metrics import Metrics
 from loopscope.pipeline.printed import PrintedLines
+from loopscope.pipeline.sinks import Sink, Sinks
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.tracer import Tracer
 from loopscope.pipeline.spans.traces import SECOND, Traces

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from loopscope.model import Handoff, Look, Printed, Step, TaskLife, Where
+from loopscope.model import Printed, Step, TaskLife
+from loopscope.pipeline.sinks import Sink
 
 #: steps whose lines wait for their record: some run within others, and of some the record was lost
 WAITING = 256
 
 
-class PrintedLines:
+class PrintedLines(Sink):
     """A Sink that must stand before those that read `step.printed`."""
 
     def __init__(self) -> None:
@@ -29,32 +30,3 @@ class PrintedLines:
         """See Sink."""
         if self._lines:
             step.printed = self._lines.pop((life.id, step.index), None)
-
-    # ------------------------------------------------------------ the rest of a Sink
-
-    def born(self, life: TaskLife) -> None:
-        """See Sink."""
-
-    def ended(self, life: TaskLife, time: int) -> None:
-        """See Sink."""
-
-    def span_started(self, trace_id: int, time: int) -> None:
-        """See Sink."""
-
-    def span_ended(self, trace_id: int, time: int) -> None:
-        """See Sink."""
-
-    def polled(self, where: Where, polls: tuple[int, ...]) -> None:
-        """See Sink."""
-
-    def looked(self, look: Look) -> None:
-        """See Sink."""
-
-    def collected(self, thread: int, start: int, end: int) -> None:
-        """See Sink."""
-
-    def handed(self, handoff: Handoff) -> None:
-        """See Sink."""
-
-    def mishap(self, id: int, time: int, kind: str) -> None:
-        """See Sink."""

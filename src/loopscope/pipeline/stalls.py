@@ -19,15 +19,13 @@ from loopscope.model import (
     PYTHON,
     UNSCHEDULED,
     Frame,
-    Handoff,
     Look,
-    Printed,
     Step,
     TaskLife,
-    Where,
 )
 from loopscope.pipeline.frames import function_of, innermost, place_of, stack_text, text
 from loopscope.pipeline.recent import Recent
+from loopscope.pipeline.sinks import Sink
 from loopscope.pipeline.spans.describe import line_of
 
 logger = logging.getLogger("loopscope")
@@ -89,7 +87,7 @@ def events(step: Step) -> list[tuple[int, list[tuple[str, Any]]]]:
     return told
 
 
-class Stalls:
+class Stalls(Sink):
     """A Sink that must stand before those that read `step.looks`. `threshold` is nanoseconds."""
 
     def __init__(self, threshold: int) -> None:
@@ -250,35 +248,9 @@ class Stalls:
             thread = self._threads[ident] = _Thread()
         return thread
 
-    # ------------------------------------------------------------ the rest of a Sink
-
     def collected(self, thread: int, start: int, end: int) -> None:
         """See Sink: a collection holds the GIL, whichever thread it is on."""
         self._collections.append((start, end))
-
-    def born(self, life: TaskLife) -> None:
-        """See Sink."""
-
-    def ended(self, life: TaskLife, time: int) -> None:
-        """See Sink."""
-
-    def span_started(self, trace_id: int, time: int) -> None:
-        """See Sink."""
-
-    def span_ended(self, trace_id: int, time: int) -> None:
-        """See Sink."""
-
-    def polled(self, where: Where, polls: tuple[int, ...]) -> None:
-        """See Sink."""
-
-    def handed(self, handoff: Handoff) -> None:
-        """See Sink."""
-
-    def mishap(self, id: int, time: int, kind: str) -> None:
-        """See Sink."""
-
-    def printed(self, id: int, index: int, line: Printed) -> None:
-        """See Sink."""
 
 
 def _function(life: TaskLife) -> str:

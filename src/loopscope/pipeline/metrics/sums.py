@@ -14,9 +14,7 @@ from loopscope.model import (
     DESTROYED,
     RAISED,
     RETURNED,
-    Handoff,
     Look,
-    Printed,
     Step,
     TaskLife,
     Wait,
@@ -26,12 +24,13 @@ from loopscope.pipeline.metrics.histogram import Window
 from loopscope.pipeline.metrics.looptime import Loops, Utilization
 from loopscope.pipeline.metrics.sample import Sample
 from loopscope.pipeline.metrics.tally import Tally
+from loopscope.pipeline.sinks import Sink
 
 #: the state of a task of whose end nothing was recorded; the name of what is not known
 UNKNOWN = "unknown"
 
 
-class Sums:
+class Sums(Sink):
     """A Sink. Durations are nanoseconds."""
 
     def __init__(self) -> None:
@@ -61,12 +60,12 @@ class Sums:
         self._waiting: dict[int, tuple[str, int, int]] = {}
 
     def born(self, life: TaskLife) -> None:
-        """See `assembler.Sink`."""
+        """See Sink."""
         self.alive += 1
         self._next[life.id] = life.steps
 
     def stepped(self, life: TaskLife, step: Step) -> None:
-        """See `assembler.Sink`."""
+        """See Sink."""
         index, ready, start, end = step.index, step.ready, step.start, step.end
         self.steps += index + 1 - self._next.get(life.id, index)
         self._next[life.id] = index + 1
@@ -86,7 +85,7 @@ class Sums:
             self.sample.add(step)
 
     def ended(self, life: TaskLife, time: int) -> None:
-        """See `assembler.Sink`."""
+        """See Sink."""
         self.alive -= 1
         state = life.state or UNKNOWN
         self.exits[state] = self.exits.get(state, 0) + 1
@@ -95,32 +94,17 @@ class Sums:
             self.steps += life.pulse.index - following
         self._waiting.pop(life.id, None)
 
-    def span_started(self, trace_id: int, time: int) -> None:
-        """See `assembler.Sink`."""
-
-    def span_ended(self, trace_id: int, time: int) -> None:
-        """See `assembler.Sink`."""
-
     def polled(self, where: Where, polls: tuple[int, ...]) -> None:
-        """See `assembler.Sink`."""
+        """See Sink."""
         self.loops.looked(where.loop, polls)
 
     def looked(self, look: Look) -> None:
-        """See `assembler.Sink`."""
+        """See Sink."""
         self.loops.held(look)
 
-    def collected(self, thread: int, start: int, end: int) -> None:
-        """See `assembler.Sink`."""
-
-    def handed(self, handoff: Handoff) -> None:
-        """See `assembler.Sink`."""
-
     def mishap(self, id: int, time: int, kind: str) -> None:
-        """See `assembler.Sink`."""
+        """See Sink."""
         self.mishaps[kind] = self.mishaps.get(kind, 0) + 1
-
-    def printed(self, id: int, index: int, line: Printed) -> None:
-        """See `assembler.Sink`."""
 
     # ------------------------------------------------------------ contention
 

@@ -13,14 +13,12 @@ from loopscope.model import (
     RUNNING,
     WAITING,
     Handoff,
-    Look,
-    Printed,
     SpanIdentity,
     Step,
     TaskLife,
-    Where,
 )
 from loopscope.pipeline.recent import Recent
+from loopscope.pipeline.sinks import Sink
 from loopscope.pipeline.spans import describe
 from loopscope.pipeline.spans.endings import ending_attributes, mishap_attributes
 from loopscope.pipeline.spans.handoffs import Handoffs
@@ -51,7 +49,7 @@ def _unknown(thread: int, since: int) -> float | None:
     return None
 
 
-class Tracer:
+class Tracer(Sink):
     """Sink of the assembler; gives finished spans to `emit`."""
 
     def __init__(
@@ -94,15 +92,15 @@ class Tracer:
     # ------------------------------------------------------------ from the assembler
 
     def span_started(self, trace_id: int, time: int) -> None:
-        """See `assembler.Sink`."""
+        """See Sink."""
         self.traces.started(trace_id, time)
 
     def span_ended(self, trace_id: int, time: int) -> None:
-        """See `assembler.Sink`."""
+        """See Sink."""
         self.traces.ended(trace_id, time)
 
     def born(self, life: TaskLife) -> None:
-        """See `assembler.Sink`."""
+        """See Sink."""
         life.notes = notes = Notes()
         self.lives[life.id] = life
         creator = self._known(life.creator)
@@ -111,7 +109,7 @@ class Tracer:
             notes.under = creator.notes.under if excluded else creator.id
 
     def stepped(self, life: TaskLife, step: Step) -> None:
-        """See `assembler.Sink`."""
+        """See Sink."""
         notes: Notes = life.notes
         long = step.end - step.start >= self._caps.hold
         if life.pulse is not None and life.pulse.excluded:
@@ -135,7 +133,7 @@ class Tracer:
         self._mute(life, notes, bool(touched) or bool(step.activated) or long)
 
     def ended(self, life: TaskLife, time: int) -> None:
-        """See `assembler.Sink`."""
+        """See Sink."""
         notes: Notes = life.notes
         self.lives.pop(life.id, None)
         self._leaving.pop(life.id, None)
@@ -150,28 +148,16 @@ class Tracer:
         self._handoffs.ended(life.id)
         self._redeem(life, notes, state)
 
-    def polled(self, where: Where, polls: tuple[int, ...]) -> None:
-        """See `assembler.Sink`."""
-
-    def looked(self, look: Look) -> None:
-        """See `assembler.Sink`."""
-
-    def collected(self, thread: int, start: int, end: int) -> None:
-        """See `assembler.Sink`."""
-
     def handed(self, handoff: Handoff) -> None:
-        """See `assembler.Sink`."""
+        """See Sink."""
         life = self.lives.get(handoff.task)
         self._handoffs.handed(handoff, life, life is not None or self._names.get(handoff.task) is not None)
 
     def mishap(self, id: int, time: int, kind: str) -> None:
-        """See `assembler.Sink`."""
+        """See Sink."""
         life = self._known(id)
         if life is not None and kind not in life.mishaps:
             life.mishaps.append(kind)
-
-    def printed(self, id: int, index: int, line: Printed) -> None:
-        """See `assembler.Sink`."""
 
     # ------------------------------------------------------------ which traces
 
