@@ -22,7 +22,8 @@ _HEADERS = "set OTEL_EXPORTER_OTLP_HEADERS to what it wants, or correct it"
 _TO_GRPC = "it speaks no HTTP: set OTEL_EXPORTER_OTLP_PROTOCOL=grpc, or name its port for HTTP, 4318 as a rule"
 _TO_HTTP = "it speaks no gRPC: set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or name its port for gRPC, 4317 as a rule"
 _RUNNING = "start it, or set OTEL_EXPORTER_OTLP_ENDPOINT to where it is"
-_ADDRESS = "set OTEL_EXPORTER_OTLP_ENDPOINT to the address of an OTLP receiver"
+_ADDRESS = "set OTEL_EXPORTER_OTLP_ENDPOINT to the address of an OTLP receiver, such as http://localhost:4317"
+_TLS = "begin the endpoint with http:// if it has no TLS, else set OTEL_EXPORTER_OTLP_CERTIFICATE"
 _TROUBLE = "look into its log"
 
 
@@ -85,7 +86,7 @@ def _silent(where: str, error: object, timeout: float) -> Answer:
     if isinstance(error, TimeoutError):
         return Answer(where, f"no answer within {timeout:g} s", _RUNNING)
     if isinstance(error, ssl.SSLError):
-        return Answer(where, f"TLS failed ({error.reason or error})", "http:// for one without, else its certificate")
+        return Answer(where, f"TLS failed ({error.reason or error})", _TLS)
     if isinstance(error, (http.client.HTTPException, ConnectionResetError)):
         return Answer(where, "answers, but not in HTTP", _TO_GRPC)
     return Answer(where, str(getattr(error, "strerror", None) or error), _ADDRESS)
@@ -124,7 +125,7 @@ def _failed(where: str, error: Any, timeout: float) -> Answer:
         if "resolving" in details:
             return Answer(where, "no such host", _ADDRESS)
         if "handshake" in details or "SSL" in details:
-            return Answer(where, f"TLS failed ({details[-120:]})", "http:// for one without, else its certificate")
+            return Answer(where, "TLS failed", _TLS)
     return _refused(where, code, f"answers {code} ({details[:120]})")
 
 

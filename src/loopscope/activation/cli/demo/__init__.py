@@ -59,9 +59,9 @@ def _part(name: str, introduction: Part, told: Callable[[Timeline], Iterator[str
     """Run a program, draw it, tell it. Raises NotDone."""
     _introduce(introduction)
     timeline = _recorded(name)
-    click.echo()
+    print()
     output.show(timeline, sys.stdout)
-    click.echo()
+    print()
     for sentence in told(timeline):
         _paragraph(sentence)
 
@@ -81,10 +81,10 @@ def _recorded(name: str) -> Timeline:
 
 def _introduce(part: Part) -> None:
     heading, text = part
-    click.echo(output.style(sys.stdout).head(heading) + "\n")
+    print(output.style(sys.stdout).head(heading) + "\n")
     _paragraph(text)
 
 
 def _paragraph(text: str) -> None:
-    click.echo(textwrap.fill(text, min(output.style(sys.stdout).columns, 100)) + "\n")
+    print(textwrap.fill(text, min(output.style(sys.stdout).columns, 100)) + "\n")
     sys.stdout.flush()

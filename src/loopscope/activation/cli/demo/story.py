@@ -34,8 +34,8 @@ def _last_step(timeline: Timeline, task: Task) -> Step | None:
 
 def of_service(timeline: Timeline) -> Iterator[str]:
     """Who held whom up, and how one sees it."""
-    culprit = max(timeline.steps, key=lambda step: step.delayed_duration)
-    if not culprit.delayed_count:
+    culprit = max(timeline.steps, key=lambda step: step.delayed_duration, default=None)
+    if culprit is None or not culprit.delayed_count:
         yield "This time nobody held anybody up."
         return
     task = timeline.tasks[culprit.task]

@@ -23,7 +23,7 @@ from loopscope.views.terminal.text import safe
 
 _COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 _PACKAGES = ("opentelemetry-sdk", "opentelemetry-exporter-otlp", "opentelemetry-instrumentation", "wrapt")
-_INDENT, _WIDEST = " " * 8, 110
+_WIDEST = 110
 _BLIND = (
     "event loops that are neither asyncio's nor uvloop's, or whose call_soon somebody replaces later: the log says so",
     "the steps of a task that was suspended before loopscope was switched on, up to its next wake",
@@ -49,8 +49,8 @@ Examples:
 def doctor() -> int:
     """See the help above."""
     standard = Standard.load()
-    click.echo(f"loopscope {VERSION}, Python {platform.python_version()} ({sys.executable})")
-    click.echo(", ".join(map(_versioned, _PACKAGES)))
+    print(f"loopscope {VERSION}, Python {platform.python_version()} ({sys.executable})")
+    print(", ".join(map(_versioned, _PACKAGES)))
     failed = _section("switched on", [*environment.findings(standard), *startup.findings()])
     with working("starting a program with loopscope on"):
         recorded = list(recording.findings())
@@ -58,10 +58,10 @@ def doctor() -> int:
     on, settings = environment.quietly(lambda: (switched_on() is True, Settings.load()))
     failed += _section("exporting", list(exporting.findings(standard, settings, on)))
     failed += _section("other packages", list(conflicts.findings()))
-    click.echo("\n" + output.style(sys.stdout).head("cannot be seen in any case"))
+    print("\n" + output.style(sys.stdout).head("cannot be seen in any case"))
     for sentence in _BLIND:
         _line(output.style(sys.stdout), "-", sentence)
-    click.echo(f"\n{count(failed, 'check')} failed." if failed else "\nNo check failed.")
+    print(f"\n{count(failed, 'check')} failed." if failed else "\nNo check failed.")
     return int(failed > 0)
 
 
@@ -75,21 +75,22 @@ def _versioned(package: str) -> str:
 def _section(title: str, found: Iterable[Finding]) -> int:
     """Write it; how many of it fail."""
     found, style = list(found), output.style(sys.stdout)
-    click.echo("\n" + style.head(title))
+    print("\n" + style.head(title))
     arrow = "->" if style.plain else "→"
     for mark, said, advice in found:
         _line(style, f"{mark:<4}", safe(said, style.plain), _COLOURS[mark])
         if advice:
-            _line(style, "", f"{arrow} {safe(advice, style.plain)}")
+            _line(style, " " * 4, f"{arrow} {safe(advice, style.plain)}")
     sys.stdout.flush()
     return sum(one.mark == FAIL for one in found)
 
 
 def _line(style: Style, mark: str, said: str, colour: str = "") -> None:
     """A mark, and beside it what is said, in as many lines as it needs."""
+    indent = " " * (len(mark) + 4)
     body = textwrap.fill(
-        said, min(style.columns, _WIDEST), initial_indent=_INDENT, subsequent_indent=_INDENT, break_long_words=False,
+        said, min(style.columns, _WIDEST), initial_indent=indent, subsequent_indent=indent, break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
     shown = click.style(mark, fg=colour) if colour and style.colour else mark
-    click.echo(f"  {shown}{body[2 + len(mark) :]}")
+    print(f"  {shown}{body[2 + len(mark) :]}")

@@ -24,13 +24,14 @@ def findings(standard: Standard, environment: Mapping[str, str] | None = None) -
         yield Finding(FAIL, "OTEL_SDK_DISABLED=true: nothing is recorded nor sent", "unset OTEL_SDK_DISABLED")
     with _warnings() as told:
         settings = Settings.load(environment)
-    yield from (Finding(FAIL, line, "correct or unset the variable") for line in told if not line.startswith(ENABLED))
+    bad = [line for line in told if not line.startswith(ENABLED)]  # that one is told already
+    yield from (Finding(FAIL, line, "correct or unset the variable") for line in bad)
     yield from map(_unknown, unknown_settings(environment))
     names = [field.name for field in fields(Settings) if field.name != "enabled"]
     changed = [f"{name.upper()}={getattr(settings, name)}" for name in names if _differs(settings, name)]
     if changed:
         yield Finding(OK, f"settings: {', '.join(changed)}")
-    elif not told:
+    elif not bad:
         yield Finding(OK, "settings: all have their defaults")
 
 
