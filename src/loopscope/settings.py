@@ -278,6 +278,11 @@ def child_environment(changes: Mapping[str, str], standard: bool = True) -> dict
     return {**kept, **changes}
 
 
+def trace_file() -> str:
+    """The trace file that the environment names, empty for none."""
+    return os.environ.get(PREFIX + "TRACE_FILE", "").strip()
+
+
 def known_settings() -> list[str]:
     """What may stand after PREFIX."""
     return [field.name.upper() for field in fields(Settings)] + list(BACKEND_VARIABLES)

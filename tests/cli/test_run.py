@@ -140,6 +140,23 @@ def test_page(tmp_path: Path, given: list[str]) -> None:
     assert "main Task-1" in done.stderr
 
 
+def test_trace_file_of_the_environment_is_written_too(tmp_path: Path) -> None:
+    """It is appended to, as ever; drawn is this run alone."""
+    named = tmp_path / "all.jsonl"
+    named.write_text("before\n")
+    for runs in (1, 2):
+        done = loopscope("run", str(SEED), OTEL_PYTHON_LOOPSCOPE_TRACE_FILE=str(named))
+        assert done.stderr.count("trace ") == 2
+        assert named.read_text().startswith("before\n") and named.read_text().count('"step main"') == 6 * runs
+    done = loopscope("run", str(SEED), OTEL_PYTHON_LOOPSCOPE_TRACE_FILE="/nowhere/x")
+    assert done.returncode == 0 and "cannot write the trace file /nowhere/x" in done.stderr
+
+
+def test_nothing_recorded_says_who_knows_why() -> None:
+    done = loopscope("run", str(SEED), OTEL_SDK_DISABLED="true")
+    assert done.returncode == 0 and "`loopscope doctor` tells why" in done.stderr
+
+
 def test_page_where_one_says(tmp_path: Path) -> None:
     done = loopscope("run", f"--html={tmp_path}/x.html", str(SEED))
     assert done.returncode == 0 and "<title>seed.py</title>" in (tmp_path / "x.html").read_text()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from loopscope.activation.cli.child import INTERRUPTED
 from loopscope.activation.cli.command import NAMES, NotDone
 from loopscope.activation.cli.demo import demo
 from loopscope.activation.cli.doctor import doctor
@@ -15,9 +16,7 @@ from loopscope.activation.cli.export import export
 from loopscope.activation.cli.run import run
 from loopscope.activation.cli.view import view
 from loopscope.conventions import VERSION
-
-#: interrupted, as shells have it
-_INTERRUPTED = 130
+from loopscope.views.terminal.text import safe
 
 
 @click.group(
@@ -57,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _tell(error)
     except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("loopscope: interrupted\n")
-        return _INTERRUPTED
+        return INTERRUPTED
     except BrokenPipeError:  # who reads has gone, and so must what is still to be written at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NotDone.exit_code
@@ -68,7 +67,7 @@ def _tell(error: click.ClickException) -> int:
     """One line, with the command's name."""
     context: click.Context | None = getattr(error, "ctx", None)
     name = context.command_path if context is not None else "loopscope"
-    message = error.format_message().rstrip(".").replace("\n", " ")
+    message = safe(" ".join(error.format_message().rstrip(".").split()))
     more = f" (see {name} --help)" if isinstance(error, click.UsageError) else ""
     sys.stderr.write(f"{name}: {message}{more}\n")
     return error.exit_code

@@ -8,6 +8,9 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
+#: the exit code of a program that was interrupted, as shells have it
+INTERRUPTED = 128 + signal.SIGINT
+
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run Python with this command line; signals meant for the program reach it. Its exit code, 128 + n of signal n."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ from loopscope.recording import file
 from loopscope.recording.assembly import assemble
 from loopscope.recording.errors import SourceError
 from loopscope.recording.timeline import Timeline
-from loopscope.settings import PREFIX, Backends, Settings, Standard, child_environment
+from loopscope.settings import PREFIX, Backends, Settings, Standard, child_environment, trace_file
 from loopscope.views import page
 
 #: every setting but `enabled`, as an option: what stands for its value, and what it is
@@ -116,12 +117,16 @@ def run(program: tuple[str, ...], html: str | None, no_open: bool, **given: Any)
         start = time.time_ns()
         code = child.run(program, _environment(settings))
         ran = Ran(start, time.time_ns())
+        if path is not None and keep is None:
+            _append(path, trace_file())
         try:
             timeline = _read(path) if path is not None else None
             if timeline is not None:
                 if keep is not None or not exporting:
                     sys.stderr.write("\n")
                     output.show(timeline, sys.stderr)
+                    if not timeline.tasks:
+                        output.say("if something should have been, `loopscope doctor` tells why it was not")
                 if html is not None:
                     _write_page(html, timeline, _name(program), links)
                     if sys.stderr.isatty() and not no_open:
@@ -166,6 +171,17 @@ def _read(path: str) -> Timeline | None:
     except SourceError as error:
         output.say(str(error))
         return None
+
+
+def _append(path: str, named: str) -> None:
+    """What was recorded goes where the environment says, too: the program could write one trace file only."""
+    if not named:
+        return
+    try:
+        with open(path, "rb") as recorded, open(named, "ab") as other:
+            shutil.copyfileobj(recorded, other)
+    except OSError as error:
+        output.say(f"cannot write the trace file {named}: {error.strerror or error}")
 
 
 def _write_page(path: str, timeline: Timeline, title: str, links: Mapping[str, str]) -> None:

@@ -71,8 +71,11 @@ def _recorded(name: str) -> Timeline:
     with tempfile.TemporaryDirectory(prefix="loopscope-") as folder, resources.as_file(program) as path:
         trace = output.emptied(os.path.join(folder, "trace.jsonl"), "trace file")
         settings = {PREFIX + "ENABLED": "true", PREFIX + "TRACE_FILE": trace}
-        if child.run([str(path)], child_environment(settings, standard=False)):
-            raise NotDone(f"the program {name} failed")
+        code = child.run([str(path)], child_environment(settings, standard=False))
+        if code == child.INTERRUPTED:
+            raise KeyboardInterrupt
+        if code:
+            raise NotDone(f"the program {name} ended with exit code {code}")
         timeline = assemble(file.read(trace))
     if not timeline.steps:
         raise NotDone(f"nothing was recorded of {name}: `loopscope doctor` tells why")
