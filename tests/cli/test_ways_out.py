@@ -38,6 +38,17 @@ def test_reader_that_goes(tmp_path: Path, command: list[str]) -> None:
     child.stderr.close()
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux's")
+@pytest.mark.parametrize("command", [["view", "{path}"], ["view", "{path}", "--html", "-"], ["doctor"]])
+def test_full_disk(tmp_path: Path, command: list[str]) -> None:
+    arguments = [part.format(path=trace_file(tmp_path, seed())) for part in command]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, env=BARE, timeout=60
+        )
+    assert (done.returncode, done.stderr) == (1, "loopscope: No space left on device\n")
+
+
 def test_interrupt() -> None:
     """A backend that takes its time is not waited for."""
     with StandIn(standin.late(3)) as slow:

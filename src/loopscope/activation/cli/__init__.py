@@ -57,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("loopscope: interrupted\n")
         return INTERRUPTED
-    except BrokenPipeError:  # who reads has gone, and so must what is still to be written at exit
+    except OSError as error:  # standard output cannot be written: what is still to be written at exit must go
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"loopscope: {error.strerror or error}\n")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NotDone.exit_code
     return code or 0
