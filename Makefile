@@ -5,14 +5,14 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test check setup lint ground bench clean
 
-demo: setup  ## run the seed program with loopscope on, without any server, and show its timeline
-	$(BIN)/loopscope run examples/seed.py
+demo: setup  ## run two small programs with loopscope on, without any server, and draw and tell what they did
+	$(BIN)/loopscope demo
 
 test: setup lint ground  ## run everything, against the real parts
 	$(BIN)/python -m pytest tests
 
 check: setup lint  ## the quick loop: no servers, no other Pythons, no CPython suite
-	$(BIN)/python -m pytest tests/unit tests/property tests/scenarios tests/views -x -q
+	$(BIN)/python -m pytest tests/unit tests/property tests/scenarios tests/views tests/cli -x -q
 
 lint: setup
 	$(BIN)/ruff check src tests examples

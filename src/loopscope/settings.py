@@ -175,6 +175,7 @@ class Standard:
 
     disabled: bool
     exporters: tuple[str, ...]
+    #: whether one is named; `address` is which
     endpoint: bool
     protocol: str
     timeout: float
@@ -183,6 +184,9 @@ class Standard:
     metrics_exporters: tuple[str, ...] = ()
     metrics_protocol: str = "grpc"
     metrics_interval: float = 60.0
+    address: str = ""
+    #: `service.name`, empty where nothing names one
+    service: str = ""
 
     @property
     def metrics(self) -> bool:
@@ -208,17 +212,30 @@ class Standard:
 
         protocol = first("OTEL_EXPORTER_OTLP_PROTOCOL") or "grpc"
         timeout = first("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
+        address = first("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
         return cls(
             disabled=first("OTEL_SDK_DISABLED").lower() == "true",
             exporters=named("OTEL_TRACES_EXPORTER"),
-            endpoint=bool(first("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")),
+            endpoint=bool(address),
             protocol=first("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or protocol,
             timeout=seconds(timeout, 10.0),
             file=bool(first("OTEL_CONFIG_FILE")),
             metrics_exporters=tuple(name for name in named("OTEL_METRICS_EXPORTER") if name != "none"),
             metrics_protocol=first("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL") or protocol,
             metrics_interval=seconds(first("OTEL_METRIC_EXPORT_INTERVAL"), 60.0, 1e-3),
+            address=address,
+            service=first("OTEL_SERVICE_NAME") or _of_resource("service.name", first("OTEL_RESOURCE_ATTRIBUTES")),
         )
+
+
+def _of_resource(name: str, attributes: str) -> str:
+    """A value of OTEL_RESOURCE_ATTRIBUTES, empty where it has none."""
+    pairs = (pair.partition("=") for pair in attributes.split(","))
+    return next((value.strip() for key, _, value in pairs if key.strip() == name), "")
+
+
+#: what Backends reads, each after PREFIX
+BACKEND_VARIABLES = ("JAEGER_URL", "TEMPO_URL", "QUERY_HEADERS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +280,24 @@ def wants_colour(terminal: bool, environment: Mapping[str, str] | None = None) -
     return terminal and environment.get("TERM") != "dumb"
 
 
-def child_environment(changes: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment with changes, for a child."""
-    return {**os.environ, **changes}
+def child_environment(changes: Mapping[str, str], standard: bool = True) -> dict[str, str]:
+    """This process's environment with changes, for a child; not `standard`: without any OTEL_* variable of its own."""
+    kept = {name: value for name, value in os.environ.items() if standard or not name.startswith("OTEL_")}
+    return {**kept, **changes}
+
+
+def trace_file() -> str:
+    """The trace file that the environment names, empty for none."""
+    return os.environ.get(PREFIX + "TRACE_FILE", "").strip()
+
+
+def known_settings() -> list[str]:
+    """What may stand after PREFIX."""
+    return [field.name.upper() for field in fields(Settings)] + list(BACKEND_VARIABLES)
+
+
+def unknown_settings(environment: Mapping[str, str] | None = None) -> list[str]:
+    """Variables that begin as ours do, but that nothing reads."""
+    environment = os.environ if environment is None else environment
+    known = {PREFIX + name for name in known_settings()}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)

@@ -61,6 +61,7 @@ def test_metadata() -> None:
     assert metadata["License-Expression"] == "Apache-2.0"
     # Ranges, not pins: contrib packages pin the SDK exactly.
     assert sorted(metadata.get_all("Requires-Dist") or []) == [
+        "click>=8.1",
         "opentelemetry-api<2,>=1.40",
         "opentelemetry-exporter-otlp<2,>=1.40",
         "opentelemetry-instrumentation<1,>=0.61b0",

@@ -18,7 +18,7 @@ ENABLED = "OTEL_PYTHON_LOOPSCOPE_ENABLED"
 #: prints what of interest is imported, loopscope's modules each, of other packages the name
 LOOK = """
 import json, sys
-other = {"asyncio", "opentelemetry", "opentelemetry.sdk", "uvloop", "wrapt"} & set(sys.modules)
+other = {"asyncio", "click", "opentelemetry", "opentelemetry.sdk", "uvloop", "wrapt"} & set(sys.modules)
 print(json.dumps(sorted(other | {name for name in sys.modules if name.startswith("loopscope")})))
 """
 WATCHING = ["loopscope", "loopscope.activation", "loopscope.activation.startup", "loopscope_autostart"]
@@ -62,6 +62,9 @@ def test_first_loop(version: str, module: str) -> None:
     expected = {"asyncio", "opentelemetry", "opentelemetry.sdk", "loopscope.capture.core", "loopscope.runtime.process"}
     assert expected - set(found) == set()
     assert ("uvloop" in found) == (module == "uvloop")
+    assert not [name for name in found if name == "click" or "cli" in name.split(".")], (
+        "the command line is no part of it"
+    )
 
 
 @pytest.mark.parametrize("value", ["false", "0", "No", "off", " "])

@@ -75,7 +75,8 @@ def test_tiny_buffer(receiver: Receiver, numbers: dict[str, int]) -> None:
     assert did["steps"] == 1 + numbers["waves"] * (1 + numbers["jobs"] * numbers["steps"]) + 30
     dropped = statistics["records.dropped"]
     assert dropped > 1000  # else it proves nothing
-    assert fed["steps"] + fed["tasks"] + dropped == did["steps"] + did["tasks"]
+    # records of other kinds, such as looks at the selector, find no room either
+    assert 0 <= fed["steps"] + fed["tasks"] + dropped - did["steps"] - did["tasks"] <= 5
     assert ended.err.splitlines() == [f"loopscope lost {dropped} records (buffer full)"]
     assert sum(steps_by_task(receiver.spans()).values()) == fed["steps"]
     assert_unique(receiver.spans())

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from loopscope.activation.instrumentor import Configuration
-from loopscope.settings import PREFIX, Settings, Standard, switched_on
+from loopscope.settings import PREFIX, Settings, Standard, switched_on, unknown_settings
 
 #: name -> default, a text for the variable, what it means, a keyword's value, what it means
 KNOWN: dict[str, tuple[Any, str, Any, Any, Any]] = {
@@ -146,13 +146,19 @@ def test_the_standard_variables() -> None:
     assert Standard.load(
         {"OTEL_SDK_DISABLED": "True", "OTEL_TRACES_EXPORTER": "otlp, console,", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x",
          "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_TIMEOUT": "3"}
-    ) == Standard(True, ("otlp", "console"), True, "http/protobuf", 3.0, metrics_protocol="http/protobuf")  # fmt: skip
+    ) == Standard(True, ("otlp", "console"), True, "http/protobuf", 3.0, metrics_protocol="http/protobuf", address="http://x")  # fmt: skip
     mine = Standard.load(
         {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc",
          "OTEL_EXPORTER_OTLP_TIMEOUT": "3", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "4",
          "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://y"}
     )  # fmt: skip
-    assert mine == Standard(False, (), True, "grpc", 4.0, metrics_protocol="http/protobuf")
+    assert mine == Standard(False, (), True, "grpc", 4.0, metrics_protocol="http/protobuf", address="http://y")
+    named = {"OTEL_RESOURCE_ATTRIBUTES": "a=b, service.name = shop,x"}
+    assert [Standard.load(one).service for one in ({}, named, {**named, "OTEL_SERVICE_NAME": "till"})] == [
+        "",
+        "shop",
+        "till",
+    ]
     metrics = Standard.load(
         {"OTEL_METRICS_EXPORTER": "otlp, none", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/json",
          "OTEL_METRIC_EXPORT_INTERVAL": "1500"}
@@ -169,3 +175,9 @@ def test_the_standard_variables() -> None:
 def test_a_senseless_timeout_is_the_default(timeout: str) -> None:
     """The process must end, and must not end before anything is sent."""
     assert Standard.load({"OTEL_EXPORTER_OTLP_TIMEOUT": timeout}).timeout == 10.0
+
+
+def test_every_other_name_is_unknown() -> None:
+    """Also those of the backends are known; other people's variables are none of ours."""
+    given = {PREFIX + name: "x" for name in ("ENABLED", "DETAIL", "TEMPO_URL", "QUERY_HEADERS", "DETALE", "")}
+    assert unknown_settings({**given, "PATH": "/", "OTEL_PYTHON_X": "1"}) == [PREFIX, PREFIX + "DETALE"]

@@ -2,113 +2,196 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import fields
+import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import click
+
+from loopscope.activation.cli import child, output
+from loopscope.activation.cli.command import Command
+from loopscope.activation.cli.progress import working
+from loopscope.activation.cli.sources import page as page_of
+from loopscope.activation.cli.where import Ran, where
 from loopscope.recording import file
 from loopscope.recording.assembly import assemble
 from loopscope.recording.errors import SourceError
-from loopscope.settings import PREFIX, PRINTED, Settings, Standard, child_environment, wants_colour
-from loopscope.views.terminal import Style, draw
+from loopscope.recording.timeline import Timeline
+from loopscope.settings import PREFIX, PRINTED, Backends, Settings, Standard, child_environment, trace_file
+from loopscope.views import page
 
-_HELP = {
-    "detail": "steps, tasks, or none: no spans, metrics only",
-    "include": "only tasks whose module.qualname matches, e.g. 'app.*,worker.*'",
-    "exclude": "not tasks whose module.qualname matches",
-    "trace_file": "keep the trace file (OTLP JSON lines) here",
+#: every setting but `enabled`, as an option: what stands for its value, and what it is
+_OPTIONS = {
+    "trace_file": ("PATH", "Keep the trace file (OTLP JSON lines) here."),
+    "detail": ("LEVEL", "steps, states, slow, tasks, or none: no spans, metrics only."),
+    "include": ("PATTERNS", "Only tasks whose module.qualname matches, e.g. 'app.*,worker.*'."),
+    "exclude": ("PATTERNS", "Not tasks whose module.qualname matches."),
+    "stall_threshold": ("SECONDS", "From which a step that holds the thread is a stall."),
+    "delay_threshold": ("SECONDS", "From which a ready step counts as delayed."),
+    "max_steps_per_task_span": ("COUNT", "Beyond it neighbouring steps are coalesced."),
+    "max_spans_per_trace": ("COUNT", "Beyond it neighbouring steps are coalesced."),
+    "max_spans_per_second": ("COUNT", "For a later version."),
+    "segment_seconds": ("SECONDS", "After which a living task is exported in part."),
+    "buffer_size": ("RECORDS", "That may wait for the background thread."),
+    "metrics": ("FLAG", "Whether there are metrics."),
+    "stacks": ("FLAG", "Whether stalls have stacks."),
+    "core": ("NAME", "For a later version."),
 }
+_DEFAULTS = Settings()
+#: what `--html` stands for without a path
+_BESIDE = ""
 
 
-def add(commands: Any) -> None:
-    """Add this command's parser."""
-    parser = commands.add_parser(
-        "run",
-        usage="loopscope run [options] app.py [args ...]  |  loopscope run [options] -m module [args ...]",
-        help="run a Python program and show what its event loop did",
-        description="Runs a Python program with loopscope on. Its exit code is the program's. With no OTLP endpoint "
-        "set (OTEL_EXPORTER_OTLP_ENDPOINT and the like), the timeline is printed to standard error at the end.",
-        epilog="example: loopscope run --exclude 'uvicorn.*' -m app --port 8000",
-    )
-    for field in fields(Settings):
-        if field.name != "enabled":
-            option = "--" + field.name.replace("_", "-")
-            parser.add_argument(option, metavar="VALUE", help=_HELP.get(field.name, f"default {field.default}"))
-    parser.set_defaults(call=lambda chosen, program: _run(parser, chosen, program))
+def _option(name: str, metavar: str, told: str) -> click.Option:
+    default = getattr(_DEFAULTS, name)
+    shown = f" [{str(default).lower()}]" if default not in (None, ()) else ""
+    return click.Option(["--" + name.replace("_", "-")], metavar=metavar, help=told + shown)
 
 
-def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """(arguments of `loopscope run`, the program's command line); every option of ours takes a value."""
-    if list(arguments[:1]) != ["run"]:
-        return list(arguments), []
-    at = 1
-    while at < len(arguments) and arguments[at] != "-m" and arguments[at].startswith("-"):
-        at += 1 if "=" in arguments[at] or arguments[at] in ("-h", "--help") else 2
-    return list(arguments[:at]), list(arguments[at:])
+class _Run(Command):
+    """Its own options end where the program begins: what comes after is the program's, whatever it looks like."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.params += [_option(name, *about) for name, about in _OPTIONS.items()]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See click.Command."""
+        alone = {name for option in self.params if isinstance(option, click.Option) and option.is_flag
+                 for name in option.opts} | set(ctx.help_option_names) | {"--html"}  # fmt: skip
+        at = 0
+        while at < len(args) and args[at] not in ("-m", "--") and args[at].startswith("-"):
+            at += 1 if "=" in args[at] or args[at] in alone else 2
+        if at > len(args) and not ctx.resilient_parsing:
+            raise click.UsageError(f"{args[-1]} needs a value", ctx)
+        own = [f"--html={_BESIDE}" if one == "--html" else one for one in args[:at]]
+        return super().parse_args(ctx, [*own, "--", *args[at + (args[at : at + 1] == ["--"]) :]])
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """See click.Command."""
+        formatter.write_usage(ctx.command_path, "[OPTIONS] app.py [ARGS]... | -m module [ARGS]...")
 
 
-def _run(parser: argparse.ArgumentParser, chosen: argparse.Namespace, command: list[str]) -> int:
-    if not command or command == ["-m"]:
-        parser.error("name a program: app.py, or -m module")
-    if command[0] != "-m" and not os.path.exists(command[0]):
-        parser.error(f"no such file: {command[0]}")
-    given = {f.name: getattr(chosen, f.name) for f in fields(Settings) if getattr(chosen, f.name, None) is not None}
-    standard = Standard.load()
-    keep = given.get("trace_file")
-    show = keep is not None or not (standard.endpoint or standard.exporters)
+@click.command(
+    cls=_Run,
+    short_help="Run a program and show what its event loop did.",
+    help="""Run a Python program with loopscope on, and show what its event loop did. The exit code is the program's.
+
+    With no OTLP endpoint set (OTEL_EXPORTER_OTLP_ENDPOINT and the like) the timeline is drawn on standard error at the
+    end. With one, the spans go there, and where to look is told.""",
+    epilog="""\b
+Examples:
+  loopscope run app.py
+  loopscope run --html app.py
+  loopscope run --trace-file trace.jsonl --exclude 'uvicorn.*' -m app --port 8000
+""",
+)
+@click.argument("program", nargs=-1, type=click.Path())
+@click.option(
+    "--html", metavar="[=PATH]",
+    help="Write a page too: to PATH, else beside the trace file or among the temporary files; on a terminal open it.",
+)  # fmt: skip
+@click.option("--no-open", is_flag=True, help="Do not open the page.")
+def run(program: tuple[str, ...], html: str | None, no_open: bool, **given: Any) -> int:
+    """See the help above."""
+    _check(program)
+    settings = {name: value for name, value in given.items() if value is not None}
+    standard, known = Standard.load(), Backends.load()
+    links = {"Jaeger": page_of(known.jaeger)} if known.jaeger else {}
+    keep = settings.get("trace_file")
+    exporting = bool(standard.endpoint or standard.exporters)
     with tempfile.TemporaryDirectory(prefix="loopscope-") as folder:
-        path = os.path.abspath(keep) if keep is not None else os.path.join(folder, "trace.jsonl")
-        if show:
-            try:
-                open(path, "w").close()
-            except OSError as error:
-                parser.error(f"cannot write the trace file {path}: {error.strerror}")
-            given["trace_file"] = path
-        given["enabled"] = "true"
-        variables = {PREFIX + name.upper(): str(item) for name, item in given.items()}
-        code = _child(command, child_environment({**variables, PRINTED: str(show).lower()}))
-        if show:
-            _show(path)
+        path = None
+        if keep is not None or html is not None or not exporting:
+            path = output.emptied(keep or os.path.join(folder, "trace.jsonl"), "trace file")
+            settings["trace_file"] = path
+        if html is not None:
+            html = output.emptied(html or _beside(keep, program), "page")
+            if html == path:
+                raise click.UsageError("page and trace file cannot be the same file")
+        start = time.time_ns()
+        code = child.run(program, _environment(settings))
+        ran = Ran(start, time.time_ns())
+        if path is not None and keep is None:
+            _append(path, trace_file())
+        try:
+            timeline = _read(path) if path is not None else None
+            if timeline is not None:
+                if keep is not None or not exporting:
+                    sys.stderr.write("\n")
+                    output.show(timeline, sys.stderr)
+                    if not timeline.tasks:
+                        output.say("if something should have been, `loopscope doctor` tells why it was not")
+                if html is not None:
+                    _write_page(html, timeline, _name(program), links)
+                    if sys.stderr.isatty() and not no_open:
+                        output.open_page(html)
+                ran = ran._replace(trace_ids=timeline.trace_ids)
+            if exporting:
+                for line in where(standard, known, ran):
+                    output.say(line)
+        except (BrokenPipeError, click.ClickException) as error:
+            _complain(error)
     return code
 
 
-def _child(command: list[str], environment: dict[str, str]) -> int:
-    """Run the program; signals meant for it reach it."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the program too
+def _check(program: tuple[str, ...]) -> None:
+    if not program or program == ("-m",):
+        raise click.UsageError("name a program: app.py, or -m module")
+    if program[0] != "-m" and not os.path.exists(program[0]):
+        raise click.UsageError(f"no such file: {program[0]}")
+
+
+def _environment(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The program's environment. What it prints is noted where there is a trace file."""
+    given = {**settings, "enabled": "true"}
+    variables = {PREFIX + name.upper(): str(value) for name, value in given.items()}
+    return child_environment({**variables, PRINTED: str("trace_file" in settings).lower()})
+
+
+def _beside(trace_file: str | None, program: tuple[str, ...]) -> str:
+    """Where the page goes if nobody says."""
+    if trace_file is not None:
+        return str(Path(trace_file).with_suffix(".html"))
+    return output.kept(f"{Path(_name(program)).stem}.html")
+
+
+def _name(program: tuple[str, ...]) -> str:
+    return program[1] if program[0] == "-m" else os.path.basename(program[0])
+
+
+def _read(path: str) -> Timeline | None:
     try:
-        child = subprocess.Popen(
-            [sys.executable, *command], env=environment, preexec_fn=_default_interrupt if os.name == "posix" else None
-        )
-        terminate = signal.signal(signal.SIGTERM, lambda number, frame: child.send_signal(number))
-        try:
-            code = child.wait()
-        finally:
-            signal.signal(signal.SIGTERM, terminate)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    return code if code >= 0 else 128 - code
-
-
-def _default_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _show(path: str) -> None:
-    try:
-        timeline = assemble(file.read(path))
+        with working("reading the trace"):
+            return assemble(file.read(path))
     except SourceError as error:
-        sys.stderr.write(f"\nloopscope: {error}\n")
+        output.say(str(error))
+        return None
+
+
+def _append(path: str, named: str) -> None:
+    """What was recorded goes where the environment says, too: the program could write one trace file only."""
+    if not named:
         return
-    style = Style(
-        width=shutil.get_terminal_size((100, 24)).columns,
-        colour=wants_colour(sys.stderr.isatty()),
-        plain=not (sys.stderr.encoding or "").lower().startswith("utf"),
-    )
-    sys.stderr.write("\n" + draw(timeline, style))
+    try:
+        with open(path, "rb") as recorded, open(named, "ab") as other:
+            shutil.copyfileobj(recorded, other)
+    except OSError as error:
+        output.say(f"cannot write the trace file {named}: {error.strerror or error}")
+
+
+def _write_page(path: str, timeline: Timeline, title: str, links: Mapping[str, str]) -> None:
+    with working("drawing the page"):
+        content = page.render(timeline, title, links)
+    output.write(path, content)
+
+
+def _complain(error: Exception) -> None:
+    """The program has run: what could not be shown of it does not change its exit code."""
+    if isinstance(error, click.ClickException):
+        output.say(error.format_message())

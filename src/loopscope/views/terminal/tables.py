@@ -99,12 +99,17 @@ def _stalls(timeline: Timeline, style: Style) -> Iterator[str]:
 
 
 def _stalled(stall: Stall, step: Step, timeline: Timeline) -> Entry:
-    """Where the task's own file is in the stack; and in which function the stack ends."""
+    """Where it was seen; and in which function the stack ends."""
     frames = _FRAME.findall(stall.stack)
-    own = timeline.tasks[step.task].place.rpartition(":")[0]
-    where = next((f"{file}:{line}" for file, line, _ in reversed(frames) if file == own), "")
-    if frames and not where:
-        where = ":".join(frames[-1][:2])
     function = f"in {frames[-1][2]}" if frames and frames[-1][2] else ""
     told = ", ".join(part for part in (stall.cause, function) if part)
-    return Entry(duration(stall.held), named(step, timeline), where or _place(step, timeline), told)
+    where = seen_at(stall, timeline.tasks[step.task].place) or _place(step, timeline)
+    return Entry(duration(stall.held), named(step, timeline), where, told)
+
+
+def seen_at(stall: Stall, task: str) -> str:
+    """file:line where a stall's stack is in the file of its task, whose place is `task`; else where the stack ends."""
+    frames = _FRAME.findall(stall.stack)
+    own = task.rpartition(":")[0]
+    where = next((f"{file}:{line}" for file, line, _ in reversed(frames) if file == own), "")
+    return where or (":".join(frames[-1][:2]) if frames else "")

@@ -1,0 +1,33 @@
+"""A program as a child process, as if it had been started directly: exit code, terminal and signals are its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+#: the exit code of a program that was interrupted, as shells have it
+INTERRUPTED = 128 + signal.SIGINT
+
+
+def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run Python with this command line; signals meant for the program reach it. Its exit code, 128 + n of signal n."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the program too
+    try:
+        child = subprocess.Popen(
+            [sys.executable, *command], env=environment, preexec_fn=_default_interrupt if os.name == "posix" else None
+        )
+        terminate = signal.signal(signal.SIGTERM, lambda number, frame: child.send_signal(number))
+        try:
+            code = child.wait()
+        finally:
+            signal.signal(signal.SIGTERM, terminate)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return code if code >= 0 else 128 - code
+
+
+def _default_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -1,0 +1,75 @@
+"""Where results go: pictures in a terminal, files, and pages that a browser opens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import webbrowser
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from loopscope.activation.cli.command import NotDone
+from loopscope.recording.timeline import Timeline
+from loopscope.settings import wants_colour
+from loopscope.views.terminal import Style, draw
+
+#: a picture's columns where there is no terminal
+_COLUMNS = 100
+
+
+def show(timeline: Timeline, stream: TextIO, width: int | None = None, colour: bool = True) -> None:
+    """Draw it there."""
+    stream.write(draw(timeline, style(stream, width, colour)))
+    stream.flush()
+
+
+def style(stream: TextIO, width: int | None = None, colour: bool = True) -> Style:
+    """How to draw on a stream: as wide as the terminal, in colours and signs that it can show."""
+    return Style(
+        width=width or shutil.get_terminal_size((_COLUMNS, 24)).columns,
+        colour=colour and wants_colour(stream.isatty()),
+        plain=not (stream.encoding or "").lower().startswith("utf"),
+    )
+
+
+def say(line: str) -> None:
+    """A line about what was done, beside the results."""
+    sys.stderr.write(f"loopscope: {line}\n")
+    sys.stderr.flush()
+
+
+def write(path: str, content: str) -> None:
+    """Write a file whole, or standard output (`-`). Raises NotDone."""
+    if path == "-":
+        sys.stdout.write(content)
+        sys.stdout.flush()
+        return
+    try:
+        Path(path).write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise NotDone(f"cannot write {path}: {error.strerror or error}") from None
+    say(f"wrote {path}")
+
+
+def emptied(path: str, what: str) -> str:
+    """The path made absolute, once it is sure that it can be written. Raises click.UsageError."""
+    try:
+        open(path, "w").close()
+    except OSError as error:
+        raise click.UsageError(f"cannot write the {what} {path}: {error.strerror or error}") from None
+    return os.path.abspath(path)
+
+
+def kept(name: str) -> str:
+    """A path in a new folder among the temporary ones, which stays."""
+    return os.path.join(tempfile.mkdtemp(prefix="loopscope-"), name)
+
+
+def open_page(path: str) -> None:
+    """Open it in the browser."""
+    if not webbrowser.open(Path(path).absolute().as_uri()):
+        say(f"found no browser to open {path}")
