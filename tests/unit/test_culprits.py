@@ -142,7 +142,7 @@ def test_a_burst_is_found_fast() -> None:
     records += [step(task, 0, 0, task * 2 * MS, (task + 1) * 2 * MS, "returned", kind=TASK) for task in range(1, count)]
     found = told(records)
     last = found[count - 1, 0][0]
-    assert last is not None and last.name == "burst worker" and last.steps > 4_000
+    assert last is not None and last.name == "burst worker" and last.steps > 2_000
 
 
 def test_coverage_is_what_is_known_of_the_busy_time() -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from loopscope.model import Place, Step, TaskLife
 
 #: pieces remembered of a thread at least
-_KEPT = 8_192
+_KEPT = 2_048
 
 #: kinds of pieces: a step; callbacks of the loop; the loop waits for something; callbacks or waiting, nobody knows
 STEP, CALLBACK, IDLE, GAP = range(4)
