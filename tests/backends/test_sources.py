@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from loopscope.recording import file, jaegerjson
 from loopscope.recording.errors import SourceError
 from loopscope.recording.load import load
 from loopscope.settings import Backends
-from tests.ground.jaeger import Jaeger, Unavailable
+from tests.ground.jaeger import Jaeger
 from tests.processes.program import run, switched_on
 
 #: everything that can stand in a trace: requests, links, an executor's run, a delay, an exception, several tasks
@@ -48,16 +47,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-@pytest.fixture(scope="module")
-def jaeger() -> Iterator[Jaeger]:
-    try:
-        jaeger = Jaeger()
-    except Unavailable as error:
-        pytest.skip(str(error))
-    with jaeger:
-        yield jaeger
 
 
 def test_jaeger_and_the_trace_file_tell_the_same(jaeger: Jaeger, tmp_path: Path) -> None:

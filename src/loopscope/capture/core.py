@@ -316,8 +316,6 @@ class Core:
                 state.since = 0
                 del self.running[here.ident]
                 self._blindfold(self.living.get(state.id))
-                if not here.outer:
-                    self.threads.pop(here.ident, None)
             here.blind, here.polls = False, None
             return
         state = self.state_of(loop)
