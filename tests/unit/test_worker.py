@@ -17,6 +17,10 @@ def never() -> None:
     raise AssertionError("the worker failed")
 
 
+def nothing() -> None:
+    """For `woke`."""
+
+
 class Rounds:
     """Work that counts its rounds, each of some pieces."""
 
@@ -37,7 +41,7 @@ class Rounds:
 def test_it_works_in_a_daemon_thread_of_its_own_until_it_is_stopped() -> None:
     """Started twice it is one; stopped it is gone; it can be started again."""
     rounds = Rounds()
-    worker = Worker(rounds, never)
+    worker = Worker(rounds, never, nothing)
     assert not worker.running
     for _ in range(2):
         worker.start()
@@ -60,7 +64,7 @@ def test_hurry_does_the_next_round_now(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SOON", 3600)
     monkeypatch.setattr(module, "LATE", 3600)
     rounds = Rounds()
-    worker = Worker(rounds, never)
+    worker = Worker(rounds, never, nothing)
     worker.start()
     try:
         assert not rounds.ran.wait(0.05)
@@ -86,7 +90,7 @@ def test_an_error_ends_the_thread_and_is_told() -> None:
         told.append(sys.exc_info()[1])
         failed.set()
 
-    worker = Worker(work, tell)
+    worker = Worker(work, tell, nothing)
     for _ in range(2):
         failed.clear()
         worker.start()
@@ -107,7 +111,7 @@ def test_a_stop_that_takes_too_long_says_so_and_can_be_taken_back() -> None:
         rounds += 1
         yield
 
-    worker = Worker(work, never)
+    worker = Worker(work, never, nothing)
     worker.start()
     assert inside.wait(5)
     assert not worker.stop(0.01)
@@ -144,7 +148,7 @@ def test_it_sleeps_after_each_slice_but_not_when_somebody_waits(monkeypatch: pyt
     monkeypatch.setattr(module, "clock", lambda: now)
     monkeypatch.setattr(module, "time", type("time", (), {"sleep": staticmethod(sleep)}))
     monkeypatch.setattr(module, "SOON", 0)
-    worker = Worker(work, never)
+    worker = Worker(work, never, nothing)
     worker._run()
     assert pieces == [0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1]
     assert slept == [module.PAUSE] * 3
@@ -158,7 +162,7 @@ def test_it_sleeps_after_each_slice_but_not_when_somebody_waits(monkeypatch: pyt
 def test_in_a_forked_child_there_is_no_thread() -> None:
     """A new one can be started."""
     rounds = Rounds()
-    worker = Worker(rounds, never)
+    worker = Worker(rounds, never, nothing)
     worker._thread = threading.Thread(target=never, name="the parent's")
     worker.forked()
     assert not worker.running

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from types import CodeType, FunctionType
@@ -85,6 +86,8 @@ class Core:
         self.deaf = True
         #: what runs on the threads on which a loop runs, by thread
         self.threads: dict[int, Here] = {}
+        #: those that a loop has left since the watchdog last looked
+        self.left: deque[Here] = deque(maxlen=64)
         #: the watchdog sleeps until it is roused, which is to be done when a loop's thread begins to run something
         self.dozing = False
         self.rouse: Callable[[], None] = nothing
@@ -311,7 +314,8 @@ class Core:
         here = enter()
         state = self.running.get(here.ident)
         if loop is None:
-            self.threads.pop(here.ident, None)
+            if self.threads.pop(here.ident, None) is not None:
+                self.left.append(here)
             if state is not None:
                 state.since = 0
                 del self.running[here.ident]
@@ -346,6 +350,7 @@ class Core:
         self.failed = self.awaken = self.rouse = nothing
         self.dozing = False
         self.threads.clear()
+        self.left.clear()
         for reference in self.living.valuerefs():
             loop = reference()
             if loop is not None:

@@ -20,6 +20,7 @@ from loopscope.capture import private, stacks
 from loopscope.capture.causes import Measured, classify
 from loopscope.capture.collector import Collector
 from loopscope.capture.core import Core
+from loopscope.capture.glances import Glances
 from loopscope.capture.life import Here, Life, enter
 from loopscope.model import LOOK, Frame, Look, clock
 from loopscope.threads import await_exit
@@ -83,6 +84,8 @@ class Watchdog:
         self._pause = min(max(threshold, _LEAST), _MOST)
         self._stacks = stacks
         self._collector = Collector(core.buffer)
+        #: what others see while it is kept from looking itself
+        self.glances = Glances(core, threshold, stacks)
         self._thread: threading.Thread | None = None
         self._starting = allocate_lock()
         self._installed = False
@@ -164,12 +167,15 @@ class Watchdog:
         """In a forked child there is no thread of the parent's."""
         self._thread = None
         self._deep = False
+        self.glances.due = None
+        self.glances.clear()
         self._starting, self._bell = allocate_lock(), _silent()
         self._holds.clear()
         own = enter()
         own.identify()
         kept = own.ident in self._core.threads
         self._core.threads.clear()
+        self._core.left.clear()
         if kept:
             self._core.threads[own.ident] = own
         self._core.dozing = self._installed
@@ -181,7 +187,7 @@ class Watchdog:
         try:
             due = clock()
             switches = private.switches()
-            while not self._stopping and core.on:
+            while core.on:
                 now = clock()
                 self.wakes += 1
                 roused, self._roused = self._roused, 0
@@ -189,26 +195,34 @@ class Watchdog:
                     due = min(due, roused)
                 before, switches = switches, private.switches()
                 following = self._pass(Late(min(due, now), now, _since(before, switches)))
+                self.glances.clear()
+                if self._stopping:
+                    break
                 idle = following == 0
                 if idle and core.dozing:  # twice in a row, and nothing ran meanwhile: sleep until roused
                     due = _MOST + now
+                    self.glances.due = None
                     self._deep = True
                     if core.dozing:  # asked anew: who rouses clears it, and then looks whether to ring
                         self._bell.acquire()
                     self._deep = False
                     continue
                 core.dozing = idle
-                due = following or now + self._pause
+                self.glances.due = due = following or now + self._pause
                 self._bell.acquire(timeout=max(due - clock(), 0) / 1e9)
         except Exception:
             core.fail()
         finally:
+            self.glances.due = None
+            self.glances.clear()
             self._holds.clear()
 
     def _pass(self, late: Late) -> int:
         """Look at every loop's thread. When the next pass is due; 0 where all are idle."""
         now, core = late.now, self._core
         following = 0
+        while core.left:
+            self._missed(core.left.popleft(), late, now)
         for here in list(core.threads.values()):
             life = here.life
             if life is not None:
@@ -308,8 +322,14 @@ class Watchdog:
             held, self._threshold, held, late.switches, _interval(),
             self._collector.within(late.due, end), held,
         )  # fmt: skip
-        if seen.kept and held > 0:
-            self._write(Look(here.ident, here.loop, -1, -1, late.due, end, classify(seen), ()))
+        if not seen.kept or held <= 0:
+            return
+        cause = classify(seen)
+        saw = self.glances.of(here)
+        if saw is None:
+            self._write(Look(here.ident, here.loop, -1, -1, late.due, end, cause, ()))
+        else:
+            self._write(Look(here.ident, here.loop, saw.task, saw.step, saw.since, saw.time, cause, saw.stack))
 
     def _write(self, look: Look) -> None:
         self.looks += 1

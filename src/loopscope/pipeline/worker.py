@@ -21,10 +21,16 @@ SOON, LATE = 0.02, 0.2
 
 
 class Worker:
-    """Runs `work` again and again in a daemon thread; `work` yields wherever it may be paused."""
+    """Runs `work` again and again in a daemon thread; `work` yields wherever it may be paused.
 
-    def __init__(self, work: Callable[[], Iterator[None]], failed: Callable[[], None]) -> None:
+    `woke` is called whenever the thread has slept.
+    """
+
+    def __init__(
+        self, work: Callable[[], Iterator[None]], failed: Callable[[], None], woke: Callable[[], None]
+    ) -> None:
         self._work = work
+        self._woke = woke
         self._failed = failed
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
@@ -97,11 +103,13 @@ class Worker:
             self._wake.clear()
             interval = min(2 * interval, LATE)
             try:
+                self._woke()
                 until = clock() + SLICE
                 for _ in self._work():
                     interval = SOON
                     if clock() >= until and not self._urgent:
                         time.sleep(PAUSE)
+                        self._woke()
                         until = clock() + SLICE
             except Exception:
                 self._failed()

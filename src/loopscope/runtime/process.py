@@ -116,9 +116,9 @@ class Runtime:
         self.metrics = Metrics(settings, standard, meter_provider, self.statistics, self.provider.resource)
         self.pipeline = Pipeline(self.buffer, self.provider, settings, self._open_outbox, self.metrics, self.spans)
         self.pipeline.look = self._look
-        self.worker = Worker(self._round, self._pipeline_failed)
-        self.lines = Lines(self.core)
         self.watchdog = Watchdog(self.core, int(settings.stall_threshold * 1e9), settings.stacks)
+        self.worker = Worker(self._round, self._pipeline_failed, self.watchdog.glances.take)
+        self.lines = Lines(self.core)
         self._patches = Patches()
         self._final = False
         self._broken = 0
