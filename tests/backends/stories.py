@@ -75,7 +75,8 @@ async def crunch() -> None:
 
 
 async def holding_the_gil() -> None:
-    """Native code that holds the GIL."""
+    """Native code that holds the GIL, after loopscope's own thread has got its exporter ready."""
+    await asyncio.sleep(0.3)
     await beside(crunch())
 
 

@@ -18,7 +18,7 @@ def never() -> None:
 
 
 def nothing() -> None:
-    """For `woke`."""
+    """For `glance`."""
 
 
 class Rounds:

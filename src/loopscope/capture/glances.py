@@ -1,8 +1,8 @@
 """What another thread of ours saw in the watchdog's place.
 
 Where a step has kept the GIL for long and lets it go, one of those who wait gets it, and only that one still finds the
-step as it was. The watchdog is not always that one. So whoever of ours has slept glances: where the watchdog is
-overdue, stacks are kept for it. It tells the cause, by what it measured itself.
+step as it was. The watchdog is not always that one. So whoever of ours sleeps glances before and after: where the
+watchdog is overdue, stacks are kept for it. It tells the cause, by what it measured itself.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Glances:
         self._taken: dict[int, Glance] = {}
 
     def take(self) -> None:
-        """Called by a thread that has just slept."""
+        """Called by a thread of ours that has just slept, or is about to."""
         now, due = clock(), self.due
         if due is None or now - due < self._threshold // 2 or not self._core.on:
             return

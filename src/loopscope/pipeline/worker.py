@@ -23,14 +23,14 @@ SOON, LATE = 0.02, 0.2
 class Worker:
     """Runs `work` again and again in a daemon thread; `work` yields wherever it may be paused.
 
-    `woke` is called whenever the thread has slept.
+    `glance` is called whenever the thread is about to sleep, or has slept.
     """
 
     def __init__(
-        self, work: Callable[[], Iterator[None]], failed: Callable[[], None], woke: Callable[[], None]
+        self, work: Callable[[], Iterator[None]], failed: Callable[[], None], glance: Callable[[], None]
     ) -> None:
         self._work = work
-        self._woke = woke
+        self._glance = glance
         self._failed = failed
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
@@ -103,14 +103,16 @@ class Worker:
             self._wake.clear()
             interval = min(2 * interval, LATE)
             try:
-                self._woke()
+                self._glance()
                 until = clock() + SLICE
                 for _ in self._work():
                     interval = SOON
                     if clock() >= until and not self._urgent:
+                        self._glance()
                         time.sleep(PAUSE)
-                        self._woke()
+                        self._glance()
                         until = clock() + SLICE
+                self._glance()
             except Exception:
                 self._failed()
                 return
