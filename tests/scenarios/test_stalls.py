@@ -16,7 +16,9 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from loopscope import LoopscopeInstrumentor, runtime
-from loopscope.model import BLOCKING, COLLECTOR, GIL, PYTHON, UNSCHEDULED, Look, Step, TaskLife
+from loopscope.capture.glances import Glance, Glances
+from loopscope.capture.life import enter
+from loopscope.model import BLOCKING, COLLECTOR, GIL, PYTHON, UNSCHEDULED, Look, Step, TaskLife, clock
 from loopscope.pipeline.frames import function_of, innermost
 from tests.support import LOOPS, Main
 
@@ -326,6 +328,30 @@ def test_the_watchdog_wakes_as_often_as_the_threshold_asks(loop: str) -> None:
     assert wakes <= 2 * 0.5 / THRESHOLD + 2
     assert steps > 1000
     assert seen.steps == []
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_glance_in_the_watchdogs_place(loop: str) -> None:
+    """Where the watchdog is overdue, another thread that wakes keeps the stack of what holds the loop; else not."""
+    told: list[Glance | None] = []
+
+    async def main() -> None:
+        current = runtime.current()
+        assert current is not None
+        for due in (clock(), clock() + 10**10):
+            glances = Glances(current.core, int(THRESHOLD * 1e9), True)
+            glances.due = due
+            thread = threading.Timer(2 * THRESHOLD, glances.take)
+            thread.start()
+            time.sleep(4 * THRESHOLD)
+            told.extend((glances.of(enter()), glances.of(enter())))
+            thread.join()
+
+    watch(main, loop)
+    seen, *others = told
+    assert seen is not None and (seen.step, len(others)) == (0, 3) and set(others) == {None}
+    assert [frame.code.co_name for frame in seen.stack] == ["main"]
+    assert seen.time - seen.since >= THRESHOLD * 1e9
 
 
 def test_nothing_is_left() -> None:
