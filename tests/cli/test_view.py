@@ -80,6 +80,7 @@ def test_open(call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """In the browser; a page without a path is kept among the temporary files."""
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open", lambda url: opened.append(url) or True)
+    monkeypatch.setenv("DISPLAY", ":0")
     path = trace_file(tmp_path, seed())
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert call("view", path, "--open", "--html", str(tmp_path / "a b.html"))[0] == 0
@@ -89,8 +90,13 @@ def test_open(call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert all(Path(url.removeprefix("file://").replace("%20", " ")).exists() for url in opened)
 
 
-def test_no_browser(call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webbrowser, "open", lambda url: False)
+@pytest.mark.parametrize("display", [":0", ""])
+def test_no_browser(call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, display: str) -> None:
+    """Without a display not even a text browser is tried."""
+    monkeypatch.setattr(webbrowser, "open", lambda url: not display)
+    monkeypatch.setenv("DISPLAY", display)
+    for name in ("BROWSER", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
     code, _, err = call("view", trace_file(tmp_path, seed()), "--open", "--html", str(tmp_path / "x.html"))
     assert code == 0 and "found no browser" in err
 

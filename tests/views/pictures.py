@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, ViewportSize
 
 from loopscope.recording.timeline import Timeline
 from loopscope.views.page import render
@@ -23,14 +23,17 @@ LIMIT = 60_000
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
-def take(browser: Browser, timeline: Timeline, name: str, height: int, pose: Callable[[Opened], None]) -> list[Path]:
-    """A page in both themes, as `pose` leaves it."""
+def take(
+    browser: Browser, timeline: Timeline, name: str, size: tuple[int, int], pose: Callable[[Opened], None]
+) -> list[Path]:
+    """A page of this width and height in both themes, as `pose` leaves it."""
     taken = []
     for scheme in SCHEMES:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "page.html")
             path.write_text(render(timeline, f"{name}.py"), encoding="utf-8")
-            context = browser.new_context(viewport={"width": 1320, "height": height}, color_scheme=scheme)
+            viewport: ViewportSize = {"width": size[0], "height": size[1]}
+            context = browser.new_context(viewport=viewport, color_scheme=scheme)
             page = Opened(context.new_page(), path)
             pose(page)
             page.page.mouse.move(1, 1)
@@ -48,12 +51,13 @@ def culprit(page: Opened) -> None:
 
 
 def main() -> int:
-    """Both pictures, light and dark."""
+    """All pictures, light and dark; one as wide as a phone."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     try:
         with chromium() as browser:
-            taken = take(browser, seed(), "seed", 330, lambda page: None)
-            taken += take(browser, service(), "culprit", 520, culprit)
+            taken = take(browser, seed(), "seed", (1320, 330), lambda page: None)
+            taken += take(browser, service(), "culprit", (1320, 520), culprit)
+            taken += take(browser, service(), "phone", (390, 760), culprit)
     except Unavailable as why:
         print(why, file=sys.stderr)
         return 1

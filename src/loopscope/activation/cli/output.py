@@ -70,6 +70,7 @@ def kept(name: str) -> str:
 
 
 def open_page(path: str) -> None:
-    """Open it in the browser."""
-    if not webbrowser.open(Path(path).absolute().as_uri()):
+    """Open it in the browser; without a display (over SSH) none is tried, for it would be one in the terminal."""
+    shown = sys.platform != "linux" or any(map(os.environ.get, ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")))
+    if not shown or not webbrowser.open(Path(path).absolute().as_uri()):
         say(f"found no browser to open {path}")
