@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -268,6 +269,11 @@ def notes_printed(environment: Mapping[str, str] | None = None) -> bool:
     """Whether the lines that the program prints are to be noted: so `loopscope run` asks."""
     environment = os.environ if environment is None else environment
     return environment.get(PRINTED, "") in _TRUE
+
+
+def has_display() -> bool:
+    """Whether a browser may open a window, or the user named one."""
+    return sys.platform != "linux" or any(map(os.environ.get, ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")))
 
 
 def wants_colour(terminal: bool, environment: Mapping[str, str] | None = None) -> bool:

@@ -14,7 +14,7 @@ import click
 
 from loopscope.activation.cli.command import NotDone
 from loopscope.recording.timeline import Timeline
-from loopscope.settings import wants_colour
+from loopscope.settings import has_display, wants_colour
 from loopscope.views.terminal import Style, draw
 
 #: a picture's columns where there is no terminal
@@ -71,6 +71,5 @@ def kept(name: str) -> str:
 
 def open_page(path: str) -> None:
     """Open it in the browser; without a display (over SSH) none is tried, for it would be one in the terminal."""
-    shown = sys.platform != "linux" or any(map(os.environ.get, ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")))
-    if not shown or not webbrowser.open(Path(path).absolute().as_uri()):
+    if not has_display() or not webbrowser.open(Path(path).absolute().as_uri()):
         say(f"found no browser to open {path}")
