@@ -1,0 +1,20 @@
+"""Runs what the pages and examples show, in a shell, as a user would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.processes.program import ROOT, clean
+
+
+def run(command: str) -> subprocess.CompletedProcess[str]:
+    """From the repository's folder, with this environment's commands; both streams in one."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**clean(), "PATH": path, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    return subprocess.run(
+        ["sh", "-c", command], cwd=ROOT, env=environment, text=True, timeout=60,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+    )  # fmt: skip
