@@ -7,7 +7,7 @@ A fixture for every test: it fails where a step held the thread for 50 ms, and s
     ERROR at teardown of test_sign
     ...
     step sign blocked the event loop:
-    File "examples/in_pytest.py", line 42, in sign
+    File "examples/in_pytest.py", line 44, in sign
         return hashlib.pbkdf2_hmac("sha256", order, b"key", 500_000)
     ...
     2 passed, 1 error

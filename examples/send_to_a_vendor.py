@@ -5,7 +5,8 @@
     OTEL_EXPORTER_OTLP_HEADERS=api-key=secret,x-team=shop
     OTEL_EXPORTER_OTLP_CERTIFICATE=ca.pem loopscope run examples/send_to_a_vendor.py
 
-All of it is OpenTelemetry's own. The certificate is wanted only where the vendor's is not from a public authority.
+All of it is OpenTelemetry's own. The certificate is wanted only where the vendor's is not from a public authority
+(and REQUESTS_CA_BUNDLE, where it is set, comes before it).
 
     loopscope: the exporter's endpoint is https://otlp.vendor.example:443 (http/protobuf)
 

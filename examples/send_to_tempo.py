@@ -1,6 +1,6 @@
 """How do I send it to Grafana Tempo, beside the spans of my service?
 
-    OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 python examples/send_to_tempo.py
+    python examples/send_to_tempo.py http://localhost:4318/v1/traces
 
 Tempo takes OTLP, as its distributor's port 4318 (gRPC: 4317) does. A service that sets up OpenTelemetry in code needs
 one line more: loopscope takes over the provider's resource and sampler, and sends to where its exporter sends.
@@ -18,6 +18,7 @@ In Grafana one finds by that id, or draws with `loopscope view <id> --tempo-url 
 """
 
 import asyncio
+import sys
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -28,7 +29,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from loopscope import LoopscopeInstrumentor
 
 provider = TracerProvider(resource=Resource.create({"service.name": "shop"}))
-provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=sys.argv[1])))
 trace.set_tracer_provider(provider)
 LoopscopeInstrumentor().instrument()
 

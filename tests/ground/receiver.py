@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -230,6 +231,11 @@ class _HttpServer(ThreadingHTTPServer):
     def __init__(self, receiver: Receiver, port: int) -> None:
         super().__init__(("127.0.0.1", port), _HttpHandler)
         self.receiver = receiver
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Silence about a client that went away, or that does not trust the certificate."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class _HttpHandler(BaseHTTPRequestHandler):

@@ -13,7 +13,8 @@ from tests.processes.program import ROOT, clean
 def run(command: str) -> subprocess.CompletedProcess[str]:
     """From the repository's folder, with this environment's commands; both streams in one."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**clean(), "PATH": path, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    bare = {name: value for name, value in clean().items() if not name.endswith("_CA_BUNDLE")}
+    environment = {**bare, "PATH": path, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
     return subprocess.run(
         ["sh", "-c", command], cwd=ROOT, env=environment, text=True, timeout=60,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
