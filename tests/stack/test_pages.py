@@ -20,6 +20,12 @@ PAGES = [
     if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
 ]
 TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PAGES}
+#: what the log says begins with "loopscope" too
+LOGGED = [
+    message
+    for path in (ROOT / "src").rglob("*.py")
+    for message in re.findall(r"logger\.\w+\(\s*\"([^\"]*)\"", path.read_text(encoding="utf-8"))
+]
 NAMES = {value for name, value in vars(conventions).items() if name.isupper()}
 
 
@@ -72,7 +78,8 @@ def shown() -> set[tuple[str, ...]]:
         blocks = re.findall(r"^```(?:sh|bash|console)?\n(.*?)^```", text, re.S | re.M)
         lines = [line.split(" #")[0] for block in blocks for line in block.splitlines()]
         for code in lines + re.findall(r"`([^`\n]+)`", text):
-            if said := re.search(r"(?:^|[ =])(?<!from )loopscope ([a-z].*)", code.strip()):
+            said = re.match(r"(?:\w+=\S+ )*loopscope ([a-z].*)", code.strip())
+            if said and not any(logged.startswith(code.split("…")[0].strip()) for logged in LOGGED):
                 name, *rest = said[1].split()
                 found.add((page, name, *own_options(name, rest)))
     return found
