@@ -4,9 +4,9 @@
 
 Of three tasks two are cancelled in code, one by a timeout. Their spans say so, and this program prints what they say:
 
-    stubborn: returned, cancelled by main at what_was_cancelled_by_whom.py:38, swallowed
-    tidy: cancelled, cancelled by main at what_was_cancelled_by_whom.py:37 (shutting down), took 50 ms
-    late: cancelled, cancelled by timeout at what_was_cancelled_by_whom.py:40, took 0.08 ms
+    stubborn: returned, asked by main, swallowed, at what_was_cancelled_by_whom.py:38: no reason
+    tidy: cancelled, asked by main, took 50 ms, at what_was_cancelled_by_whom.py:37: shutting down
+    late: cancelled, asked by timeout, took 0.08 ms ...
 
 So `tidy` is why a shutdown takes long, and `stubborn` goes on as if nobody had asked.
 """
@@ -48,9 +48,8 @@ LoopscopeInstrumentor().uninstrument()
 for span in spans.get_finished_spans():
     told = {name.removeprefix("asyncio.task."): value for name, value in span.attributes.items()}
     if "cancel.requested_by" in told:
-        line = f"{told['name']}: {told['state']}, cancelled by {told['cancel.requested_by']}"
-        line += f" at {Path(told['cancel.place']).name}"
-        line += f" ({told['cancel.message']})" if "cancel.message" in told else ""
-        print(
-            line + (", swallowed" if "cancel.swallowed" in told else f", took {told['cancel.latency'] * 1000:.2f} ms")
-        )
+        parts = [told["state"], f"asked by {told['cancel.requested_by']}"]
+        parts.append("swallowed" if "cancel.swallowed" in told else f"took {told['cancel.latency'] * 1000:.2f} ms")
+        if "cancel.place" in told:
+            parts.append(f"at {Path(told['cancel.place']).name}: {told.get('cancel.message', 'no reason')}")
+        print(f"{told['name']}: {', '.join(parts)}")

@@ -10,9 +10,9 @@ from pathlib import Path
 from tests.processes.program import ROOT, clean
 
 
-def run(command: str) -> subprocess.CompletedProcess[str]:
-    """From the repository's folder, with this environment's commands; both streams in one."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+def run(command: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
+    """From the repository's folder, with the commands of this Python's environment; both streams in one."""
+    path = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
     bare = {name: value for name, value in clean().items() if not name.endswith("_CA_BUNDLE")}
     environment = {**bare, "PATH": path, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
     return subprocess.run(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from tests.processes.program import ROOT
+from tests.processes.program import ROOT, python
 from tests.stack import shown
 from tests.stack.running import run
 
@@ -17,15 +19,27 @@ TRIES = 3
 
 @pytest.mark.parametrize("name", ALONE)
 def test_prints_what_it_shows(name: str) -> None:
+    assert_prints(name, sys.executable, 1 if name == "in_pytest.py" else 0)
+
+
+@pytest.mark.parametrize("version", ["3.10", "3.14"])
+def test_on_other_pythons(version: str) -> None:
+    """The oldest and the newest; there is no pytest in their environments."""
+    for name in ALONE:
+        if name != "in_pytest.py":
+            assert_prints(name, python(version), 0)
+
+
+def assert_prints(name: str, python: str, code: int) -> None:
     example = shown.read(EXAMPLES / name)
     missing = "nothing was run"
     for _ in range(TRIES):
-        done = run(example.command)
+        done = run(example.command, python)
         missing = shown.missing(example.output, done.stdout)
         if not missing:
             break
-    assert not missing, f"not printed: {missing}\n\n{done.stdout}"
-    assert done.returncode == (1 if name == "in_pytest.py" else 0)
+    assert not missing, f"not printed by {name}: {missing}\n\n{done.stdout}"
+    assert done.returncode == code
 
 
 def test_all_are_listed_short_and_of_one_question() -> None:

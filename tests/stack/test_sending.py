@@ -104,7 +104,7 @@ def test_vendor_with_an_unknown_certificate(certificate: Path, instead: str) -> 
     with Receiver(tls=certificate) as receiver:
         command = command.replace("OTEL_EXPORTER_OTLP_CERTIFICATE=ca.pem ", instead)
         command = command.replace("https://otlp.vendor.example:443", f"https://localhost:{receiver.http_port}")
-        done = run(command.replace("ca.pem", f"{certificate}.crt"))
+        done = run("OTEL_EXPORTER_OTLP_TIMEOUT=2 " + command.replace("ca.pem", f"{certificate}.crt"))
         assert not receiver.requests()
     told = [line for line in done.stdout.splitlines() if "do not reach" in line]
     assert len(told) == 1 and "CERTIFICATE_VERIFY_FAILED" in told[0], done.stdout
