@@ -62,3 +62,22 @@ def test_flags_of_python(flag: str, on: bool) -> None:
     environment = switched_on("http://127.0.0.1:9", OTEL_TRACES_EXPORTER="none")
     done = subprocess.run([sys.executable, flag, "-c", program], env=environment, capture_output=True, text=True)
     assert done.stdout.split() == [str(on)], done.stderr
+
+
+@pytest.mark.parametrize(
+    "variables, spans, metrics",
+    [
+        ("OTEL_EXPORTER_OTLP_COMPRESSION=gzip", True, True),
+        ("OTEL_TRACES_EXPORTER=none", False, True),
+        ("OTEL_PYTHON_LOOPSCOPE_DETAIL=none", False, True),
+        ("OTEL_SDK_DISABLED=true", False, False),
+    ],
+)
+def test_what_silences_it(variables: str, spans: bool, metrics: bool) -> None:
+    """And, that the comparison has something to lose, what does not; by gzip, as OPERATORS.md has it."""
+    with Receiver() as receiver:
+        there = f"OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_EXPORTER_OTLP_ENDPOINT={receiver.http}"
+        run(f"{there} OTEL_METRICS_EXPORTER=otlp {variables} loopscope run examples/send_to_jaeger.py")
+        assert bool(receiver.spans()) == spans
+        assert bool(receiver.metrics()) == metrics
+        assert {request.encoding for request in receiver.requests()} == ({"gzip"} if spans else set())
