@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check setup lint ground bench clean
+.PHONY: demo test check setup lint ground bench pages clean
 
 demo: setup  ## run two small programs with loopscope on, without any server, and draw and tell what they did
 	$(BIN)/loopscope demo
@@ -25,6 +25,9 @@ ground: setup  ## the real Jaeger and the Pythons that this machine lacks: built
 
 bench: setup  ## what it costs, as ratios
 	$(BIN)/python -m tests.benchmarks
+
+pages: setup  ## write CONVENTIONS.md anew, of the code
+	$(BIN)/python -m tests.stack.conventions_page
 
 setup: $(VENV)/.installed
 

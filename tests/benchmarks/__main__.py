@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.benchmarks import export, steps
+from tests.benchmarks import export, sizes, steps
 
 if __name__ == "__main__":
     steps.report()
     export.report()
+    sizes.report()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
+import sys
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Condition, Event, Thread
 from types import TracebackType
 from typing import Any, ClassVar, Literal
@@ -61,10 +64,13 @@ class Receiver:
     """Listens on 127.0.0.1 while it is entered. `mode` may be changed at any time:
 
     accept: keeps the spans; refuse: answers 503 or UNAVAILABLE and keeps nothing; hang: keeps nothing, never answers.
-    A port given (instead of 0, any free one) lets a receiver come back where an earlier one was.
+    A port given (instead of 0, any free one) lets a receiver come back where an earlier one was. `tls`, a file with
+    a certificate and its key, makes the HTTP side speak TLS.
     """
 
-    def __init__(self, mode: Mode = "accept", *, grpc_port: int = 0, http_port: int = 0) -> None:
+    def __init__(
+        self, mode: Mode = "accept", *, grpc_port: int = 0, http_port: int = 0, tls: Path | None = None
+    ) -> None:
         self.mode: Mode = mode
         self._changed = Condition()
         self._spans: list[ReceivedSpan] = []
@@ -73,6 +79,10 @@ class Receiver:
         self._closing = Event()
         self._grpc, self.grpc_port = _grpc_server(self, grpc_port)
         self._http = _HttpServer(self, http_port)
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
         self.http_port: int = self._http.server_port
 
     @property
@@ -221,6 +231,11 @@ class _HttpServer(ThreadingHTTPServer):
     def __init__(self, receiver: Receiver, port: int) -> None:
         super().__init__(("127.0.0.1", port), _HttpHandler)
         self.receiver = receiver
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Silence about a client that went away, or that does not trust the certificate."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class _HttpHandler(BaseHTTPRequestHandler):

@@ -43,7 +43,8 @@ def test_sdist_has_what_builds_and_tests_it_and_nothing_else() -> None:
     assert {"pyproject.toml", "README.md", "LICENSE", "Makefile", "tests/conftest.py"} <= names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
     expected = {"src", "tests", "examples", "deploy"}
-    files = {"pyproject.toml", "README.md", "LICENSE", "Makefile", "CHANGELOG.md", "ARCHITECTURE.md"}
+    pages = {"README.md", "CHANGELOG.md", "ARCHITECTURE.md", "CONVENTIONS.md", "OPERATORS.md", "TROUBLESHOOTING.md"}
+    files = {"pyproject.toml", "LICENSE", "Makefile", *pages}
     made = {"PKG-INFO", ".gitignore"}
     assert {name.split("/")[0] for name in names} <= expected | files | made
 

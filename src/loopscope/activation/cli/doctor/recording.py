@@ -17,7 +17,7 @@ from loopscope.settings import PREFIX, child_environment
 
 #: seconds that the program may take
 _TIMEOUT = 30
-_NOT_ON = "see the line on the start-up file; python -S and -I do without it too"
+_NOT_ON = "see the line on the start-up file; python -S does without it too"
 
 
 def findings() -> Findings:
