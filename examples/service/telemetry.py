@@ -1,10 +1,13 @@
 """What any service does for OpenTelemetry: its own providers, and contrib's instrumentations.
 
-Nothing here is loopscope's: it is switched on by OTEL_PYTHON_LOOPSCOPE_ENABLED=true, and takes these providers once they are set.
+Nothing here is loopscope's: OTEL_PYTHON_LOOPSCOPE_ENABLED=true switches it on, and it takes these providers once they
+are set.
 """
 
 from __future__ import annotations
 
+import os
+import uuid
 from typing import TYPE_CHECKING
 
 from opentelemetry import metrics, trace
@@ -15,6 +18,7 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -39,7 +43,11 @@ def create_app() -> FastAPI:
 
 def _set_providers() -> None:
     """Endpoint, service name, sampler and intervals are the standard OTEL_* variables'."""
-    spans = TracerProvider()
+    # Each worker is an instance: without this their metrics would be one series, now of the one and now of the other.
+    resource = Resource.create({"service.instance.id": str(uuid.uuid4())})
+    spans = TracerProvider(resource=resource)
     spans.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(spans)
-    metrics.set_meter_provider(MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())]))
+    if os.environ.get("OTEL_METRICS_EXPORTER", "otlp") != "none":
+        reader = PeriodicExportingMetricReader(OTLPMetricExporter())
+        metrics.set_meter_provider(MeterProvider([reader], resource=resource))
