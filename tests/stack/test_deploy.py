@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.parse
 import urllib.request
 import zipfile
 from collections.abc import Iterator
@@ -14,10 +16,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
 from tests.ground import jaeger as real_jaeger
+from tests.ground import prometheus as real_prometheus
 from tests.ground.configured import DEPLOY, rewritten, running
 from tests.ground.ports import free_ports
 from tests.ground.receiver import Receiver
@@ -98,13 +102,11 @@ def test_grafana_links_only_to_data_sources_that_there_are() -> None:
 
 @pytest.mark.parametrize("file", MANIFESTS, ids=lambda file: file.stem)
 def test_kubernetes_manifests_hold_to_the_schemas(file: Path) -> None:
-    documents = [each for each in yaml.safe_load_all(file.read_text())]
+    documents = list(yaml.safe_load_all(file.read_text()))
     kinds = [each["kind"] for each in documents]
     assert kinds == (["Instrumentation"] if file.stem == "operator" else []) + ["Deployment", "Service"]
     known = [each for each in documents if each["kind"] != "Instrumentation"]  # the operator's own: no schema to be had
     for each in known:
-        import kubernetes_validate
-
         kubernetes_validate.validate(each, "1.34", strict=True)
 
 
@@ -142,8 +144,44 @@ def binary() -> str:
 
 
 @pytest.fixture(scope="module")
-def stack(binary: str) -> Iterator[dict[str, Any]]:
-    """Shop → Collector → Jaeger, each with its file of deploy/; in Tempo's and Prometheus' place one receiver each."""
+def pages() -> tuple[int, int]:
+    """The ports of the Collector's page of metrics, and of Prometheus."""
+    page, prometheus = free_ports(2)
+    return page, prometheus
+
+
+@pytest.fixture(scope="module")
+def prometheus(pages: tuple[int, int]) -> Iterator[str]:
+    """The address of a Prometheus with its file of deploy/, started as compose.yaml starts it."""
+    try:
+        program = str(real_prometheus.unpack())
+    except real_prometheus.Unavailable as error:
+        pytest.skip(str(error))
+    page, port = pages
+    config = rewritten(
+        DEPLOY / "prometheus/prometheus.yaml",
+        {
+            "127.0.0.1:9090": f"127.0.0.1:{port}",
+            "collector:8889": f"127.0.0.1:{page}",
+            "/etc/prometheus": str(DEPLOY / "prometheus"),
+        },
+    )
+
+    def command(config: str, data: str) -> list[str]:
+        paths = {"--config.file": config, "--storage.tsdb.path": data}
+        options = [each.split("=")[0] for each in SERVICES["prometheus"]["command"]]
+        kept = [
+            each for each, name in zip(SERVICES["prometheus"]["command"], options, strict=True) if name not in paths
+        ]
+        return [program, *kept, *(f"{k}={v}" for k, v in paths.items()), f"--web.listen-address=127.0.0.1:{port}"]
+
+    with running(config, command, f"http://127.0.0.1:{port}/-/ready"):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def stack(binary: str, pages: tuple[int, int], prometheus: str) -> Iterator[dict[str, Any]]:
+    """Shop, Collector, Jaeger and Prometheus, each with its file of deploy/; in Tempo's place a receiver."""
     ui, ui_grpc, jaeger_grpc, jaeger_http, jaeger_health, grpc, http, health = free_ports(8)
     jaeger = rewritten(
         DEPLOY / "jaeger.yaml",
@@ -157,7 +195,7 @@ def stack(binary: str) -> Iterator[dict[str, Any]]:
         },
     )
     with ExitStack() as parts:
-        tempo, prometheus = (parts.enter_context(Receiver()) for _ in range(2))
+        tempo = parts.enter_context(Receiver())
         collector = rewritten(
             DEPLOY / "collector.yaml",
             {
@@ -166,7 +204,7 @@ def stack(binary: str) -> Iterator[dict[str, Any]]:
                 "0.0.0.0:4318": f"127.0.0.1:{http}",
                 "jaeger:4317": f"127.0.0.1:{jaeger_grpc}",
                 "tempo:4317": tempo.grpc.removeprefix("http://"),
-                "http://prometheus:9090/api/v1/otlp": prometheus.http,
+                "0.0.0.0:8889": f"127.0.0.1:{pages[0]}",
             },
         )
 
@@ -180,7 +218,8 @@ def stack(binary: str) -> Iterator[dict[str, Any]]:
         variables |= {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{http}", "OTEL_METRICS_EXPORTER": "otlp"}
         variables |= {"OTEL_METRIC_EXPORT_INTERVAL": "500"}
         with Shop(variables) as shop:
-            (asked,) = shop.ask(Asked("GET", "/products/7"))
+            with shop.problem("blocking_json"):
+                asked, *_ = shop.ask(Asked("GET", "/products/7"), *[Asked("GET", "/report")] * 2)
             yield {
                 "trace": asked.trace_id,
                 "jaeger": f"http://127.0.0.1:{ui}",
@@ -192,8 +231,9 @@ def stack(binary: str) -> Iterator[dict[str, Any]]:
 def test_a_request_reaches_jaeger_through_the_collector(stack: dict[str, Any]) -> None:
     deadline = time.monotonic() + 15
     address = f"{stack['jaeger']}/api/traces/{stack['trace']}"
+    wanted = {"GET /products/{number}", "step RequestResponseCycle.run_asgi"}
     names: set[str] = set()
-    while not any(name.startswith("step ") for name in names):
+    while not wanted <= names:
         assert time.monotonic() < deadline, names
         time.sleep(0.3)
         try:
@@ -202,13 +242,50 @@ def test_a_request_reaches_jaeger_through_the_collector(stack: dict[str, Any]) -
         except urllib.error.HTTPError:
             continue
         names = {span["operationName"] for span in trace["spans"]}
-    assert "GET /products/{number}" in names
     assert {process["serviceName"] for process in trace["processes"].values()} == {"shop"}
 
 
 def test_the_same_request_reaches_tempo(stack: dict[str, Any]) -> None:
     spans = stack["tempo"].wait(lambda spans: stack["trace"] in {span.trace_id for span in spans})
     assert {span.resource["service.name"] for span in spans} == {"shop"}
+
+
+def test_the_metrics_of_both_workers_reach_prometheus(stack: dict[str, Any]) -> None:
+    """And the queries that Grafana's link from a span to metrics makes have an answer."""
+    sources = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/stack.yaml").read_text())["datasources"]
+    (tempo,) = [source for source in sources if source["uid"] == "tempo"]
+    workers = _wait_for(stack, "query", query='sum by (instance) (asyncio_step_count_total{job="shop"})', count=2)
+    assert all(float(each["value"][1]) > 0 for each in workers)
+    for each in tempo["jsonData"]["tracesToMetrics"]["queries"]:
+        _wait_for(stack, "query", query=each["query"].replace("$$__tags", 'job="shop"'))
+
+
+def test_exemplars_lead_from_prometheus_to_traces(stack: dict[str, Any]) -> None:
+    now = time.time()
+    found = _wait_for(
+        stack,
+        "query_exemplars",
+        query="asyncio_step_ready_duration_seconds_bucket",
+        start=str(now - 300),
+        end=str(now + 60),
+    )
+    assert all(
+        re.fullmatch("[0-9a-f]{32}", each["labels"]["trace_id"]) for series in found for each in series["exemplars"]
+    )
+
+
+def _wait_for(stack: dict[str, Any], kind: str, count: int = 1, **query: str) -> list[Any]:
+    """What Prometheus' API answers, once it is `count` series."""
+    deadline = time.monotonic() + 25
+    address = f"{stack['prometheus']}/api/v1/{kind}?{urllib.parse.urlencode(query)}"
+    while True:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            data = json.load(answer)["data"]
+        found: list[Any] = data["result"] if isinstance(data, dict) else data
+        if len(found) >= count:
+            return found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.5)
 
 
 def test_jaegers_page_has_our_settings(stack: dict[str, Any]) -> None:
