@@ -52,7 +52,9 @@ def test_by_default_there_are_the_service_its_database_its_load_and_jaeger() -> 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_container_is_pinned_bounded_checked_and_private(name: str) -> None:
     service = SERVICES[name]
-    if "build" not in service:
+    if "build" in service:
+        assert f" AS {service['build']['target']}\n" in (DEPLOY / "Dockerfile").read_text()
+    else:
         assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+(\.\d+)?(-alpine)?", service["image"])
     assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
     assert service["logging"]["options"] == {"max-size": "5m", "max-file": "2"}
