@@ -1,1 +1,1 @@
-"""Tests of what stands around the package: the stack, the examples, the pages."""
+"""Tests of what stands around the package: the stack, the example service, the examples, the pages."""

@@ -219,8 +219,26 @@ RUN_DELAY = os.path.exists(f"/proc/self/task/{threading.get_native_id()}/schedst
 #: switch interval
 SWITCHES = hasattr(resource, "RUSAGE_THREAD")
 
+
+def _frames_uncollected() -> dict[int, types.FrameType]:
+    """Frames of all threads where `sys._current_frames` makes objects while it holds a lock of the interpreter.
+
+    A collection then could let the GIL go, and another thread that starts one would wait for that lock for ever, with
+    the GIL (CPython 3.11). The four calls are made in C at one go: no other thread ever sees the collector off.
+    """
+    if not gc.isenabled():
+        return sys._current_frames()
+    enabled, _, frames, _ = tuple(map(_CALL, _UNCOLLECTED))
+    if not enabled:  # by another thread, just now
+        gc.disable()
+    return frames  # type: ignore[no-any-return]
+
+
+_CALL = operator.methodcaller("__call__")
+_UNCOLLECTED = (gc.isenabled, gc.disable, sys._current_frames, gc.enable)
+
 #: frames of all threads by ident, as they are now
-current_frames = sys._current_frames
+current_frames = sys._current_frames if sys.version_info >= (3, 12) else _frames_uncollected
 
 #: asyncio's frame around a callback that a loop calls, and the loop's own frames
 HANDLE_RUN = asyncio.events.Handle._run.__code__
