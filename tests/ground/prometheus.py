@@ -131,7 +131,9 @@ class Prometheus:
         pause = f"{int(INTERVAL * 1000)}ms"
         timing = {"scrape_interval": pause, "scrape_timeout": pause, "evaluation_interval": pause}
         rules = [str(self._rules)] if self._rules else []
-        config.write_text(json.dumps({"global": timing, "rule_files": rules, "scrape_configs": [scrape]}))  # JSON is YAML
+        config.write_text(
+            json.dumps({"global": timing, "rule_files": rules, "scrape_configs": [scrape]})
+        )  # JSON is YAML
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [

@@ -1,4 +1,4 @@
-"""One small shop with planted problems, a flooded one and a healthy one, behind the forwarding Collector."""
+"""A small shop with planted problems, one whose spans nobody takes and a healthy one, behind the forwarding Collector."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECONDS = 6
 #: service -> its arguments, and its settings beside the common ones
 SHOPS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "shop": ((), {}),
-    "flooded": ((), {"OTEL_PYTHON_LOOPSCOPE_MAX_SPANS_PER_SECOND": "5"}),
+    "misdirected": ((), {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "{endpoint}/nowhere"}),
     "healthy": (("healthy",), {"OTEL_PYTHON_LOOPSCOPE_STALL_THRESHOLD": "1"}),
 }
 
@@ -39,6 +39,7 @@ class Stack(NamedTuple):
 def start(service: str, endpoint: str, seconds: float = SECONDS) -> subprocess.Popen[str]:
     """A shop in a process of its own, sending traces and metrics."""
     arguments, settings = SHOPS[service]
+    settings = {name: value.format(endpoint=endpoint) for name, value in settings.items()}
     environment = {
         **switched_on(endpoint), "OTEL_SERVICE_NAME": service, "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_METRIC_EXPORT_INTERVAL": "500", "OTEL_PYTHON_LOOPSCOPE_STALL_THRESHOLD": "0.05", **settings,
@@ -59,17 +60,19 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         pytest.skip(str(error))
     with jaeger:
         there = jaeger.grpc.removeprefix("http://")
-        with Collector("forward", {"jaeger:4317": there, "tempo:4317": there}) as collector:
-            with Prometheus(collector.page, rules=rules) as prometheus:
-                shops = [start(service, collector.http) for service in SHOPS]
-                try:
-                    for each in shops:
-                        _, told = each.communicate(timeout=60)
-                        assert each.returncode == 0, told
-                finally:
-                    for each in shops:
-                        each.kill()
-                yield Stack(jaeger, prometheus)
+        with (
+            Collector("forward", {"jaeger:4317": there, "tempo:4317": there}) as collector,
+            Prometheus(collector.page, rules=rules) as prometheus,
+        ):
+            shops = [start(service, collector.http) for service in SHOPS]
+            try:
+                for each in shops:
+                    _, told = each.communicate(timeout=60)
+                    assert each.returncode == 0, told
+            finally:
+                for each in shops:
+                    each.kill()
+            yield Stack(jaeger, prometheus)
 
 
 def hasty(rules: str) -> str:

@@ -1,4 +1,4 @@
-"""The alert rules: promtool's own tests of them, and the real Prometheus over a sick, a flooded and a healthy shop."""
+"""The alert rules: promtool's own tests of them, and the real Prometheus over a sick, a misdirected and a healthy shop."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_sick_shop_is_told(stack: Stack) -> None:
 
 
 def test_losses_are_told(stack: Stack) -> None:
-    assert "LoopscopeLosesSpans" in fired(stack, "flooded")
+    assert "LoopscopeLosesSpans" in fired(stack, "misdirected")
 
 
 def test_the_healthy_shop_is_silent(stack: Stack) -> None:
