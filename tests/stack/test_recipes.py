@@ -42,6 +42,16 @@ asyncio.run(main())
 provider.shutdown()
 """
 STALLING = SOURCE.replace("SLOW", "time.sleep(0.05)")
+#: a task whose first step is delayed, and whose third and last one fails, all short
+VICTIM = """
+async def victim():
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    raise ValueError
+"""
+DELAYING = VICTIM + SOURCE.replace(
+    "SLOW", "task = asyncio.create_task(victim()); time.sleep(0.05); await asyncio.wait([task]); task.exception()"
+)
 WAITING = SOURCE.replace("SLOW", "await asyncio.sleep(0.15)")
 
 Traces = dict[str, list[ReceivedSpan]]
@@ -129,19 +139,24 @@ def test_fast_traces_lose_their_steps_and_nothing_else() -> None:
 
 
 def test_short_steps_are_dropped() -> None:
+    """Of the victim's three the quiet one in the middle goes, of each quick request's all."""
     with recipe("drop-short-steps") as (collector, receiver):
-        slow = sent(collector, STALLING, {"OTEL_PYTHON_LOOPSCOPE_STALL_THRESHOLD": "0.02"})
+        slow = sent(collector, DELAYING)
         traces = settled(receiver, REQUESTS * 2)
+    for id, trace in traces.items():
+        steps = [span for span in trace if span.name.startswith("step ")]
+        assert all(
+            step.end - step.start >= 1_000_000
+            or {"asyncio.step.delayed_by.name", "asyncio.step.delayed.count", "error.type"} & set(step.attributes)
+            for step in steps
+        )
+        if id in slow:
+            kept = {step.attributes["asyncio.step.index"] for step in steps if step.name == "step victim"}
+            assert {0, 2} <= kept and any(step.name == "step request" for step in steps)
     steps = [span for trace in traces.values() for span in trace if span.name == "step request"]
-    assert slow <= {span.trace_id for span in steps}
-    assert len(steps) < REQUESTS
-    for step in steps:
-        assert (
-            step.end - step.start >= 1_000_000 or step.events
-            or {"asyncio.step.delayed_by.name", "asyncio.step.delayed.count"} & set(step.attributes)
-        )  # fmt: skip
+    assert REQUESTS / EVERY <= len(steps) < REQUESTS
     tasks = [span for trace in traces.values() for span in trace if span.name == "task request"]
-    assert len(tasks) == REQUESTS and all(span.attributes["asyncio.task.step.count"] == 3 for span in tasks)
+    assert len(tasks) == REQUESTS and all(span.attributes["asyncio.task.step.count"] >= 3 for span in tasks)
 
 
 def test_spans_are_counted() -> None:
