@@ -16,7 +16,7 @@ from tests.ground.collector import Collector
 from tests.ground.jaeger import Jaeger
 from tests.ground.prometheus import Prometheus
 from tests.processes.program import switched_on
-from tests.stack import shop
+from tests.stack import planted
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SECONDS = 6
@@ -44,7 +44,7 @@ def start(service: str, endpoint: str, seconds: float = SECONDS) -> subprocess.P
         **switched_on(endpoint), "OTEL_SERVICE_NAME": service, "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_METRIC_EXPORT_INTERVAL": "500", "OTEL_PYTHON_LOOPSCOPE_STALL_THRESHOLD": "0.05", **settings,
     }  # fmt: skip
-    command = [sys.executable, shop.__file__, str(seconds), *arguments]
+    command = [sys.executable, planted.__file__, str(seconds), *arguments]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 

@@ -81,7 +81,7 @@ def test_stalls_are_ranked_by_place(stack: Stack) -> None:
     (query,) = [t["expr"] for name, title, t in TARGETS if (name, title) == ("loop", "Stalls by place")]
     ranked = stack.prometheus.query(filled_in(query).replace('job=~".*"', 'job="shop"'))
     place, stalls = ranked[0]
-    assert re.search(r"shop\.py:\d+$", place["asyncio_stall_place"]) and stalls > 5
+    assert re.search(r"planted\.py:\d+$", place["asyncio_stall_place"]) and stalls > 5
 
 
 def test_exemplars_lead_to_traces(stack: Stack) -> None:

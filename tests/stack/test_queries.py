@@ -15,7 +15,7 @@ import pytest
 
 from tests.ground import traceql
 from tests.ground.jaeger import Jaeger
-from tests.stack import shop
+from tests.stack import planted
 from tests.stack.conftest import DEPLOY, Stack
 
 TEXT = (DEPLOY / "queries.md").read_text()
@@ -32,7 +32,7 @@ Tags = dict[str, Any]
 
 def lock() -> str:
     """Where the shop makes its lock."""
-    source = Path(shop.__file__)
+    source = Path(planted.__file__)
     (number,) = [n for n, line in enumerate(source.read_text().splitlines(), 1) if "asyncio.Lock()" in line]
     return f"{source}:{number}"
 

@@ -1,4 +1,4 @@
-"""A small service with planted problems, for some seconds. Usage: python shop.py SECONDS [healthy]"""
+"""A small service with planted problems, for some seconds. Usage: python planted.py SECONDS [healthy]"""
 
 from __future__ import annotations
 
