@@ -1,4 +1,7 @@
-"""A small shop with planted problems, one whose spans nobody takes and a healthy one, behind the forwarding Collector."""
+"""One Jaeger for the example service; and another, with all that stands before it, for three small programs.
+
+These are a shop with planted problems, one whose spans nobody takes, and a healthy one.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,16 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.ground import jaeger as grounds
+from tests.backends.conftest import jaeger
+from tests.ground import jaeger as ground
 from tests.ground import prometheus as metrics
 from tests.ground.collector import Collector
 from tests.ground.jaeger import Jaeger
 from tests.ground.prometheus import Prometheus
 from tests.processes.program import switched_on
 from tests.stack import planted
+
+__all__ = ["jaeger"]
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SECONDS = 6
@@ -54,12 +60,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     rules = tmp_path_factory.mktemp("rules") / "alerts.yaml"
     rules.write_text(hasty((DEPLOY / "prometheus" / "alerts.yaml").read_text()))
     try:
-        jaeger = Jaeger()
+        own = Jaeger()
         metrics.unpack()
-    except (grounds.Unavailable, metrics.Unavailable) as error:
+    except (ground.Unavailable, metrics.Unavailable) as error:
         pytest.skip(str(error))
-    with jaeger:
-        there = jaeger.grpc.removeprefix("http://")
+    with own:
+        there = own.grpc.removeprefix("http://")
         with (
             Collector("forward", {"jaeger:4317": there, "tempo:4317": there}) as collector,
             Prometheus(collector.page, rules=rules) as prometheus,
@@ -72,7 +78,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             finally:
                 for each in shops:
                     each.kill()
-            yield Stack(jaeger, prometheus)
+            yield Stack(own, prometheus)
 
 
 def hasty(rules: str) -> str:
