@@ -21,7 +21,7 @@ _QUIET = '{"service": {"telemetry": {"metrics": {"level": "none"}, "logs": {"lev
 class Collector:
     """The recipe `name`, running while it is entered, on 127.0.0.1.
 
-    Only texts of `replaced` are others than in the file, and must be in it: hosts, ports, and how long a decision waits.
+    Only texts of `replaced` are others than in the file, and must be in it: hosts, ports, and how long something waits.
     http: the endpoint for OTEL_EXPORTER_OTLP_ENDPOINT; page: where Prometheus scrapes it ("127.0.0.1:port").
     """
 

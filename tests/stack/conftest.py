@@ -25,7 +25,7 @@ from tests.stack import planted
 __all__ = ["jaeger"]
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-SECONDS = 6
+SECONDS = 9
 
 #: service -> its arguments, and its settings beside the common ones
 SHOPS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
