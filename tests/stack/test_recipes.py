@@ -15,7 +15,7 @@ from tests.ground.prometheus import Prometheus
 from tests.ground.receiver import ReceivedSpan, Receiver
 from tests.processes.program import CALM, run, switched_on
 
-HASTY = {"decision_wait: 10s": "decision_wait: 2s", "metrics_flush_interval: 5s": "metrics_flush_interval: 1s"}
+HASTY = {"decision_wait: 10s": "decision_wait: 2s"}
 REQUESTS, EVERY = 400, 20
 #: requests one after another, each a trace, each so-many-th of which does `slow`; it prints the ids of these
 SOURCE = f"""
