@@ -14,26 +14,16 @@ from websockets.sync.client import connect
 
 from examples.service.problems import NAMES
 from tests.ground.jaeger import Jaeger
-from tests.ground.shop import ROOT, Answered, Asked, Shop
+from tests.ground.shop import ROOT, Asked, Shop
 from tests.ground.spans import Span
-
-#: seconds after which all of a request's spans are in Jaeger
-SETTLING = 1.5
+from tests.stack.reading import SETTLING, environment, pool_waits, spans_of
 
 Evidence = Callable[[list[Span]], Sequence[object]]
 
 
 @pytest.fixture(scope="module")
 def shop(jaeger: Jaeger) -> Iterator[Shop]:
-    variables = {
-        "OTEL_PYTHON_LOOPSCOPE_ENABLED": "true",
-        "OTEL_SERVICE_NAME": "shop",
-        "OTEL_EXPORTER_OTLP_ENDPOINT": jaeger.http,
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-        "OTEL_BSP_SCHEDULE_DELAY": "200",
-        "OTEL_METRICS_EXPORTER": "none",  # Jaeger takes none
-    }
-    with Shop(variables) as shop:
+    with Shop(environment("shop", jaeger)) as shop:
         yield shop
 
 
@@ -68,15 +58,8 @@ def _lock_convoy(spans: list[Span]) -> list[object]:
 
 
 def _pool_exhaustion(spans: list[Span]) -> list[object]:
-    """Waits for a connection, each as long as another request asks the warehouse; not the time until the loop came."""
-    steps = {(s.parent_id, s.attributes.get("asyncio.step.index")): s for s in _of(spans, "step ")}
-    waits = []
-    for (task, index), step in steps.items():
-        attributes, after = step.attributes, steps.get((task, (index or 0) + 1))
-        if attributes.get("asyncio.step.awaiting") == "asyncio.Queue.get" and after is not None:
-            assert "catalogue.py" in attributes["asyncio.wait.place"]
-            waits.append((after.start - step.end) / 1e9 - after.attributes["asyncio.step.ready.duration"])
-    return [wait for wait in waits if wait > 0.25]
+    """Waits for a connection, each as long as another request asks the warehouse."""
+    return [wait for wait in pool_waits(spans) if wait > 0.25]
 
 
 def _task_burst(spans: list[Span]) -> list[object]:
@@ -132,14 +115,7 @@ def healthy(shop: Shop, jaeger: Jaeger) -> dict[str, list[Span]]:
     """The spans of all those requests while every problem is off."""
     answers = {name: shop.ask(*asked) for name, (asked, _) in CASES.items()}
     time.sleep(SETTLING)
-    return {name: _spans(jaeger, answered) for name, answered in answers.items()}
-
-
-def _spans(jaeger: Jaeger, answered: list[Answered]) -> list[Span]:
-    """All spans of these traces so far; each trace must have its server span by now."""
-    traces = [jaeger.trace(each.trace_id) for each in answered]
-    assert all(any(span.kind == "SERVER" for span in trace) for trace in traces)
-    return [span for trace in traces for span in trace]
+    return {name: spans_of(jaeger, answered) for name, answered in answers.items()}
 
 
 def test_there_is_a_case_for_each_problem() -> None:
@@ -158,7 +134,7 @@ def test_a_problem_is_found_and_only_while_it_is_on(
             answered = shop.ask(*asked)
         assert all(each.answer.is_success for each in answered)
         time.sleep(SETTLING)
-        if found := evidence(_spans(jaeger, answered)):
+        if found := evidence(spans_of(jaeger, answered)):
             break
     assert found
 

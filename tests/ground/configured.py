@@ -1,0 +1,58 @@
+"""Programs run with the very files of deploy/, in which only host names, ports and paths are replaced."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+def rewritten(file: Path, replacements: Mapping[str, str]) -> str:
+    """Its text with each replaced; ValueError for what does not stand in it."""
+    text = file.read_text()
+    for old, new in replacements.items():
+        if old not in text:
+            raise ValueError(f"{old!r} does not stand in {file.name}")
+        text = text.replace(old, new)
+    return text
+
+
+@contextmanager
+def running(config: str, command: Callable[[str, str], list[str]], ready: str, timeout: float = 30.0) -> Iterator[Path]:
+    """`command(config file, data folder)` until it is left, entered once the address `ready` answers; gives its log."""
+    with tempfile.TemporaryDirectory(prefix="loopscope-configured-") as folder:
+        file, log = Path(folder, "config.yaml"), Path(folder, "log")
+        file.write_text(config)
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command(str(file), str(Path(folder, "data"))),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        try:
+            deadline = time.monotonic() + timeout
+            while not _answers(ready):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"it does not start: {log.read_text(errors='replace')[-2000:]}")
+                time.sleep(0.05)
+            yield log
+        finally:
+            process.terminate()
+            try:
+                process.wait(3)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
