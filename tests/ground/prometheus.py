@@ -31,6 +31,11 @@ def unpack() -> Path:
     return Path(installed) if installed else cache.once("prometheus", _unpack) / "usr/bin/prometheus"
 
 
+def promtool() -> Path:
+    """The tool that comes with it."""
+    return unpack().with_name("promtool")
+
+
 def _unpack(root: Path) -> None:
     if not shutil.which("apt-get") or not shutil.which("dpkg"):
         raise Unavailable("needs Prometheus (Debian package prometheus), which is not installed")
@@ -54,10 +59,14 @@ def _run(*command: str, folder: str) -> str:
 
 
 class Prometheus:
-    """Prometheus, running while it is entered, on 127.0.0.1; scrapes `targets` ("127.0.0.1:port")."""
+    """Prometheus, running while it is entered, on 127.0.0.1; scrapes `targets` ("127.0.0.1:port").
 
-    def __init__(self, *targets: str) -> None:
+    A target's own labels `job` and `instance` hold, as behind a Collector they must. `rules` are evaluated as often.
+    """
+
+    def __init__(self, *targets: str, rules: Path | None = None) -> None:
         self._binary = unpack()
+        self._rules = rules
         self._targets = targets
         self._folder = tempfile.TemporaryDirectory(prefix="loopscope-prometheus-")
         self._process: subprocess.Popen[bytes] | None = None
@@ -98,6 +107,13 @@ class Prometheus:
             time.sleep(0.1)
         return value
 
+    def exemplars(self, text: str) -> list[dict[str, str]]:
+        """The labels of the exemplars of the last hour behind a PromQL query."""
+        now = time.time()
+        asked = urllib.parse.urlencode({"query": text, "start": now - 3600, "end": now + 60})
+        found = self._get(f"/api/v1/query_exemplars?{asked}")
+        return [exemplar["labels"] for series in found["data"] for exemplar in series["exemplars"]]
+
     def _get(self, path: str) -> dict[str, Any]:
         with urllib.request.urlopen(self.address + path, timeout=10) as answer:
             found: dict[str, Any] = json.loads(answer.read())
@@ -110,10 +126,14 @@ class Prometheus:
         self.address = f"http://127.0.0.1:{port}"
         folder = Path(self._folder.name)
         config = folder / "prometheus.yml"
-        scrape = {"job_name": "loopscope", "static_configs": [{"targets": list(self._targets)}]}
+        scrape: dict[str, Any] = {"job_name": "loopscope", "static_configs": [{"targets": list(self._targets)}]}
+        scrape["honor_labels"] = True
         pause = f"{int(INTERVAL * 1000)}ms"
-        timing = {"scrape_interval": pause, "scrape_timeout": pause}
-        config.write_text(json.dumps({"global": timing, "scrape_configs": [scrape]}))  # JSON is YAML
+        timing = {"scrape_interval": pause, "scrape_timeout": pause, "evaluation_interval": pause}
+        rules = [str(self._rules)] if self._rules else []
+        config.write_text(
+            json.dumps({"global": timing, "rule_files": rules, "scrape_configs": [scrape]})
+        )  # JSON is YAML
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
@@ -121,6 +141,7 @@ class Prometheus:
                     f"--config.file={config}",
                     f"--storage.tsdb.path={folder / 'data'}",
                     f"--web.listen-address=127.0.0.1:{port}",
+                    "--enable-feature=exemplar-storage",
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
