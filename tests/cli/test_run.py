@@ -32,7 +32,7 @@ def test_seed_program() -> None:
         "finish task1",
     ]
     assert [line for line in done.stdout.splitlines() if line in printed] == printed * 2
-    assert len(re.findall(r"^trace [0-9a-f]{32}  \d+ ms$", done.stderr, re.M)) == 2
+    assert len(re.findall(r"^trace [0-9a-f]{32}  [\d.]+ m?s$", done.stderr, re.M)) == 2
     steps = re.findall(
         r"(main|model_gen) (\d) +(start|timer|task)( \w+)? +(suspended|returned)( .*)?$", done.stderr, re.M
     )
