@@ -56,9 +56,10 @@ LINES = sorted({*(line for line in blocks() if line.startswith("loopscope ")), *
 
 
 def test_the_others_are_tested_elsewhere() -> None:
-    """`make` runs what its file says; the service's start is that of tests/processes/test_servers.py."""
+    """`make` runs what its file says, the service's start is tests/servers', and the stack's files are tests/stack's."""
     others = [line for line in blocks() if not line.startswith(("loopscope ", "export "))]
-    assert others == ["make demo", "make test", "pip install loopscope", "uvicorn shop:app --workers 4"]
+    stack = "docker compose -f deploy/compose.yaml up --build --detach --wait"
+    assert others == ["make demo", "make test", "pip install loopscope", "uvicorn shop:app --workers 4", stack]
     assert re.search(r"^demo: setup .*\n\t\$\(BIN\)/loopscope demo$", (ROOT / "Makefile").read_text(), re.M)
 
 
