@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.ground import cache
 from tests.ground.ports import free_ports
@@ -43,9 +44,16 @@ def _fetch(folder: Path) -> None:
         raise Unavailable(f"mvn failed: {(done.stdout.strip().splitlines() or ['no output'])[0]}")
 
 
+class Broker(NamedTuple):
+    """Where it listens, and the folder of its topics' partitions."""
+
+    address: str
+    data: Path
+
+
 @contextmanager
-def kafka(*topics: str, partitions: int = 4) -> Iterator[str]:
-    """One broker with these topics; gives its address."""
+def kafka(*topics: str, partitions: int = 4) -> Iterator[Broker]:
+    """One broker with these topics."""
     with tempfile.TemporaryDirectory(prefix="loopscope-kafka-") as folder:
         broker, controller = free_ports(2)
         config, log = Path(folder, "server.properties"), Path(folder, "log")
@@ -76,7 +84,7 @@ def kafka(*topics: str, partitions: int = 4) -> Iterator[str]:
                     str(partitions),
                 ]
                 subprocess.run([*java, *make, "--bootstrap-server", address], capture_output=True, check=True)
-            yield address
+            yield Broker(address, Path(folder, "data"))
         finally:
             process.kill()
             process.wait()

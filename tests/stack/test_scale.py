@@ -64,7 +64,7 @@ def arrived(binary: Path) -> Iterator[tuple[str, Receiver, str]]:
     """Where to send spans, what takes them in Tempo's place, and the address of Jaeger's API."""
     with ExitStack() as stack:
         try:
-            broker = stack.enter_context(kafka.kafka("spans", "kept"))
+            broker = stack.enter_context(kafka.kafka("spans", "kept")).address
         except kafka.Unavailable as why:
             pytest.skip(str(why))
         receiver = stack.enter_context(Receiver())
