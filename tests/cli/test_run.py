@@ -47,7 +47,8 @@ def test_seed_program() -> None:
         ("model_gen", "2", "timer"),
         ("main", "2", "task"),
     ]
-    lines = re.findall(r"^ +\S+ ms  Task-\d+ (main|model_gen) (\d) +(\S.*)$", done.stderr, re.M)
+    blocks = re.findall(r"^  printed\n((?:.+\n)+)", done.stderr, re.M)
+    lines = re.findall(r"^ +\S+ m?s  Task-\d+ (main|model_gen) (\d) +(\S.*)$", "".join(blocks), re.M)
     assert lines == [
         line
         for name in ("main1", "main2")

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.ground.ports import free_ports
 from tests.ground.receiver import Protocol, ReceivedSpan, Receiver
-from tests.processes.program import ROOT, Ended, Program, to
+from tests.processes.program import CALM, ROOT, Ended, Program, to
 
 #: (trace, task name) -> the indexes of the task's steps that are told in the trace
 Told = dict[tuple[str, str], list[int]]
@@ -95,7 +95,7 @@ def serving(
     with Receiver() as receiver:
         program = Program(
             f"from tests.servers.apps.{module} import main; main()",
-            to(receiver, protocol, PYTHONPATH=str(ROOT), OTEL_SERVICE_NAME=module, **(environment or {})),
+            to(receiver, protocol, PYTHONPATH=str(ROOT), OTEL_SERVICE_NAME=module, **CALM, **(environment or {})),
             python=sys.executable,
             arguments=[str(port), *arguments],
         )

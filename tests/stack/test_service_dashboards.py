@@ -21,6 +21,8 @@ from tests.stack.test_dashboards import TARGETS
 
 #: seconds until what was measured is in Prometheus
 SETTLING = 2.0
+#: on a busy machine metrics come later, and then count for the problem that is next
+TRIES = 5
 DELIVERIES = [Asked("GET", "/delivery/6", after=0.01 * number) for number in range(5)]
 
 #: problem -> what is asked, the panel, its label, and what its first value must contain
@@ -68,13 +70,16 @@ def test_the_problem_is_at_the_top(prometheus_and_shop: tuple[Prometheus, Shop],
     prometheus, shop = prometheus_and_shop
     asked, panel, label, wanted = CASES[problem]
     (query,) = [target["expr"] for name, title, target in TARGETS if f"{name}: {title}" == panel]
-    began = time.monotonic()
-    with shop.problem(problem):
-        for _ in range(3):
-            assert all(each.answer.is_success for each in shop.ask(*asked))
-    time.sleep(SETTLING)
-    lasted = f"{math.ceil(time.monotonic() - began)}s"
-    found = prometheus.query(query.replace("$__range", lasted).replace("$job", "ranked"))
-    ranked = sorted(found, key=lambda each: -each[1])
-    top = ranked[: 2 if problem in SECOND else 1]
-    assert any(wanted in labels[label] for labels, _ in top), ranked
+    for _ in range(TRIES):
+        began = time.monotonic()
+        with shop.problem(problem):
+            for _ in range(3):
+                assert all(each.answer.is_success for each in shop.ask(*asked))
+        time.sleep(SETTLING)
+        lasted = f"{math.ceil(time.monotonic() - began)}s"
+        found = prometheus.query(query.replace("$__range", lasted).replace("$job", "ranked"))
+        ranked = sorted(found, key=lambda each: -each[1])
+        top = ranked[: 2 if problem in SECOND else 1]
+        if any(wanted in labels[label] for labels, _ in top):
+            return
+    raise AssertionError(ranked)
