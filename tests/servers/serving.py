@@ -95,7 +95,7 @@ def serving(
     with Receiver() as receiver:
         program = Program(
             f"from tests.servers.apps.{module} import main; main()",
-            to(receiver, protocol, PYTHONPATH=str(ROOT), OTEL_SERVICE_NAME=module, **CALM, **(environment or {})),
+            to(receiver, protocol, PYTHONPATH=str(ROOT), OTEL_SERVICE_NAME=module, **{**CALM, **(environment or {})}),
             python=sys.executable,
             arguments=[str(port), *arguments],
         )
