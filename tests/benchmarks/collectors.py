@@ -30,7 +30,7 @@ from tests.ground.ports import free_ports
 SPANS, RATE = 100_000, 5_000
 TIERS = ("ingest", "gateway", "writer")
 #: what marks a tier's command line
-MARK = "loopscope.tier"
+MARK = "tier"
 
 
 class Keeper(SpanExporter):
@@ -109,7 +109,7 @@ def report() -> None:
         start(stack, "gateway", (scale / "gateway.yaml").read_text(), KAFKA=broker.address)
         writer = rewritten(
             scale / "tempo-writer.yaml",
-            {"topic: kept": "topic: spans", "  otlp:": "  otlphttp:", "[otlp]": "[otlphttp]"},
+            {"topic: kept": "topic: spans", "  otlp:": "  otlphttp:\n    compression: none", "[otlp]": "[otlphttp]"},
         )
         start(stack, "writer", writer, KAFKA=broker.address, TEMPO=sink.url)
         start(
