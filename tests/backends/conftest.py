@@ -9,11 +9,14 @@ import pytest
 from tests.ground.jaeger import Jaeger, Unavailable
 
 
-@pytest.fixture(scope="session")
-def jaeger() -> Iterator[Jaeger]:
+def running() -> Iterator[Jaeger]:
+    """A Jaeger; whoever needs it is skipped where there is none."""
     try:
         jaeger = Jaeger()
     except Unavailable as error:
         pytest.skip(str(error))
     with jaeger:
         yield jaeger
+
+
+jaeger = pytest.fixture(running, scope="session", name="jaeger")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.ground.process import answers, comes_up, end
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -35,24 +35,8 @@ def running(config: str, command: Callable[[str, str], list[str]], ready: str, t
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         try:
-            deadline = time.monotonic() + timeout
-            while not _answers(ready):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"it does not start: {log.read_text(errors='replace')[-2000:]}")
-                time.sleep(0.05)
+            if not comes_up(process, lambda: answers(ready), timeout):
+                raise RuntimeError(f"it does not start: {log.read_text(errors='replace')[-2000:]}")
             yield log
         finally:
-            process.terminate()
-            try:
-                process.wait(3)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=1) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
+            end(process, 3)

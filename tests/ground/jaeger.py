@@ -12,13 +12,14 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tests.ground import cache, otlp_json
 from tests.ground.ports import free_ports
+from tests.ground.process import Server, answers
 from tests.ground.spans import Span
 
 # Jaeger v2.13. Later versions are not to be had as a Go module.
@@ -64,32 +65,18 @@ def _run(command: list[str], folder: str | None = None) -> str:
     return done.stdout
 
 
-class Jaeger:
+class Jaeger(Server):
     """Jaeger, running while it is entered, everything on 127.0.0.1.
 
     grpc, http: endpoints for OTEL_EXPORTER_OTLP_ENDPOINT; query: the base address of its API and page.
     """
 
+    name, failure = "Jaeger", Unavailable
+
     def __init__(self) -> None:
         self._binary = build()
-        self._folder = tempfile.TemporaryDirectory(prefix="loopscope-jaeger-")
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__()
         self.grpc = self.http = self.query = ""
-
-    def __enter__(self) -> Jaeger:
-        try:
-            # Another try, because somebody may have taken one of the free ports meanwhile.
-            if not any(self._start() for _ in range(3)):
-                raise Unavailable(f"Jaeger does not start: {self._log_tail()}")
-        except BaseException:
-            self._stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop()
 
     def trace(self, trace_id: str) -> list[Span]:
         """The spans of a trace by start time; empty if Jaeger does not know it."""
@@ -137,45 +124,13 @@ class Jaeger:
                     return ""
                 raise OSError(f"Jaeger answers {error.code} to {path}: {error.read().decode()}") from error
 
-    def _start(self) -> bool:
-        """Start it on other ports; False if it exits at once or does not become healthy."""
-        self._kill()
+    def prepare(self, folder: Path) -> tuple[list[str], Callable[[], bool]]:
+        """See Server."""
         grpc, http, query, query_grpc, health = (f"127.0.0.1:{port}" for port in free_ports(5))
         self.grpc, self.http, self.query = f"http://{grpc}", f"http://{http}", f"http://{query}"
-        config = Path(self._folder.name, "jaeger.yaml")
+        config = folder / "jaeger.yaml"
         config.write_text(json.dumps(_config(grpc, http, query, query_grpc, health)))  # JSON is YAML
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [self._binary, f"--config={config}"], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-            )
-        deadline = time.monotonic() + 20
-        while self._process.poll() is None and time.monotonic() < deadline:
-            if _healthy(f"http://{health}/status"):
-                return True
-            time.sleep(0.05)
-        return False
-
-    @property
-    def _log(self) -> Path:
-        return Path(self._folder.name, "jaeger.log")
-
-    def _log_tail(self) -> str:
-        return self._log.read_text(errors="replace").strip()[-1000:]
-
-    def _stop(self) -> None:
-        self._kill()
-        self._folder.cleanup()
-
-    def _kill(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(2)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        return [str(self._binary), f"--config={config}"], lambda: answers(f"http://{health}/status")
 
 
 def _config(grpc: str, http: str, query: str, query_grpc: str, health: str) -> dict[str, Any]:
@@ -201,14 +156,6 @@ def _config(grpc: str, http: str, query: str, query_grpc: str, health: str) -> d
         "processors": {"batch": {"timeout": "20ms"}},
         "exporters": {"jaeger_storage_exporter": {"trace_storage": "main"}},
     }
-
-
-def _healthy(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=1) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def _rfc3339(when: datetime) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import NamedTuple
 
 from tests.ground import cache
 from tests.ground.ports import free_ports
+from tests.ground.process import comes_up, listens
 
 VERSION = "3.9.1"
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
@@ -72,7 +71,8 @@ def kafka(*topics: str, partitions: int = 4) -> Iterator[Broker]:
                 cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         try:
-            _await(broker, process, log)
+            if not comes_up(process, lambda: listens(broker), 60):
+                raise Unavailable(f"Kafka does not start: {log.read_text(errors='replace').strip()[-500:]}")
             address = f"127.0.0.1:{broker}"
             for topic in topics:
                 make = [
@@ -88,13 +88,3 @@ def kafka(*topics: str, partitions: int = 4) -> Iterator[Broker]:
         finally:
             process.kill()
             process.wait()
-
-
-def _await(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.2)
-    raise Unavailable(f"Kafka does not start: {log.read_text(errors='replace').strip()[-500:]}")

@@ -10,12 +10,13 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tests.ground import cache
 from tests.ground.ports import free_ports
+from tests.ground.process import Server, answers
 
 #: seconds between two scrapes
 INTERVAL = 0.5
@@ -58,34 +59,20 @@ def _run(*command: str, folder: str) -> str:
     return f"{command[0]} failed: {last}" if done.returncode else ""
 
 
-class Prometheus:
+class Prometheus(Server):
     """Prometheus, running while it is entered, on 127.0.0.1; scrapes `targets` ("127.0.0.1:port").
 
     A target's own labels `job` and `instance` hold, as behind a Collector they must. `rules` are evaluated as often.
     """
 
+    name, failure = "Prometheus", Unavailable
+
     def __init__(self, *targets: str, rules: Path | None = None) -> None:
         self._binary = unpack()
         self._rules = rules
         self._targets = targets
-        self._folder = tempfile.TemporaryDirectory(prefix="loopscope-prometheus-")
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__()
         self.address = ""
-
-    def __enter__(self) -> Prometheus:
-        try:
-            # Another try, because somebody may have taken the free port meanwhile.
-            if not any(self._start() for _ in range(3)):
-                raise Unavailable(f"Prometheus does not start: {self._log.read_text(errors='replace').strip()[-1000:]}")
-        except BaseException:
-            self._stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop()
 
     def query(self, text: str) -> list[tuple[dict[str, str], float]]:
         """What a PromQL query answers now: labels and value of each series."""
@@ -119,12 +106,10 @@ class Prometheus:
             found: dict[str, Any] = json.loads(answer.read())
             return found
 
-    def _start(self) -> bool:
-        """Start it on another port; False if it exits at once or does not become ready."""
-        self._kill()
+    def prepare(self, folder: Path) -> tuple[list[str], Callable[[], bool]]:
+        """See Server."""
         (port,) = free_ports(1)
         self.address = f"http://127.0.0.1:{port}"
-        folder = Path(self._folder.name)
         config = folder / "prometheus.yml"
         scrape: dict[str, Any] = {"job_name": "loopscope", "static_configs": [{"targets": list(self._targets)}]}
         scrape["honor_labels"] = True
@@ -134,49 +119,8 @@ class Prometheus:
         config.write_text(
             json.dumps({"global": timing, "rule_files": rules, "scrape_configs": [scrape]})
         )  # JSON is YAML
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    self._binary,
-                    f"--config.file={config}",
-                    f"--storage.tsdb.path={folder / 'data'}",
-                    f"--web.listen-address=127.0.0.1:{port}",
-                    "--enable-feature=exemplar-storage",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        deadline = time.monotonic() + 20
-        while self._process.poll() is None and time.monotonic() < deadline:
-            if _ready(f"{self.address}/-/ready"):
-                return True
-            time.sleep(0.05)
-        return False
-
-    @property
-    def _log(self) -> Path:
-        return Path(self._folder.name, "prometheus.log")
-
-    def _stop(self) -> None:
-        self._kill()
-        self._folder.cleanup()
-
-    def _kill(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(2)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _ready(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=1) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
+        command = [
+            str(self._binary), f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage",
+        ]  # fmt: skip
+        return command, lambda: answers(f"{self.address}/-/ready")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import certifi
 import pytest
 
-from tests.ground.jaeger import Jaeger, Unavailable
+from tests.backends.conftest import running
+from tests.ground.jaeger import Jaeger
 from tests.ground.receiver import Receiver
 from tests.processes.program import ROOT
 from tests.stack import shown
@@ -19,14 +19,8 @@ from tests.stack.running import run
 EXAMPLES = ROOT / "examples"
 
 
-@pytest.fixture(scope="module")
-def jaeger() -> Iterator[Jaeger]:
-    try:
-        jaeger = Jaeger()
-    except Unavailable as error:
-        pytest.skip(str(error))
-    with jaeger:
-        yield jaeger
+#: one that nobody else has sent to
+jaeger = pytest.fixture(running, scope="module", name="jaeger")
 
 
 def sent(name: str, places: dict[str, str]) -> tuple[shown.Shown, str]:
