@@ -21,8 +21,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from loopscope import LoopscopeInstrumentor
 from tests.benchmarks.sink import Sink
 from tests.benchmarks.sizes import serve
-from tests.ground import jaeger
-from tests.ground.configured import DEPLOY, rewritten, running
+from tests.ground.configured import DEPLOY, collector, rewritten
 from tests.ground.kafka import kafka
 from tests.ground.ports import free_ports
 
@@ -91,12 +90,7 @@ def cpu(name: str) -> float:
 
 def start(stack: ExitStack, tier: str, config: str, **variables: str) -> None:
     """A tier, known by its name on its command line."""
-    (health,) = free_ports(1)
-    told = [f"{name}={value}" for name, value in {**variables, "HEALTH": f"127.0.0.1:{health}"}.items()]
-    command = ["env", *told, str(jaeger.build()), f"--set=service::telemetry::resource::{MARK}={tier}"]
-    stack.enter_context(
-        running(config, lambda file, _: [*command, f"--config={file}"], f"http://127.0.0.1:{health}/status")
-    )
+    stack.enter_context(collector(config, f"--set=service::telemetry::resource::{MARK}={tier}", **variables))
 
 
 def report() -> None:

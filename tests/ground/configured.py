@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from tests.ground.jaeger import build
+from tests.ground.ports import free_ports
 from tests.ground.process import answers, comes_up, end
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -40,3 +42,11 @@ def running(config: str, command: Callable[[str, str], list[str]], ready: str, t
             yield log
         finally:
             end(process, 3)
+
+
+def collector(config: str, *options: str, **variables: str) -> AbstractContextManager[Path]:
+    """A Collector or Jaeger, whose file takes its addresses from the environment, HEALTH among them."""
+    (health,) = free_ports(1)
+    told = [f"{name}={value}" for name, value in {**variables, "HEALTH": f"127.0.0.1:{health}"}.items()]
+    command = ["env", *told, str(build()), *options]
+    return running(config, lambda file, _: [*command, f"--config={file}"], f"http://127.0.0.1:{health}/status")

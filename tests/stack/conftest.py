@@ -8,7 +8,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -17,6 +16,7 @@ from tests.backends.conftest import jaeger
 from tests.ground import jaeger as ground
 from tests.ground import prometheus as metrics
 from tests.ground.collector import Collector
+from tests.ground.configured import DEPLOY
 from tests.ground.jaeger import Jaeger
 from tests.ground.prometheus import Prometheus
 from tests.processes.program import switched_on
@@ -24,7 +24,6 @@ from tests.stack import planted
 
 __all__ = ["jaeger"]
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
 SECONDS = 9
 
 #: service -> its arguments, and its settings beside the common ones

@@ -6,8 +6,9 @@ import subprocess
 
 import pytest
 
+from tests.ground.configured import DEPLOY
 from tests.ground.prometheus import Unavailable, promtool
-from tests.stack.conftest import DEPLOY, Stack
+from tests.stack.conftest import Stack
 
 FOLDER = DEPLOY / "prometheus"
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.ground import traceql
-from tests.stack.conftest import DEPLOY, SECONDS, Stack
+from tests.ground.configured import DEPLOY
+from tests.stack.conftest import SECONDS, Stack
 
 FILES = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 DASHBOARDS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in FILES}

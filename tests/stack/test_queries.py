@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from tests.ground import traceql
+from tests.ground.configured import DEPLOY
 from tests.ground.jaeger import Jaeger
 from tests.stack import planted
-from tests.stack.conftest import DEPLOY, Stack
+from tests.stack.conftest import Stack
 
 TEXT = (DEPLOY / "queries.md").read_text()
 #: question -> its queries, by language

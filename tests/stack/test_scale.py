@@ -17,7 +17,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 
 from loopscope import LoopscopeInstrumentor
 from tests.ground import jaeger, kafka
-from tests.ground.configured import DEPLOY, rewritten, running
+from tests.ground.configured import DEPLOY, collector, rewritten
 from tests.ground.ports import free_ports
 from tests.ground.receiver import ReceivedSpan, Receiver
 
@@ -49,16 +49,6 @@ def test_a_wrong_one_is_not(binary: Path, tmp_path: Path) -> None:
     assert done.returncode != 0 and "partition_traces" in done.stderr
 
 
-def start(stack: ExitStack, binary: Path, config: str, **variables: str) -> None:
-    """One of them, told its addresses by the variables that its file names."""
-    (health,) = free_ports(1)
-    told = [f"{name}={value}" for name, value in {**variables, "HEALTH": f"127.0.0.1:{health}"}.items()]
-    stack.enter_context(
-        running(config, lambda file, data: ["env", *told, str(binary), f"--config={file}"],
-                f"http://127.0.0.1:{health}/status")
-    )  # fmt: skip
-
-
 @pytest.fixture
 def arrived(binary: Path) -> Iterator[tuple[str, Receiver, str]]:
     """Where to send spans, what takes them in Tempo's place, and the address of Jaeger's API."""
@@ -69,13 +59,17 @@ def arrived(binary: Path) -> Iterator[tuple[str, Receiver, str]]:
             pytest.skip(str(why))
         receiver = stack.enter_context(Receiver())
         http, grpc, query, query_grpc = (f"127.0.0.1:{port}" for port in free_ports(4))
+
+        def run(config: str, **variables: str) -> None:
+            stack.enter_context(collector(config, **variables))
+
         gateway = rewritten(SCALE / "gateway.yaml", {"decision_wait: 10s": "decision_wait: 2s"})
         for _ in range(2):
-            start(stack, binary, gateway, KAFKA=broker)
+            run(gateway, KAFKA=broker)
         writer = (SCALE / "tempo-writer.yaml").read_text()
-        start(stack, binary, writer, KAFKA=broker, TEMPO=f"127.0.0.1:{receiver.grpc_port}")
-        start(stack, binary, in_memory(), KAFKA=broker, QUERY=query, QUERY_GRPC=query_grpc)
-        start(stack, binary, (SCALE / "ingest.yaml").read_text(), KAFKA=broker, OTLP_HTTP=http, OTLP_GRPC=grpc)
+        run(writer, KAFKA=broker, TEMPO=f"127.0.0.1:{receiver.grpc_port}")
+        run(in_memory(), KAFKA=broker, QUERY=query, QUERY_GRPC=query_grpc)
+        run((SCALE / "ingest.yaml").read_text(), KAFKA=broker, OTLP_HTTP=http, OTLP_GRPC=grpc)
         yield f"http://{http}", receiver, f"http://{query}"
 
 
