@@ -177,11 +177,15 @@ def test_a_step_that_holds_the_loop(loop: str, function: Callable[[], Any], caus
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_native_code_that_keeps_the_gil(loop: str, numbers: None) -> None:
-    """The watchdog itself comes late, and tells so."""
-    seen = until(lambda: watch(holding(native), loop), lambda seen: seen.causes() == {GIL})
+    """The watchdog itself comes late, and tells so: where the thread was when it let the GIL go."""
+
+    def right(seen: Seen) -> bool:
+        return seen.causes() == {GIL} and all(stack[:2] == ["main", "native"] for stack in seen.stacks())
+
+    seen = until(lambda: watch(holding(native), loop), right)
     assert seen.causes() == {GIL}
     assert len(seen.steps) == 1
-    assert all(stack[:2] == ["main", "native"] for stack in seen.stacks())
+    assert right(seen), seen.stacks()
 
 
 @pytest.mark.parametrize("loop", LOOPS)
