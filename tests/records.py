@@ -34,6 +34,7 @@ from loopscope.model import (
 from loopscope.pipeline.assembler import Assembler
 from loopscope.pipeline.culprits import Culprits
 from loopscope.pipeline.sinks import Sink, Sinks
+from loopscope.pipeline.spans.budget import UNBOUNDED, Budget
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.tracer import Tracer
 from loopscope.pipeline.spans.traces import Sampled, Traces
@@ -203,21 +204,30 @@ class Cold:
 
     def __init__(
         self, caps: Caps = Caps(2_000, 15_000, MS, 10 * MS), segment: int = 60 * SECOND, detail: str = "steps",
-        sample: Callable[[int, str], bool] = lambda trace_id, name: True,
+        sample: Callable[[int, str], bool] = lambda trace_id, name: True, rate: int = UNBOUNDED,
     ) -> None:  # fmt: skip
         self.spans: list[Span] = []
         self.lost: dict[str, int] = {}
+        #: filled share of the buffer
+        self.fill = 0.0
         #: what the sampler was asked
         self.asked: list[tuple[int, str]] = []
         self._sample = sample
         traces, spans = itertools.count(OWN_TRACE), itertools.count(OWN_SPAN)
         self.traces = Traces(segment, lambda: next(traces), self._asked)
-        self.tracer = Tracer(self.traces, lambda: next(spans), self.spans.append, self._lose, caps, segment, detail)
+        self.budget = Budget(rate)
+        self.tracer = Tracer(
+            self.traces, lambda: next(spans), self._emit, self._lose, caps, segment, detail, budget=self.budget
+        )
         self.assembler = Assembler(Sinks(Culprits(caps.delay), self.tracer))
 
     def _asked(self, trace_id: int, name: str) -> Sampled:
         self.asked.append((trace_id, name))
         return Sampled(self._sample(trace_id, name), [("sampler.said", len(self.asked))], None)
+
+    def _emit(self, span: Span) -> None:
+        self.budget.spend(span.end)
+        self.spans.append(span)
 
     def _lose(self, cause: str, count: int) -> None:
         self.lost[cause] = self.lost.get(cause, 0) + count
@@ -230,6 +240,8 @@ class Cold:
 
     def tick(self, now: int) -> Cold:
         """A round of what time brings, without the sweep."""
+        if now >= self.budget.due:
+            self.budget.look(now, self.fill)
         for _ in self.tracer.tick(now):
             pass
         return self

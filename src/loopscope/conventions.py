@@ -53,6 +53,12 @@ TASK_LATE = "asyncio.task.seen_late"
 TASK_AWAITING = "asyncio.task.awaiting"
 #: spans that the trace has lost so far, because it was too large
 TASK_SPANS_DROPPED = "asyncio.task.span.dropped"
+#: how much detail its trace had when it was told with less than all, because too many spans came: 1 fast undelayed
+#: steps share spans, 2 quick tasks of loopscope's own traces have no steps, 3 nor a span, 4 fast undelayed steps of the
+#: application's traces share spans; of the metric the level now, 0 is all
+DETAIL_LEVEL = "loopscope.detail.level"
+#: event on a task span: the level changed
+DETAIL = "loopscope.detail"
 #: `never_retrieved` (its exception), `never_awaited` (a coroutine), `destroyed_pending`, separated by commas
 TASK_MISHAP = "asyncio.task.mishap"
 #: function that asked for the cancellation, or `timeout`
@@ -185,6 +191,7 @@ SPAN_EXPORTED = "loopscope.span.exported"
 SPAN_COALESCED = "loopscope.span.coalesced"
 SPAN_DROPPED = "loopscope.span.dropped"
 BUFFER_USAGE = "loopscope.buffer.usage"
+DETAIL_CHANGES = "loopscope.detail.changes"
 
 # attributes of metrics alone
 #: `running` or `ready`
@@ -195,7 +202,7 @@ LOOP_STATE = "asyncio.eventloop.state"
 LOOP_TIME_ESTIMATED = "asyncio.eventloop.time.estimated"
 #: file:line where the thread was seen
 STALL_PLACE = "asyncio.stall.place"
-#: why spans were lost: `export_failed`, `trace_size`, and others
+#: why spans were lost: `export_failed`, `trace_size`, and others; why detail changed: `rate`, `buffer` or `calm`
 CAUSE = "loopscope.cause"
 
 # links

@@ -18,6 +18,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from loopscope import LoopscopeInstrumentor, runtime
 from tests.benchmarks.sink import Sink
 
+#: settings with which every step has its span
+ALL = dict.fromkeys(("max_steps_per_task_span", "max_spans_per_trace", "max_spans_per_second"), 10_000_000)
+
 
 async def paced(rate: int, seconds: float) -> int:
     """Steps at a steady rate, by many short-lived turns; how many were taken."""
@@ -48,9 +51,7 @@ async def lateness(seconds: float) -> list[float]:
 
 def flood(url: str, rate: int, seconds: float) -> dict[str, float]:
     """Export `rate` step spans a second: spans sent and lost, CPU of the process."""
-    LoopscopeInstrumentor().instrument(
-        span_exporter=OTLPSpanExporter(endpoint=url), max_steps_per_task_span=10_000_000, max_spans_per_trace=10_000_000
-    )
+    LoopscopeInstrumentor().instrument(span_exporter=OTLPSpanExporter(endpoint=url), **ALL)
     cpu, wall = time.process_time(), time.perf_counter()
     taken = asyncio.run(paced(rate, seconds))
     active = runtime.current()
@@ -77,9 +78,7 @@ def ours(url: str, spans: int) -> float:
     cpu = time.process_time()
     asyncio.run(run())
     bare = time.process_time() - cpu
-    LoopscopeInstrumentor().instrument(
-        span_exporter=OTLPSpanExporter(endpoint=url), max_steps_per_task_span=10_000_000, max_spans_per_trace=10_000_000
-    )
+    LoopscopeInstrumentor().instrument(span_exporter=OTLPSpanExporter(endpoint=url), **ALL)
     cpu = time.process_time()
     asyncio.run(run())
     LoopscopeInstrumentor().uninstrument()
@@ -112,9 +111,7 @@ def timer(url: str | None, seconds: float) -> float:
         return late
 
     if url is not None:
-        LoopscopeInstrumentor().instrument(
-            span_exporter=OTLPSpanExporter(endpoint=url), max_steps_per_task_span=10_000_000
-        )
+        LoopscopeInstrumentor().instrument(span_exporter=OTLPSpanExporter(endpoint=url), **ALL)
     late = sorted(asyncio.run(main()))
     if url is not None:
         LoopscopeInstrumentor().uninstrument()

@@ -24,6 +24,7 @@ NAMES = {each.name for each in instruments.OBSERVED} | {name for name, _ in inst
 QUIET = {
     "asyncio.task.mishaps", "asyncio.task.cancellations", "asyncio.eventloop.stalls",
     "asyncio.wait.count", "asyncio.wait.time", "loopscope.span.dropped",
+    "loopscope.detail.changes",
 }  # fmt: skip
 
 

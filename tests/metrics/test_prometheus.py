@@ -58,6 +58,8 @@ ANSWERS: dict[str, tuple[float, float]] = {
     "loopscope_span_coalesced_total": (0, 0),
     "loopscope_span_dropped_total{loopscope_cause='budget'}": (3, 3),
     "loopscope_buffer_usage": (0, 0.1),
+    "loopscope_detail_level": (0, 0),
+    "loopscope_detail_changes_total{loopscope_detail_level='1',loopscope_cause='rate'}": (1, 1),
     "asyncio_step_duration_seconds_count": (13, 40),
     "asyncio_step_duration_seconds_bucket{le='0.025'}": (2, 40),
     "asyncio_step_ready_duration_seconds_count": (13, 40),
@@ -87,6 +89,7 @@ def notes_of_others() -> None:
     assert current is not None
     current.metrics.stalls = lambda: {("app.py:9", "python"): 2}
     current.pipeline.lost["budget"] = 3
+    current.pipeline.budget.changes["rate"] = {1: 1}
     sums = current.metrics.sums
     sums.mishap(0, 0, "never_awaited")
     sums.delayed.add("parse", 250_000_000)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
+from loopscope.pipeline.spans.budget import BARE
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.visit import Caps
 from tests.property.world import World
@@ -23,6 +24,11 @@ def under(spans: list[Span]) -> dict[tuple[int, int], list[Span]]:
     for span in sorted(spans, key=lambda one: (one.start, said(one, "asyncio.step.index") or 0)):
         found[span.trace_id, span.parent_id].append(span)
     return found
+
+
+def alone(spans: list[Span]) -> list[Span]:
+    """The steps that have a span of their own."""
+    return [span for span in spans if span.name.startswith("step ")]
 
 
 def check_tree(world: World) -> None:
@@ -50,6 +56,10 @@ def check_sums(world: World) -> None:
     for task in world.cold.tasks:
         assert adds_up(task), task.attributes
         steps = children[task.trace_id, task.span_id]
+        visits[task.trace_id, said(task, "asyncio.task.id")].append(task)
+        if not steps and said(task, "asyncio.task.step.count") and said(task, "loopscope.detail.level") >= BARE:
+            assert task.end - task.start < SECOND
+            continue
         assert sum(said(step, "asyncio.step.count") or 1 for step in steps) == said(task, "asyncio.task.step.count")
         running = [
             nanoseconds(s, "asyncio.step.running.duration") if s.name.startswith("steps") else s.end - s.start
@@ -65,7 +75,6 @@ def check_sums(world: World) -> None:
             assert ready == nanoseconds(task, "asyncio.task.ready.duration")
         for one, other in zip(steps, steps[1:], strict=False):
             assert one.end <= other.start
-        visits[task.trace_id, said(task, "asyncio.task.id")].append(task)
     for found in visits.values():
         found.sort(key=lambda one: (one.start, one.end))
         for one, other in zip(found, found[1:], strict=False):
@@ -134,6 +143,24 @@ def test_worlds_are_not_trivial(seed: int) -> None:
     assert {"previous_segment", "created_by"} <= set(links)
     assert any(said(span, "asyncio.step.shared") for span in cold.steps)
     assert len(cold.tasks) > len(world.tasks)
+
+
+@effort(max_examples=200)
+@given(seeds, turns, st.integers(1, 200))
+def test_any_detail_in_any_world(seed: int, turns: int, rate: int) -> None:
+    """However many spans may come: what is told is told exactly, and what is worth it is told."""
+    cold = Cold(Caps(2_000, 15_000, MS, 10 * MS, hold=MS // 2), rate=rate)
+    world = World(seed, cold).run(turns)
+    check_tree(world)
+    check_sums(world)
+    told = {(said(span, "asyncio.task.name"), said(span, "asyncio.step.index")) for span in alone(cold.steps)}
+    worth = {
+        (f"Task-{task}", index) for (task, index), (start, end) in world.recorded.items() if end - start >= MS // 2
+    }
+    assert worth <= told
+    assert set(cold.lost) <= {"budget"}
+    levels = {said(task, "loopscope.detail.level") for task in cold.tasks} - {None}
+    assert not levels or cold.budget.changes
 
 
 @effort(max_examples=150)

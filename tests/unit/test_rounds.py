@@ -62,6 +62,7 @@ class Queue:
     def __init__(self) -> None:
         self.queue: deque[Record] = deque()
         self.dropped = 0
+        self.usage = 0.0
 
     def take(self) -> Record | None:
         """See Source."""

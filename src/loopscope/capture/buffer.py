@@ -22,6 +22,11 @@ class Buffer:
         #: records that found no room
         self.dropped = 0
 
+    @property
+    def usage(self) -> float:
+        """The filled share of it."""
+        return len(self.queue) / self.limit
+
     def put(self, record: Record) -> bool:
         """Take the record, or count it as dropped where the limit is reached."""
         if len(self.queue) < self.limit:

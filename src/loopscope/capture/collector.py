@@ -50,6 +50,7 @@ class Collector:
         """How long it ran between two clock readings, as far as remembered; one that still goes on counts."""
         since = self._since
         total = max(0, end - max(since, start)) if since else 0
-        for began, ended in tuple(self._lately):
+        # a tuple is allocated while the deque is read, and a collection that this brings about would write to it
+        for began, ended in list(self._lately):
             total += max(0, min(ended, end) - max(began, start))
         return total

@@ -14,6 +14,7 @@ from loopscope.pipeline.export.provider import Provider
 from loopscope.pipeline.metrics.metrics import Metrics
 from loopscope.pipeline.printed import PrintedLines
 from loopscope.pipeline.sinks import Sink, Sinks
+from loopscope.pipeline.spans.budget import Budget
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.tracer import Tracer
 from loopscope.pipeline.spans.traces import SECOND, Traces
@@ -34,6 +35,10 @@ class Source(Protocol):
     """Where records come from."""
 
     dropped: int
+
+    @property
+    def usage(self) -> float:
+        """Its filled share."""
 
     def take(self) -> Record | None:
         """The oldest record, None where there is none."""
@@ -76,6 +81,7 @@ class Pipeline:
         settings, provider = self._settings, self._provider
         delay = int(settings.delay_threshold * SECOND)
         segment = int(settings.segment_seconds * SECOND)
+        self.budget = Budget(settings.max_spans_per_second)
         self.stalls = Stalls(int(settings.stall_threshold * SECOND))
         culprits = Culprits(delay, self.stalls.callback_at, self._suspect)
         self.tracer = Tracer(
@@ -92,6 +98,7 @@ class Pipeline:
             stall_events,
             self.metrics.exported,
             culprits.coverage,
+            self.budget,
         )  # fmt: skip
         self.printed = PrintedLines()
         sinks: list[Sink] = [self.printed, self.stalls, culprits, self.metrics.sums]
@@ -160,6 +167,8 @@ class Pipeline:
     def _due(self) -> bool:
         """Do what is due. Whether time is up: then what is unread is dropped."""
         now = clock()
+        if now >= self.budget.due:
+            self.budget.look(now, self._source.usage)
         if self._outbox is None and self._held and now - self._since >= AGE:
             self._opened()
         if self._outbox is not None and not self._held:
@@ -223,6 +232,7 @@ class Pipeline:
                 pulse.hush = pulse.index + HEARD
 
     def _emit(self, span: Span) -> None:
+        self.budget.spend(span.end)
         outbox = self._outbox
         if outbox is not None and not self._held:
             outbox.put(span)

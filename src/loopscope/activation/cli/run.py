@@ -35,7 +35,7 @@ _OPTIONS = {
     "delay_threshold": ("SECONDS", "From which a ready step counts as delayed."),
     "max_steps_per_task_span": ("COUNT", "Beyond it neighbouring steps are coalesced."),
     "max_spans_per_trace": ("COUNT", "Beyond it neighbouring steps are coalesced."),
-    "max_spans_per_second": ("COUNT", "For a later version."),
+    "max_spans_per_second": ("COUNT", "Beyond it fast steps and quick tasks are told with less detail."),
     "segment_seconds": ("SECONDS", "After which a living task is exported in part."),
     "buffer_size": ("RECORDS", "That may wait for the background thread."),
     "metrics": ("FLAG", "Whether there are metrics."),

@@ -170,6 +170,12 @@ def _health(key: str) -> Callable[[Source], Values]:
     return lambda source: [(source.statistics()[key], {})]
 
 
+def _detail_changes(source: Source) -> Values:
+    for cause, counts in source.statistics()["detail.changes"].items():
+        for level, count in counts.items():
+            yield count, {c.DETAIL_LEVEL: level, c.CAUSE: cause}
+
+
 OBSERVED = (
     Observed("up_down_counter", c.TASK_COUNT, "{task}", "Tasks alive", lambda s: [(s.sums.alive, {})]),
     Observed(
@@ -232,6 +238,11 @@ OBSERVED = (
         lambda s: _by(c.CAUSE, s.statistics()["spans.dropped"]),
     ),
     Observed("gauge", c.BUFFER_USAGE, "1", "Filled share of loopscope's buffer", _health("buffer.usage")),
+    Observed("gauge", c.DETAIL_LEVEL, "{level}", "Level of detail of the spans, 0 is all", _health("detail.level")),
+    Observed(
+        "counter", c.DETAIL_CHANGES, "{change}", "Changes of the level of detail, by the level and the cause",
+        _detail_changes,
+    ),
 )  # fmt: skip
 
 HISTOGRAMS = (

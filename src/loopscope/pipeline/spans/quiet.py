@@ -1,4 +1,6 @@
-"""DETAIL=slow: a visit's spans wait, within bounds, until one of its steps is worth telling; else nobody is told."""
+"""DETAIL=slow, and the budget's last resort for quick tasks: a visit's spans wait, within bounds, until one of its
+steps is worth telling; else nobody is told.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import Callable
 
 from loopscope import conventions as c
 from loopscope.model import TaskLife
+from loopscope.pipeline.spans.budget import UNTOLD
 from loopscope.pipeline.spans.notes import Notes
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.visit import Visit
@@ -60,5 +63,9 @@ class Quiet:
         """A visit ended. If none of its steps was worth telling, it is not told."""
         if visit.quiet is not None:
             self.waiting -= len(visit.quiet)
+            untold = len(visit.quiet) + visit.unkept
+            visit.trace.spans -= untold
+            if visit.detail >= UNTOLD:
+                self._lost("budget", untold)
             visit.quiet, visit.silent = None, True
             notes.silenced = visit.span_id

@@ -14,6 +14,7 @@ from loopscope import conventions as c
 from loopscope.model import Printed, Step, TaskLife
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans import describe
+from loopscope.pipeline.spans.budget import BARE, UNTOLD, Budget
 from loopscope.pipeline.spans.span import Attributes, Event, Link, Span
 from loopscope.pipeline.spans.traces import Trace
 from loopscope.pipeline.spans.visit import Caps, Group, Visit
@@ -55,6 +56,7 @@ class StepSpans:
         detail: str,
         stalled: Stalled,
         exported: Exported,
+        budget: Budget,
     ) -> None:
         self._new_span_id = new_span_id
         self._emit = emit
@@ -65,6 +67,7 @@ class StepSpans:
         self._states = detail == "states"
         self._stalled = stalled
         self._exported = exported
+        self._budget = budget
         #: (task, step) -> its spans
         self._placed: Recent[tuple[int, int], Places] = Recent(16384)
         self._held: deque[Holding] = deque()
@@ -78,7 +81,8 @@ class StepSpans:
         """Write the step's span, or coalesce it. The visit's step before it ended at `before`."""
         if not self._steps:
             return
-        if visit.keeps(step, self._caps):
+        level = self._budget.of(visit.trace.own)
+        if visit.keeps(step, self._caps) and not visit.spares(step, self._caps, level):
             held, visit.held = visit.held, None
             if held is not None:
                 self._coalesce(visit, life, held[0])
@@ -94,6 +98,12 @@ class StepSpans:
     def close(self, life: TaskLife, visit: Visit) -> None:
         """Write what was held back of a visit's steps, and its last wait."""
         held, visit.held = visit.held, None
+        if visit.bare:
+            visit.group = None
+            if held is not None:
+                self.coalesced += 1
+                self._remember(life, visit, held[0], visit.span_id)
+            return
         self._flush(life, visit)
         if held is not None:
             self._write(life, visit, *held)
@@ -108,7 +118,7 @@ class StepSpans:
         else:
             visit.group.add(step)
         self.coalesced += 1
-        self._remember(life, step, visit.trace.trace_id, visit.group.span_id)
+        self._remember(life, visit, step, visit.span_id if visit.detail >= BARE else visit.group.span_id)
 
     def _flush(self, life: TaskLife, visit: Visit) -> None:
         group, visit.group = visit.group, None
@@ -159,7 +169,7 @@ class StepSpans:
         owed = self._waker(step, trace.trace_id, attributes, links)
         if step.delay is not None:
             self._delay(step, trace.trace_id, attributes, links)
-        self._remember(life, step, trace.trace_id, span_id)
+        self._remember(life, visit, step, span_id)
         span = Span(
             c.STEP_SPAN + life.place.qualname, trace.trace_id, span_id, visit.span_id, step.start, step.end, attributes,
             links, step.error is not None, trace.trace_state,
@@ -204,8 +214,10 @@ class StepSpans:
         attributes += said
         link_to(self._placed.get(delay.by), trace_id, c.DELAYED_BY, links, said)
 
-    def _remember(self, life: TaskLife, step: Step, trace_id: int, span_id: int) -> None:
-        key = (life.id, step.index)
+    def _remember(self, life: TaskLife, visit: Visit, step: Step, span_id: int) -> None:
+        if visit.quiet is not None and visit.detail >= UNTOLD:  # nobody shall link to what may not be told
+            return
+        key, trace_id = (life.id, step.index), visit.trace.trace_id
         placed = self._placed.get(key)
         if placed is None:
             self._placed.put(key, [(trace_id, span_id)])

@@ -20,6 +20,7 @@ from loopscope.model import (
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.sinks import Sink
 from loopscope.pipeline.spans import describe
+from loopscope.pipeline.spans.budget import UNBOUNDED, UNTOLD, Budget
 from loopscope.pipeline.spans.endings import ending_attributes, mishap_attributes
 from loopscope.pipeline.spans.handoffs import Handoffs
 from loopscope.pipeline.spans.notes import Notes
@@ -64,6 +65,7 @@ class Tracer(Sink):
         stalled: Stalled = _no_stalls,
         exported: Exported = _nobody,
         coverage: Callable[[int, int], float | None] = _unknown,
+        budget: Budget | None = None,
     ) -> None:
         self.traces = traces
         self._new_span_id = new_span_id
@@ -76,10 +78,13 @@ class Tracer(Sink):
         self._coverage = coverage
         #: DETAIL=slow
         self._slow = detail == "slow"
+        self._budget = budget or Budget(UNBOUNDED)
         self._quiet = Quiet(emit, lost, self._known)
         self.lives: dict[int, TaskLife] = {}
         self._names: Recent[int, TaskLife] = Recent(8192)
-        self.steps = StepSpans(new_span_id, self._quiet.tell, self._drop, self._known, caps, detail, stalled, exported)
+        self.steps = StepSpans(
+            new_span_id, self._quiet.tell, self._drop, self._known, caps, detail, stalled, exported, self._budget
+        )
         #: lives with a visit whose trace is no longer current
         self._leaving: dict[int, TaskLife] = {}
         self._handoffs = Handoffs(new_span_id, self._quiet.tell, lost, caps)
@@ -124,7 +129,7 @@ class Tracer(Sink):
             before = visit.cursor
             visit.account(step)
             self.steps.place(life, visit, step, shared, before)
-            if visit.quiet is not None and self._caps.notable(step):
+            if visit.quiet is not None and self._worth_telling(visit, step):
                 self._quiet.speak(life, visit)
             if not trace.own and life.state is None and not _in(step.span_after, trace):
                 visit.left = step.end
@@ -242,7 +247,9 @@ class Tracer(Sink):
 
     def _visit(self, trace: Trace, span_id: int, start: int, room: bool) -> Visit:
         visit = Visit(trace, span_id, start, room)
-        if self._slow:
+        if self._budget.of(trace.own) >= UNTOLD and trace.own:
+            visit.detail = UNTOLD
+        if self._slow or visit.detail:
             visit.quiet = []
         return visit
 
@@ -300,6 +307,8 @@ class Tracer(Sink):
     def _close(self, life: TaskLife, visit: Visit, state: str = "", awaiting: str | None = None) -> None:
         """Write the visit's task span, and what was held back of its steps. The state as its last step left it."""
         state = state or visit.left_in
+        if visit.quiet is not None and not (self._slow or visit.quick):
+            self._quiet.speak(life, visit)
         self.steps.close(life, visit)
         trace = visit.trace
         if not visit.room:
@@ -316,6 +325,8 @@ class Tracer(Sink):
             attributes.append((c.TASK_AWAITING, awaiting))
         if trace.lost:
             attributes.append((c.TASK_SPANS_DROPPED, trace.lost))
+        if visit.detail:
+            attributes.append((c.DETAIL_LEVEL, visit.detail))
         if life.creator:
             attributes.append((c.TASK_CREATOR_ID, life.creator))
             creator = self._known(life.creator)
@@ -331,6 +342,7 @@ class Tracer(Sink):
         span = Span(
             c.TASK_SPAN + life.place.qualname, trace.trace_id, visit.span_id, visit.parent_id, visit.start,
             visit.cursor, attributes, visit.links, failed, trace.trace_state, visit.parent_remote,
+            self._budget.events(visit.start, visit.cursor),
         )  # fmt: skip
         if failed and life.state is not None:  # its exception may turn out to be never retrieved
             self.steps.hold(visit, span, partial(mishap_attributes, life))
@@ -349,6 +361,11 @@ class Tracer(Sink):
     def _drop(self, trace: Trace, count: int) -> None:
         trace.lost += count
         self._lost("trace_size", count)
+
+    def _worth_telling(self, visit: Visit, step: Step) -> bool:
+        if self._slow:
+            return self._caps.notable(step)
+        return not visit.quick or not self._caps.ordinary(step)
 
     def _mute(self, life: TaskLife, notes: Notes, useful: bool) -> None:
         if useful:

@@ -9,9 +9,13 @@ from typing import NamedTuple
 
 from loopscope import conventions as c
 from loopscope.model import READY, WAITING, YIELDED, Printed, Step
+from loopscope.pipeline.spans.budget import BARE, FULL
 from loopscope.pipeline.spans.describe import SECOND
 from loopscope.pipeline.spans.span import Attributes, Link, Span
 from loopscope.pipeline.spans.traces import Trace
+
+#: a task span that is shorter is a quick one (nanoseconds)
+QUICK = SECOND
 
 
 class Caps(NamedTuple):
@@ -27,6 +31,10 @@ class Caps(NamedTuple):
     def notable(self, step: Step) -> bool:
         """Whether a step is slow, delayed or failed."""
         return step.error is not None or step.start - step.ready >= self.delay or step.end - step.start >= self.slow
+
+    def ordinary(self, step: Step) -> bool:
+        """Whether nothing is to be told of a step: not even that it may have delayed others."""
+        return not self.notable(step) and step.end - step.start < self.hold and step.printed is None
 
 
 class Group:
@@ -69,9 +77,9 @@ class Visit:
     """An open task span."""
 
     __slots__ = (
-        "cursor", "first", "group", "held", "last", "left", "links", "local", "longest", "parent_id", "parent_remote",
-        "previous", "quiet", "ready", "room", "running", "segment", "silent", "span_id", "start", "steps", "trace",
-        "unkept", "waiting", "written",
+        "cursor", "detail", "first", "group", "held", "last", "left", "links", "local", "longest", "parent_id",
+        "parent_remote", "previous", "quiet", "ready", "room", "running", "segment", "silent", "span_id", "start",
+        "steps", "trace", "unkept", "waiting", "written",
     )  # fmt: skip
 
     def __init__(self, trace: Trace, span_id: int, start: int, room: bool) -> None:
@@ -100,6 +108,8 @@ class Visit:
         self.previous: Step | None = None
         #: DETAIL=slow: its spans, as long as none of its steps was worth telling
         self.quiet: list[Span] | None = None
+        #: the level of detail (`budget`) with which it was told, where that was less than all
+        self.detail = FULL
         #: spans that found no room among them
         self.unkept = 0
         #: none was: it is not told
@@ -137,6 +147,26 @@ class Visit:
             return trace.spans < caps.spans * 15 // 16
         room = self.written < min(caps.steps * 7 // 8, caps.steps - 3)  # for a group before it, and two at the end
         return (caps.notable(step) or step.printed is not None) and room and trace.spans < caps.spans * 7 // 8
+
+    def spares(self, step: Step, caps: Caps, level: int) -> bool:
+        """Whether this level of detail has no span of its own for the step."""
+        if level == FULL or (self.steps == 1 and not self._bare(level)) or not caps.ordinary(step):
+            return False
+        self.detail = max(self.detail, level)
+        return True
+
+    def _bare(self, level: int) -> bool:
+        return level >= BARE and self.trace.own
+
+    @property
+    def bare(self) -> bool:
+        """Whether its span shall stand for its steps: it was quick, and none of them is worth telling."""
+        return self._bare(self.detail) and not self.written and self.quick
+
+    @property
+    def quick(self) -> bool:
+        """Whether it took little time."""
+        return self.cursor - self.start < QUICK
 
     def closes_group(self, caps: Caps) -> bool:
         """Whether there is room to write the open group and begin another."""

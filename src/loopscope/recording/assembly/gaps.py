@@ -8,7 +8,7 @@ from loopscope import conventions as c
 from loopscope.recording.assembly.kinds import Sorted
 from loopscope.recording.assembly.steps import Steps
 from loopscope.recording.assembly.tasks import Tasks, task_parents
-from loopscope.recording.spans import whole
+from loopscope.recording.spans import Span, whole
 from loopscope.recording.timeline import TaskKey, Timeline
 
 
@@ -20,7 +20,8 @@ def missing(spans: Sorted, tasks: Tasks, steps: Steps, timeline: Timeline) -> It
             f"{_count(len(steps.without), 'task')} can be told from steps alone: "
             "still alive when this was read, or the trace was cut"
         )
-    yield from _cut(timeline)
+    bare = {key for key, of_task in tasks.spans.items() if any(map(_less, of_task))}
+    yield from _cut(timeline, bare)
     yield from _lost(spans, tasks)
     unnamed = sum(1 for key in tasks.spans if key[1] < 0)
     if unnamed:
@@ -46,19 +47,34 @@ def _parents(spans: Sorted) -> Iterator[str]:
         )
 
 
-def _cut(timeline: Timeline) -> Iterator[str]:
-    """A backend may cut a trace and say nothing: then a task counts more steps than there are."""
+def _less(span: Span) -> bool:
+    return whole(span.attributes, c.DETAIL_LEVEL) > 0
+
+
+def _cut(timeline: Timeline, bare: set[TaskKey]) -> Iterator[str]:
+    """A backend may cut a trace and say nothing: then a task counts more steps than there are.
+
+    Those of `bare` may have none because they were told with less detail.
+    """
     present: dict[TaskKey, int] = {}
     for step in timeline.steps:
         present[step.task] = present.get(step.task, 0) + step.count
-    expected = sum(task.steps for task in timeline.tasks.values())
+    stepless = {key for key in bare if timeline.tasks[key].steps and not present.get(key)}
+    if stepless:
+        yield (
+            f"{_count(len(stepless), 'quick task')} without steps: more spans came than MAX_SPANS_PER_SECOND, "
+            "so they were told with less detail"
+        )
+    expected = sum(task.steps for key, task in timeline.tasks.items() if key not in stepless)
     absent = expected - sum(present.values())
     if absent <= 0:
         return
     if not timeline.steps:
         yield f"no step has a span ({_count(expected, 'step')}): recorded with DETAIL=tasks, or the trace was cut"
         return
-    concerned = sum(1 for key, task in timeline.tasks.items() if task.steps > present.get(key, 0))
+    concerned = sum(
+        1 for key, task in timeline.tasks.items() if key not in stepless and task.steps > present.get(key, 0)
+    )
     yield (
         f"{absent} of {expected} steps have no span, in {_count(concerned, 'task')}: dropped when they were recorded, "
         "or cut away by the backend (Tempo does so past max_bytes_per_trace)"
