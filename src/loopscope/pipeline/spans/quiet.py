@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from loopscope import conventions as c
 from loopscope.model import TaskLife
-from loopscope.pipeline.spans.budget import UNTOLD
 from loopscope.pipeline.spans.notes import Notes
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.visit import Visit
@@ -65,7 +64,8 @@ class Quiet:
             self.waiting -= len(visit.quiet)
             untold = len(visit.quiet) + visit.unkept
             visit.trace.spans -= untold
-            if visit.detail >= UNTOLD:
-                self._lost("budget", untold)
+            if visit.untold:
+                visit.trace.lost += untold
+                self._lost(visit.untold, untold)
             visit.quiet, visit.silent = None, True
             notes.silenced = visit.span_id

@@ -14,7 +14,7 @@ from loopscope import conventions as c
 from loopscope.model import Printed, Step, TaskLife
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans import describe
-from loopscope.pipeline.spans.budget import BARE, UNTOLD, Budget
+from loopscope.pipeline.spans.budget import BARE, Budget
 from loopscope.pipeline.spans.span import Attributes, Event, Link, Span
 from loopscope.pipeline.spans.traces import Trace
 from loopscope.pipeline.spans.visit import Caps, Group, Visit
@@ -215,7 +215,7 @@ class StepSpans:
         link_to(self._placed.get(delay.by), trace_id, c.DELAYED_BY, links, said)
 
     def _remember(self, life: TaskLife, visit: Visit, step: Step, span_id: int) -> None:
-        if visit.quiet is not None and visit.detail >= UNTOLD:  # nobody shall link to what may not be told
+        if visit.quiet is not None and visit.untold:  # nobody shall link to what may not be told
             return
         key, trace_id = (life.id, step.index), visit.trace.trace_id
         placed = self._placed.get(key)

@@ -247,10 +247,13 @@ class Tracer(Sink):
 
     def _visit(self, trace: Trace, span_id: int, start: int, room: bool) -> Visit:
         visit = Visit(trace, span_id, start, room)
-        if self._budget.of(trace.own) >= UNTOLD and trace.own:
-            visit.detail = UNTOLD
-        if self._slow or visit.detail:
+        if self._slow:
             visit.quiet = []
+        elif trace.own and self._budget.level >= UNTOLD:
+            visit.detail = UNTOLD
+            visit.quiet, visit.untold = [], "budget"
+        elif trace.own and trace.spans >= self._caps.spans * 7 // 8:  # what room is left is for what is worth telling
+            visit.quiet, visit.untold = [], "trace_size"
         return visit
 
     def _begin(self, life: TaskLife, notes: Notes, trace: Trace, start: int) -> Visit:

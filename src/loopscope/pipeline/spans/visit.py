@@ -79,7 +79,7 @@ class Visit:
     __slots__ = (
         "cursor", "detail", "first", "group", "held", "last", "left", "links", "local", "longest", "parent_id",
         "parent_remote", "previous", "quiet", "ready", "room", "running", "segment", "silent", "span_id", "start",
-        "steps", "trace", "unkept", "waiting", "written",
+        "steps", "trace", "unkept", "untold", "waiting", "written",
     )  # fmt: skip
 
     def __init__(self, trace: Trace, span_id: int, start: int, room: bool) -> None:
@@ -112,6 +112,8 @@ class Visit:
         self.detail = FULL
         #: spans that found no room among them
         self.unkept = 0
+        #: why it is not told, though DETAIL is not `slow`, unless it turns out to be long or one of its steps worth it
+        self.untold = ""
         #: none was: it is not told
         self.silent = False
         self.group: Group | None = None
