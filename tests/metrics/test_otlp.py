@@ -9,7 +9,7 @@ import pytest
 from tests.ground.pythons import pythons
 from tests.ground.receiver import Protocol, Receiver
 from tests.metrics.points import Points, received
-from tests.processes.program import PROTOCOLS, Ended, python, run, to
+from tests.processes.program import CALM, PROTOCOLS, Ended, python, run, to
 
 WORK = """
 import asyncio, os, sys, time
@@ -19,8 +19,7 @@ async def work():
 async def main():
     await asyncio.gather(*[work() for _ in range(3)])
 """
-#: and no word of the stalls that imports on a busy machine are
-ASKED = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_PYTHON_LOOPSCOPE_STALL_THRESHOLD": "10"}
+ASKED = {"OTEL_METRICS_EXPORTER": "otlp", **CALM}
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.ground.receiver import ReceivedSpan, Receiver
-from tests.processes.program import Program, clean, run, to
+from tests.processes.program import CALM, Program, clean, run, to
 
 OURS = ["step main", "step main", "task main"]
 
@@ -82,7 +82,7 @@ def test_no_provider_and_a_sampler_in_the_environment(receiver: Receiver) -> Non
 def test_a_provider_set_while_the_loop_runs(receiver: Receiver) -> None:
     """A span opened before it was none. What is told goes out with its resource, the steps before it too."""
     source = LATE.replace("ENDPOINT", json.dumps(f"{receiver.http}/v1/traces"))
-    ended = run(source, {**clean(), "OTEL_PYTHON_LOOPSCOPE_ENABLED": "true"})
+    ended = run(source, {**clean(), **CALM, "OTEL_PYTHON_LOOPSCOPE_ENABLED": "true"})
     assert (ended.code, ended.err) == (0, "")
     (late,) = [span for span in receiver.spans() if span.scope_name == "app"]
     spans = ours(receiver.spans())
