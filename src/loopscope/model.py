@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import CodeType
 from typing import Any, NamedTuple, Protocol
 
@@ -279,7 +279,7 @@ class TaskLife:
     #: what its last step suspended on
     awaiting: str | Place | Wait | None = None
     #: which of the MISHAPS befell it
-    mishaps: list[str] = field(default_factory=list)
+    mishaps: tuple[str, ...] = ()
     #: for the spans: what they keep of this task
     notes: Any = None
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+
 from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from loopscope.pipeline.recent import Recent
+from tests.records import Cold, Pulse, birth, step
 
 
 @effort(derandomize=True, database=None, deadline=None)
@@ -31,3 +34,25 @@ def test_what_is_long_ago_is_forgotten() -> None:
     for number, key in enumerate("abcde"):
         recent.put(key, number)
     assert [recent.get(key) for key in "abcde"] == [None, None, 2, 3, 4]
+
+
+def test_what_is_remembered_costs_the_application_little() -> None:
+    """What a collection of garbage must look at: of an ended task its life and notes, and its holder; of steps nothing."""
+
+    def tracked() -> int:
+        gc.collect()
+        return len(gc.get_objects())
+
+    def told(tasks: range) -> None:
+        for task in tasks:
+            cold.feed(birth(task, task * 10, creator=1, pulse=Pulse()), *(
+                step(task, index, task * 10, task * 10 + index, task * 10 + index, "returned" if index == 3 else None)
+                for index in range(4)
+            ))  # fmt: skip
+        cold.spans.clear()
+
+    cold = Cold().feed(birth(1), step(1, 0, 0, 0, 1))
+    told(range(2, 100))
+    before = tracked()
+    told(range(100, 1_100))
+    assert tracked() - before <= (4 + 2) * 1_000, "and a place and a thread, which are shared where they are real"

@@ -40,7 +40,6 @@ from loopscope.model import (
     YIELD,
     YIELDED,
     SpanIdentity,
-    Where,
     clock,
 )
 
@@ -187,7 +186,7 @@ class Core:
     ) -> None:
         """A step has ended: write its record."""
         if life.here is not here:
-            life.here, life.where = here, Where(here.ident, here.name, life.loop.id)
+            life.here, life.where = here, here.at(life.loop.id)
             self.threads[here.ident] = here
             life.name = task.get_name()
             if life.unborn:

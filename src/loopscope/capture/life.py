@@ -103,7 +103,7 @@ class Here:
 
     __slots__ = (
         "birth", "blind", "callback", "cpu", "ended", "ident", "items", "life", "lines", "loop", "name", "native",
-        "outer", "polled", "polling", "polls", "sampled", "unpolled",
+        "outer", "polled", "polling", "polls", "sampled", "unpolled", "where",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -129,7 +129,15 @@ class Here:
         self.ended = 0
         #: looks that no record has told yet: start, end, start, end ...; None where they are not seen
         self.polls: tuple[int, ...] | None = None
+        self.where: Where | None = None
         self.identify()
+
+    def at(self, loop: int) -> Where:
+        """This thread and a loop: one object for all that runs there."""
+        where = self.where
+        if where is None or where.loop != loop:
+            where = self.where = Where(self.ident, self.name, loop)
+        return where
 
     def identify(self) -> None:
         """How the system knows this thread: another one in a forked child."""

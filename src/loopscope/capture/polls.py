@@ -39,7 +39,7 @@ def see(core: Core, here: Here, loop: Any) -> None:
     if selector is None or "select" in vars(selector):
         return
     here.polled, here.polls, here.unpolled = clock(), (), -1
-    where = Where(here.ident, here.name, here.loop)
+    where = here.at(here.loop)
     selector.select = _select(core, here, where, selector.select, lambda: unsee(selector))
 
 

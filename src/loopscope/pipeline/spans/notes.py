@@ -10,7 +10,7 @@ from loopscope.pipeline.spans.visit import Visit
 class Notes:
     """What is kept of a living task."""
 
-    __slots__ = ("ahead", "home", "idle", "link", "own", "reserved", "silenced", "under", "visits")
+    __slots__ = ("ahead", "excluded", "home", "idle", "link", "own", "reserved", "silenced", "under", "visits")
 
     def __init__(self) -> None:
         #: open visits by trace id
@@ -27,6 +27,8 @@ class Notes:
         self.link: Link | None = None
         #: the task that created it, but for those that are excluded
         self.under = 0
+        #: it has ended, and was excluded
+        self.excluded = False
         #: steps in a row that no trace took
         self.idle = 0
         #: index of the next step as capture had it at the last sweep

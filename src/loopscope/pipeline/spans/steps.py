@@ -22,8 +22,8 @@ from loopscope.pipeline.spans.visit import Caps, Group, Visit
 #: a span is held back so long (nanoseconds), and so many are at most
 HOLD, HELD = 350_000_000, 4096
 
-#: where a step's spans are: (trace id, span id)
-Places = list[tuple[int, int]]
+#: where a step's spans are: trace id, span id, trace id, span id ...; flat, so that the garbage collector skips it
+Places = tuple[int, ...]
 #: gives the stalls of a step: (clock reading, attributes)
 Stalled = Callable[[Step], "list[tuple[int, Attributes]]"]
 #: told of a step's span that goes out: (step, trace id, span id)
@@ -218,14 +218,10 @@ class StepSpans:
         if visit.quiet is not None and visit.untold:  # nobody shall link to what may not be told
             return
         key, trace_id = (life.id, step.index), visit.trace.trace_id
-        placed = self._placed.get(key)
-        if placed is None:
-            self._placed.put(key, [(trace_id, span_id)])
-        else:
-            placed.append((trace_id, span_id))
+        self._placed.put(key, (*(self._placed.get(key) or ()), trace_id, span_id))
         for span in self._owed.pop(key, ()):
             span.links = span.links or []
-            link_to([(trace_id, span_id)], span.trace_id, c.WOKEN_BY, span.links)
+            link_to((trace_id, span_id), span.trace_id, c.WOKEN_BY, span.links)
 
     # ------------------------------------------------------------ holding back
 
@@ -262,8 +258,9 @@ class StepSpans:
 def link_to(placed: Places | None, trace_id: int, kind: str, links: list[Link], more: Attributes | None = None) -> None:
     """Add a link to one of a step's spans: that of this trace where there is one."""
     if placed:
-        trace, span = next((p for p in placed if p[0] == trace_id), placed[0])
-        links.append(link(trace, span, kind, more))
+        traces = placed[::2]
+        place = 2 * traces.index(trace_id) if trace_id in traces else 0
+        links.append(link(placed[place], placed[place + 1], kind, more))
 
 
 def link(trace_id: int, span_id: int, kind: str, more: Attributes | None = None) -> Link:

@@ -110,14 +110,13 @@ class Tracer(Sink):
         self.lives[life.id] = life
         creator = self._known(life.creator)
         if creator is not None and creator.id < life.id:
-            excluded = creator.pulse is not None and creator.pulse.excluded
-            notes.under = creator.notes.under if excluded else creator.id
+            notes.under = creator.notes.under if creator.notes.excluded or _excluded(creator) else creator.id
 
     def stepped(self, life: TaskLife, step: Step) -> None:
         """See Sink."""
         notes: Notes = life.notes
         long = step.end - step.start >= self._caps.hold
-        if life.pulse is not None and life.pulse.excluded:
+        if _excluded(life):
             return
         touched = self._touched(life, notes, step)
         for trace_id in [t for t in notes.visits if t not in touched]:
@@ -152,6 +151,7 @@ class Tracer(Sink):
         notes.visits = {}
         self._handoffs.ended(life.id)
         self._redeem(life, notes, state)
+        notes.excluded, life.pulse = _excluded(life), None  # what capture kept of it need not be remembered
 
     def handed(self, handoff: Handoff) -> None:
         """See Sink."""
@@ -162,7 +162,7 @@ class Tracer(Sink):
         """See Sink."""
         life = self._known(id)
         if life is not None and kind not in life.mishaps:
-            life.mishaps.append(kind)
+            life.mishaps += (kind,)
 
     # ------------------------------------------------------------ which traces
 
@@ -470,6 +470,10 @@ class Tracer(Sink):
             yield
         self.lives.clear()
         yield from self.steps.release(now)
+
+
+def _excluded(life: TaskLife) -> bool:
+    return life.pulse is not None and life.pulse.excluded
 
 
 def _state(life: TaskLife, now: int) -> tuple[str, int]:
