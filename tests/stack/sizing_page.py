@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -165,6 +165,7 @@ def page() -> str:
     measured, default = figures(), Settings()
     large = default.max_spans_per_trace * measured["bytes of a span"] / 1e6
     small, medium, great = sizes()
+    whole = replace(medium, ratio=1)
     return f"""# Sizing
 
 Made by `make pages` of what `python -m tests.benchmarks.figures` measured, so no number here is a guess but those under
@@ -215,8 +216,8 @@ them one at a time.
 [`{small.recipe}`](../{small.recipe}): it keeps each trace with trouble and {share(rest(DEPLOY / small.recipe))} of the rest. Its cores are those of ingest
 and gateway, which is more than it takes without Kafka. One Collector sees all of a trace, so nothing else is needed.
 
-**{medium.processes:,} processes.** `OTEL_TRACES_SAMPLER=parentbased_traceidratio` and `OTEL_TRACES_SAMPLER_ARG={medium.ratio:g}`: without, ingest and gateway
-take ten times as much, for traces that the gateway drops. Stalls and delays stay whole in metrics and log, so an
+**{medium.processes:,} processes.** `OTEL_TRACES_SAMPLER=parentbased_traceidratio` and `OTEL_TRACES_SAMPLER_ARG={medium.ratio:g}`: without, ingest takes
+{shown(whole.cores("ingest"))} cores and the gateway {shown(whole.cores("gateway"))}, for traces that it drops. Stalls and delays stay whole in metrics and log, so an
 alert misses none; of their traces one in ten is there. `OTEL_EXPORTER_OTLP_COMPRESSION=gzip`. `EXCLUDE` what is busy and dull.
 `MAX_SPANS_PER_TRACE=2000` and `MAX_STEPS_PER_TASK_SPAN=200`: one trace may have {shown(large)} MB by default, and a request
 that needs more steps than that is told by sums as well. The files of this folder, one Kafka.
