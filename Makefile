@@ -27,8 +27,9 @@ ground: setup  ## the real Jaeger and the Pythons that this machine lacks: built
 bench: setup  ## what it costs, as ratios
 	$(BIN)/python -m tests.benchmarks
 
-pages: setup  ## write CONVENTIONS.md anew, of the code
+pages: setup  ## write CONVENTIONS.md anew, of the code, and deploy/scale/SIZING.md, of measured figures
 	$(BIN)/python -m tests.stack.conventions_page
+	$(BIN)/python -m tests.stack.sizing_page
 
 setup: $(VENV)/.installed
 

@@ -1,26 +1,22 @@
-"""What the tiers of deploy/scale cost: CPU of each for 10,000 spans, and bytes of a span in Kafka.
+"""What the tiers of deploy/scale cost: CPU of each for 10,000 spans, its memory, and bytes of a span in Kafka.
 
 Run it: python -m tests.benchmarks.collectors
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
+import re
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from loopscope import LoopscopeInstrumentor
 from tests.benchmarks.sink import Sink
-from tests.benchmarks.sizes import serve
+from tests.benchmarks.sizes import by_trace, recorded
 from tests.ground.configured import DEPLOY, collector, rewritten
 from tests.ground.kafka import kafka
 from tests.ground.ports import free_ports
@@ -32,36 +28,15 @@ TIERS = ("ingest", "gateway", "writer")
 MARK = "tier"
 
 
-class Keeper(SpanExporter):
-    """Keeps what would be sent."""
-
-    def __init__(self) -> None:
-        self.requests: list[ExportTraceServiceRequest] = []
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """See SpanExporter."""
-        self.requests.append(encode_spans(spans))
-        return SpanExportResult.SUCCESS
-
-
-def recorded() -> list[ExportTraceServiceRequest]:
-    """What a service with loopscope sends."""
-    keeper = Keeper()
-    LoopscopeInstrumentor().instrument(span_exporter=keeper)
-    asyncio.run(serve())
-    LoopscopeInstrumentor().uninstrument()
-    return keeper.requests
-
-
 def spans_of(request: ExportTraceServiceRequest) -> Iterator[object]:
     """All of its spans."""
     return (span for resource in request.resource_spans for scope in resource.scope_spans for span in scope.spans)
 
 
-def send(address: str, requests: list[ExportTraceServiceRequest]) -> int:
+def send(address: str, requests: list[ExportTraceServiceRequest], spans: int) -> int:
     """Send them again and again, each time as other traces; how many spans that were."""
     sent, began = 0, time.monotonic()
-    while sent < SPANS:
+    while sent < spans:
         new = int.from_bytes(os.urandom(16), "big")
         for request in requests:
             copy = ExportTraceServiceRequest()
@@ -76,16 +51,28 @@ def send(address: str, requests: list[ExportTraceServiceRequest]) -> int:
     return sent
 
 
-def cpu(name: str) -> float:
-    """Seconds of CPU that the processes have used whose command line has this text."""
-    ticks = 0
-    for process in Path("/proc").glob("[0-9]*"):
+def process(tier: str) -> Path:
+    """Its folder in /proc, found by its command line."""
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if name.encode() in (process / "cmdline").read_bytes():
-                ticks += sum(map(int, (process / "stat").read_text().rsplit(")", 1)[1].split()[11:13]))
+            command = (folder / "cmdline").read_bytes()
         except OSError:
             continue
-    return ticks / os.sysconf("SC_CLK_TCK")
+        if f"{MARK}={tier}".encode() in command:
+            return folder
+    raise LookupError(tier)
+
+
+def cpu(tier: str) -> float:
+    """Seconds of CPU that it has used."""
+    ticks = (process(tier) / "stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
+def memory(tier: str) -> float:
+    """The most that it ever had, in megabytes."""
+    (kilobytes,) = re.findall(r"^VmHWM:\s+(\d+) kB", (process(tier) / "status").read_text(), re.M)
+    return int(kilobytes) * 1024 / 1e6
 
 
 def start(stack: ExitStack, tier: str, config: str, **variables: str) -> None:
@@ -93,8 +80,8 @@ def start(stack: ExitStack, tier: str, config: str, **variables: str) -> None:
     stack.enter_context(collector(config, f"--set=service::telemetry::resource::{MARK}={tier}", **variables))
 
 
-def report() -> None:
-    """Run the tiers, send, and print. The writer is given all spans, so that it has as much to do as the others."""
+def measure() -> dict[str, float]:
+    """Run the tiers, and send. The writer is given all spans, so that it has as much to do as the others."""
     requests, scale = recorded(), DEPLOY / "scale"
     with ExitStack() as stack:
         broker = stack.enter_context(kafka("spans", "kept"))
@@ -109,15 +96,30 @@ def report() -> None:
         start(
             stack, "ingest", (scale / "ingest.yaml").read_text(), KAFKA=broker.address, OTLP_HTTP=http, OTLP_GRPC=grpc
         )
-        before = {tier: cpu(f"{MARK}={tier}") for tier in TIERS}
-        sent = send(f"http://{http}/v1/traces", requests)
+        before = {tier: cpu(tier) for tier in TIERS}
+        sent = send(f"http://{http}/v1/traces", requests, SPANS)
         time.sleep(15)  # until they have decided, and sent on
-        for tier in TIERS:
-            used = cpu(f"{MARK}={tier}") - before[tier]
-            print(f"{tier:<8} {used / sent * 10_000:.2f} s of CPU for 10,000 spans")
-        arrived = sum(sink.counts().values())
+        if (arrived := sum(sink.counts().values())) != sent:
+            raise RuntimeError(f"of {sent} spans {arrived} arrived")
         stored = sum(file.stat().st_size for file in broker.data.glob("spans-*/*.log"))
-        print(f"{sent} spans sent, {arrived} arrived; a span in Kafka: {stored / sent:.0f} bytes")
+        found = {
+            **{f"seconds of {tier} for 10,000 spans": (cpu(tier) - before[tier]) / sent * 10_000 for tier in TIERS},
+            **{f"megabytes of {tier}": memory(tier) for tier in TIERS},
+            "bytes of a span in Kafka": stored / sent,
+        }
+        before["ingest"] = cpu("ingest")
+        sent = send(f"http://{http}/v1/traces", by_trace(requests), SPANS // 4)
+        time.sleep(2)
+        found["seconds of ingest for 10,000 spans, a trace at a time"] = (
+            (cpu("ingest") - before["ingest"]) / sent * 10_000
+        )
+        return found
+
+
+def report() -> None:
+    """Print it."""
+    for name, value in measure().items():
+        print(f"{name:<54} {value:8.2f}")
 
 
 if __name__ == "__main__":

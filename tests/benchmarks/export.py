@@ -119,8 +119,8 @@ def timer(url: str | None, seconds: float) -> float:
 
 
 def apart(call: str) -> str:
-    """The result of one of these in a process of its own."""
-    code = f"from tests.benchmarks import export; print({call})"
+    """The result of one of these, or of those in sizes, in a process of its own."""
+    code = f"from tests.benchmarks import export, sizes; print({call})"
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
     ).stdout.strip()

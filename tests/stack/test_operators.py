@@ -7,6 +7,7 @@ import re
 import pytest
 
 from loopscope.settings import Settings
+from tests.benchmarks.figures import kept
 from tests.ground.prometheus import Prometheus, Unavailable
 from tests.metrics.test_prometheus import ANSWERS
 from tests.processes.program import ROOT
@@ -47,3 +48,13 @@ def test_modules_that_measured_exist() -> None:
     modules = re.findall(r"`python -m (tests\.benchmarks\.\w+)`", PAGE)
     assert len(modules) == 3
     assert all((ROOT / f"{module.replace('.', '/')}.py").exists() for module in modules)
+
+
+def test_sizes_are_the_measured() -> None:
+    table = PAGE.split("tests.benchmarks.sizes` | |\n", 1)[1].split("\n\n", 1)[0]
+    measured = kept()
+    names = ["bytes of a span", "bytes of a span, gzip", "spans of a request"]
+    names += ["microseconds of a sampled request", "microseconds of a request sampled out"]
+    assert [float(number) for number in re.findall(r"\| ([\d.]+)[^|]* \|$", table, re.M)] == [
+        measured[name] for name in names
+    ]

@@ -1,4 +1,4 @@
-"""The pages: CONVENTIONS.md is what the code says, links lead somewhere, and shown commands, settings and names exist."""
+"""The pages: CONVENTIONS.md is what the code says, SIZING.md what was measured, links lead somewhere, and shown commands, settings and names exist."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from loopscope.activation.cli import commands
 from loopscope.pipeline.metrics.instruments import HISTOGRAMS, OBSERVED
 from loopscope.settings import PREFIX, known_settings
 from tests.processes.program import ROOT
-from tests.stack import conventions_page
+from tests.stack import conventions_page, sizing_page
 
 PAGES = [
     path
@@ -31,6 +31,10 @@ NAMES = {value for name, value in vars(conventions).items() if name.isupper()}
 
 def test_conventions_are_up_to_date() -> None:
     assert TEXTS["CONVENTIONS.md"] == conventions_page.page(), "run `make pages`"
+
+
+def test_sizing_is_up_to_date() -> None:
+    assert TEXTS["deploy/scale/SIZING.md"] == sizing_page.page(), "run `make pages`"
 
 
 def test_conventions_tell_every_name() -> None:

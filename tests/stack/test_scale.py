@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from loopscope import LoopscopeInstrumentor
 from tests.ground import jaeger, kafka
@@ -124,3 +125,22 @@ def test_a_stalled_trace_arrives_whole_and_few_others(arrived: tuple[str, Receiv
     reader.query = query
     found = reader.wait_for(stalled, 10, timeout=20)
     assert sorted(span.name for span in found) == sorted(s.name for s in receiver.spans() if s.trace_id == stalled)
+
+
+async def long() -> None:
+    """It holds the loop, then takes so many steps that they are more than Kafka has in one message."""
+    time.sleep(0.15)
+    for _ in range(4000):
+        await asyncio.sleep(0)
+
+
+def test_a_large_trace_arrives_whole(arrived: tuple[str, Receiver, str]) -> None:
+    endpoint, receiver, _ = arrived
+    exporter = InMemorySpanExporter()
+    LoopscopeInstrumentor().instrument(span_exporter=exporter, max_steps_per_task_span=10_000)
+    asyncio.run(long())
+    LoopscopeInstrumentor().uninstrument()
+    sent = exporter.get_finished_spans()
+    OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces").export(sent)  # all at once
+    assert len(sent) > 4000
+    receiver.wait(lambda spans: len(spans) == len(sent), timeout=60)
