@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import Tracer
 
 from loopscope import LoopscopeInstrumentor
-from tests.benchmarks.export import apart
+from tests.benchmarks.export import ALL, apart
 from tests.benchmarks.sink import Sink
 
 REQUESTS, QUERIES, REPEATS = 400, 3, 6
@@ -63,7 +63,7 @@ class Keeper(SpanExporter):
 def recorded() -> list[ExportTraceServiceRequest]:
     """What a service with loopscope sends."""
     keeper, provider = Keeper(), TracerProvider()
-    LoopscopeInstrumentor().instrument(tracer_provider=provider, span_exporter=keeper)
+    LoopscopeInstrumentor().instrument(tracer_provider=provider, span_exporter=keeper, **ALL)
     asyncio.run(serve(provider.get_tracer("service")))
     LoopscopeInstrumentor().uninstrument()
     return keeper.requests
@@ -99,7 +99,8 @@ def cpu(url: str | None, sampled: bool) -> float:
     provider = TracerProvider(sampler=ALWAYS_ON if sampled else ALWAYS_OFF)
     tracer = provider.get_tracer("service")
     if url is not None:
-        LoopscopeInstrumentor().instrument(tracer_provider=provider, span_exporter=OTLPSpanExporter(endpoint=url))
+        exporter = OTLPSpanExporter(endpoint=url)
+        LoopscopeInstrumentor().instrument(tracer_provider=provider, span_exporter=exporter, **ALL)
     asyncio.run(serve(tracer))  # what is imported and started once
     time.sleep(1.5)
     began = time.process_time()
