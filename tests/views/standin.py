@@ -67,7 +67,11 @@ def tempo(spans: list[Span], version: int = 2, message: str = "") -> Callable[[s
     def answer(path: str) -> Answer:
         trace = path.rpartition("/")[2]
         if not set(trace) <= set("0123456789abcdef"):
-            return 400, "text/plain", f"trace IDs can only contain hex characters: invalid character {trace[0]!r}"
+            return (
+                400,
+                "text/plain",
+                f"trace IDs can only contain hex characters: invalid character {trace[0]!r} at position 1",
+            )
         if path.startswith("/api/v2/traces/") and version == 2:
             document = made.tempo(spans) if trace == TRACE else {"trace": {}, "metrics": {}}
             return (
@@ -77,7 +81,11 @@ def tempo(spans: list[Span], version: int = 2, message: str = "") -> Callable[[s
             )
         if path.startswith("/api/traces/") and trace == TRACE:
             return 200, _JSON, json.dumps(made.old_tempo(spans))
-        return 404, "text/plain; charset=utf-8", "" if path.startswith("/api/traces/") else "404 page not found"
+        return (
+            (404, "", "")
+            if path.startswith("/api/traces/")
+            else (404, "text/plain; charset=utf-8", "404 page not found\n")
+        )
 
     return answer
 

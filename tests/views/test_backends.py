@@ -39,9 +39,10 @@ def test_tempo(version: int) -> None:
 
 
 def test_tempo_says_that_it_gave_a_part() -> None:
-    with StandIn(standin.tempo(seed(), message="trace exceeds max size")) as tempo:
+    told = "Trace exceeds maximum size of 5000000 bytes, a partial trace is returned"
+    with StandIn(standin.tempo(seed(), message=told)) as tempo:
         found = load([TRACE], Backends(tempo=tempo.base))
-    assert found.missing == ["Tempo gave only a part of the trace: trace exceeds max size"]
+    assert found.missing == [f"Tempo gave only a part of the trace: {told}"]
 
 
 def test_tempo_cut_the_trace_and_says_nothing() -> None:
