@@ -96,8 +96,8 @@ STEP_RUNNING = "asyncio.step.running.duration"
 STEP_UNPOLLED = "asyncio.step.unpolled.duration"
 #: true: that is a guess (uvloop)
 STEP_UNPOLLED_ESTIMATED = "asyncio.step.unpolled.estimated"
-#: task function whose step held the thread longest while this one was ready; `burst …` of many short ones;
-#: `callback`
+#: task function whose step held the thread longest while this one was ready; `burst …` of many short ones, with the
+#: step that did little else than create them; `callback`
 DELAYED_BY_NAME = "asyncio.step.delayed_by.name"
 #: that task's name
 DELAYED_BY_TASK = "asyncio.step.delayed_by.task"

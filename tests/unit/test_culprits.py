@@ -68,6 +68,29 @@ def test_a_burst_of_short_steps() -> None:
     assert found[2, 0] == (None, None)
 
 
+def _made(apart: int, tail: int = 0) -> dict[tuple[int, int], tuple[Delay | None, Harm | None]]:
+    """A step makes fifty tasks, one each `apart`, and goes on for `tail`; then each runs for 20 µs, then a bystander."""
+    count, short_run = 50, 20_000
+    end = count * apart + tail
+    records = [birth(1, 0, "maker"), birth(2, 0, "bystander")]
+    records += [birth(3 + number, (number + 1) * apart, "worker", creator=1) for number in range(count)]
+    records.append(step(1, 0, 0, 0, end))
+    starts = [end + number * short_run for number in range(count)]
+    records += [step(3 + n, 0, (n + 1) * apart, at, at + short_run, "returned") for n, at in enumerate(starts)]
+    return told([*records, step(2, 0, 0, starts[-1] + short_run, starts[-1] + 2 * short_run)])
+
+
+def test_the_step_that_makes_a_burst_is_part_of_it() -> None:
+    """To the bystander and to the burst's own tasks; where it did something else for long, it is to blame itself."""
+    found = _made(apart=MS // 10)
+    assert short(found[2, 0][0]) == ("burst worker", None, 6 * MS, 51)
+    assert short(found[3, 0][0]) == ("burst worker", None, 5 * MS - MS // 10, 1)
+    assert found[3, 0][0].by == (1, 0)  # type: ignore[union-attr]
+    assert found[1, 0][1] is not None and found[1, 0][1].count > 25
+    assert short(_made(apart=MS // 10, tail=6 * MS)[2, 0][0]) == ("maker", "Task-1", 11 * MS, 1)
+    assert short(_made(apart=MS)[2, 0][0]) == ("maker", "Task-1", 50 * MS, 1)
+
+
 def test_callbacks_between_steps_are_what_lies_between_the_looks() -> None:
     """On a loop that shows its looks: 20 ms of callbacks, and 10 ms that it slept, whose end was late."""
     found = told(
