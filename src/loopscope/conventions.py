@@ -162,11 +162,12 @@ PRINTED_STREAM = "asyncio.printed.stream"
 #: the line
 PRINTED_TEXT = "asyncio.printed.text"
 
-# metrics, but for those whose name is an attribute's too: STEP_COUNT, STEP_READY, DELAYED_COUNT, WAIT_COUNT
+# metrics, but those that attributes name too: CANCEL_{LATENCY,SWALLOWED}, STEP_{COUNT,READY}, DELAYED_COUNT, WAIT_COUNT
 TASK_COUNT = "asyncio.task.count"
 TASK_EXITS = "asyncio.task.exits"
 TASK_MISHAPS = "asyncio.task.mishaps"
 TASK_CANCELLATIONS = "asyncio.task.cancellations"
+TASK_WAITING_TIME = "asyncio.task.waiting.time"
 STEP_TIME = "asyncio.step.time"
 STEP_DURATION = "asyncio.step.duration"
 DELAYED_TIME = "asyncio.step.delayed.time"

@@ -183,6 +183,18 @@ OBSERVED = (
         "counter", c.TASK_CANCELLATIONS, "{cancellation}", "Wakes of tasks by a cancellation, by who asked",
         lambda s: _counts(c.CANCEL_REQUESTED_BY, s.sums.cancellations.read()),
     ),
+    Observed(
+        "counter", c.CANCEL_LATENCY, "s", "Time from a cancellation to the end of its task, by the task's function",
+        lambda s: _seconds(c.CODE_FUNCTION, s.sums.cancelled.read()),
+    ),
+    Observed(
+        "counter", c.CANCEL_SWALLOWED, "{task}", "Tasks that swallowed a cancellation, by the task's function",
+        lambda s: _counts(c.CODE_FUNCTION, s.sums.swallowed.read()),
+    ),
+    Observed(
+        "counter", c.TASK_WAITING_TIME, "s", "Time that tasks waited, by the application's function that awaited",
+        lambda s: _seconds(c.CODE_FUNCTION, s.sums.awaits.read()),
+    ),
     Observed("counter", c.STEP_COUNT, "{step}", "Steps of tasks", lambda s: [(s.sums.steps, {})]),
     Observed("counter", c.STEP_TIME, "s", "Time that steps ran, and that they were ready before", _step_time),
     Observed(

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from loopscope import conventions as c
 from loopscope.model import (
+    APPLICATION,
     CANCEL,
     CANCELLED,
     DESTROYED,
     RAISED,
     RETURNED,
+    SUSPENDED,
     Look,
+    Place,
     Step,
     TaskLife,
     Wait,
@@ -47,6 +50,11 @@ class Sums(Sink):
         self.waits = Tally()
         #: wakes by a cancellation, by who asked
         self.cancellations = Tally()
+        #: tasks that ended after a cancellation and how long after, and those that swallowed it, by their function
+        self.cancelled = Tally()
+        self.swallowed = Tally()
+        #: waits for anything that are over, by the application's function that awaited
+        self.awaits = Tally()
         self.mishaps: dict[str, int] = {}
         #: ready durations, with what the I/O that woke the step may have waited before
         self.delays = Window()
@@ -58,6 +66,8 @@ class Sums(Sink):
         self._next: dict[int, int] = {}
         #: what a task waits for: (place, step, since)
         self._waiting: dict[int, tuple[str, int, int]] = {}
+        #: the application's function that awaits, by task
+        self._awaiting: dict[int, Place] = {}
 
     def born(self, life: TaskLife) -> None:
         """See Sink."""
@@ -67,7 +77,8 @@ class Sums(Sink):
     def stepped(self, life: TaskLife, step: Step) -> None:
         """See Sink."""
         index, ready, start, end = step.index, step.ready, step.start, step.end
-        self.steps += index + 1 - self._next.get(life.id, index)
+        following = self._next.get(life.id, index)
+        self.steps += index + 1 - following
         self._next[life.id] = index + 1
         self.running += end - start
         self.ready += start - ready
@@ -77,6 +88,13 @@ class Sums(Sink):
             self.delayed.add(step.delay.name, step.delay.duration)
         if step.waker_kind is CANCEL:
             self.cancellations.add(step.waker_name or UNKNOWN)
+        point = self._awaiting.pop(life.id, None)
+        if point is not None and index == following:
+            self.awaits.add(point.function, ready - life.before)
+        if step.outcome == SUSPENDED:
+            point = step.point or life.place
+            if point.origin == APPLICATION:
+                self._awaiting[life.id] = point
         if self._waiting:
             self._waited(life.id, step)
         if type(step.awaiting) is Wait:
@@ -93,6 +111,12 @@ class Sums(Sink):
         if life.pulse is not None and life.pulse.index > following:
             self.steps += life.pulse.index - following
         self._waiting.pop(life.id, None)
+        self._awaiting.pop(life.id, None)
+        latency = life.cancel_latency
+        if latency is not None:
+            self.cancelled.add(life.place.function, latency)
+            if life.state != CANCELLED:
+                self.swallowed.add(life.place.function)
 
     def polled(self, where: Where, polls: tuple[int, ...]) -> None:
         """See Sink."""
