@@ -73,7 +73,7 @@ def check(points: Points) -> None:
     assert set(points) == NAMES - QUIET
     assert points["asyncio.task.exits"] == {"returned": 4, "raised": 1, "cancelled": 0, "destroyed": 0}
     assert points["asyncio.step.count"][""] >= 11
-    assert 0.45 < points["asyncio.task.waiting.time"][f"{__name__}.work"] < 5
+    assert 0.45 < points["asyncio.task.waiting.time"][f"asyncio.sleep,{__name__}.work"] < 5
     times = points["asyncio.step.time"]
     assert 0.15 <= times["running"] < 0.5
     assert times["ready"] >= 0.03 * (1 + 2 + 3 + 4)

@@ -24,7 +24,7 @@ from tests.ground.prometheus import Prometheus, Unavailable
 from tests.metrics.test_instruments import work
 from tests.support import LOOPS
 
-HELD = "asyncio_wait_place='app.py:7'"
+HELD = "asyncio_step_awaiting='asyncio.Lock.acquire',asyncio_wait_place='app.py:7'"
 CULPRIT = "asyncio_step_delayed_by_name='parse'"
 
 #: query -> least and most that it may answer, while one task waits after five have ended
@@ -93,7 +93,7 @@ def notes_of_others() -> None:
     sums = current.metrics.sums
     sums.mishap(0, 0, "never_awaited")
     sums.delayed.add("parse", 250_000_000)
-    sums.waits.add("app.py:7", 500_000_000)
+    sums.waits.add(("asyncio.Lock.acquire", "app.py:7"), 500_000_000)
     sums.swallowed.add("app.stubborn")
 
 

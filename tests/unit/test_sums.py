@@ -107,7 +107,7 @@ def test_contention_by_place() -> None:
         step(1, 2, 65, 66, 67),
         birth(2), waiting(step(2, 0, 0, 70, 75), ("x", 1)), step(2, 1, 80, 81, 82),
     )  # fmt: skip
-    assert sums.waits.read() == {"app.py:7": (2, 30 + 5)}
+    assert sums.waits.read() == {("asyncio.Lock.acquire", "app.py:7"): (2, 30 + 5)}
 
 
 def test_a_wait_whose_end_was_lost_is_none() -> None:
@@ -126,7 +126,7 @@ def test_waiting_by_the_function_that_awaits() -> None:
         birth(2), awaited(step(2, 0, 0, 1, 10, outcome="yielded"), own), awaited(step(2, 1, 20, 21, 22), own),
         step(2, 3, 80, 81, 82),
     )  # fmt: skip
-    assert sums.awaits.read() == {"app.ask": (1, 30), "app.work": (1, 3)}
+    assert sums.awaits.read() == {("asyncio.sleep", "app.ask"): (1, 30), ("asyncio.sleep", "app.work"): (1, 3)}
     assert set(sums._awaiting) == {2}
 
 
@@ -166,7 +166,7 @@ def test_mishaps_by_kind() -> None:
 
 
 def test_names_are_bounded() -> None:
-    tally = Tally()
+    tally = Tally(OTHER)
     for name in range(LIMIT + 50):
         tally.add(str(name), 1)
     tally.add("0", 5)

@@ -26,8 +26,9 @@ from loopscope.model import (
 from loopscope.pipeline.metrics.histogram import Window
 from loopscope.pipeline.metrics.looptime import Loops, Utilization
 from loopscope.pipeline.metrics.sample import Sample
-from loopscope.pipeline.metrics.tally import Tally
+from loopscope.pipeline.metrics.tally import OTHER, OTHERS, Tally
 from loopscope.pipeline.sinks import Sink
+from loopscope.pipeline.spans.describe import awaited_name
 
 #: the state of a task of whose end nothing was recorded; the name of what is not known
 UNKNOWN = "unknown"
@@ -45,16 +46,16 @@ class Sums(Sink):
         self.running = 0
         self.ready = 0
         #: steps that were delayed and for how long, by the culprit's name
-        self.delayed = Tally()
-        #: waits for a lock or a queue that are over, by the place where it was made
-        self.waits = Tally()
+        self.delayed = Tally(OTHER)
+        #: waits for a lock or a queue that are over, by what was awaited and the place where it was made
+        self.waits = Tally(OTHERS)
         #: wakes by a cancellation, by who asked
-        self.cancellations = Tally()
+        self.cancellations = Tally(OTHER)
         #: tasks that ended after a cancellation and how long after, and those that swallowed it, by their function
-        self.cancelled = Tally()
-        self.swallowed = Tally()
-        #: waits for anything that are over, by the application's function that awaited
-        self.awaits = Tally()
+        self.cancelled = Tally(OTHER)
+        self.swallowed = Tally(OTHER)
+        #: waits for anything that are over, by what was awaited and the application's function that did
+        self.awaits = Tally(OTHERS)
         self.mishaps: dict[str, int] = {}
         #: ready durations, with what the I/O that woke the step may have waited before
         self.delays = Window()
@@ -90,7 +91,9 @@ class Sums(Sink):
             self.cancellations.add(step.waker_name or UNKNOWN)
         point = self._awaiting.pop(life.id, None)
         if point is not None and index == following:
-            self.awaits.add(point.function, ready - life.before)
+            waited = step.waited
+            name = waited if type(waited) is str else awaited_name(waited) or UNKNOWN
+            self.awaits.add((name, point.function), ready - life.before)
         if step.outcome == SUSPENDED:
             point = step.point or life.place
             if point.origin == APPLICATION:
@@ -141,4 +144,5 @@ class Sums(Sink):
     def _waited(self, task: int, step: Step) -> None:
         waiting = self._waiting.pop(task, None)
         if waiting is not None and step.index == waiting[1] + 1:
-            self.waits.add(waiting[0], max(step.ready - waiting[2], 0))
+            name = awaited_name(step.waited) or UNKNOWN
+            self.waits.add((name, waiting[0]), max(step.ready - waiting[2], 0))
