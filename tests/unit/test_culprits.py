@@ -68,27 +68,39 @@ def test_a_burst_of_short_steps() -> None:
     assert found[2, 0] == (None, None)
 
 
-def _made(apart: int, tail: int = 0) -> dict[tuple[int, int], tuple[Delay | None, Harm | None]]:
-    """A step makes fifty tasks, one each `apart`, and goes on for `tail`; then each runs for 20 µs, then a bystander."""
-    count, short_run = 50, 20_000
-    end = count * apart + tail
+def _made(*times: int, end: int) -> dict[tuple[int, int], tuple[Delay | None, Harm | None]]:
+    """A step makes tasks at these times and ends; then each runs for 20 µs, and then a bystander."""
     records = [birth(1, 0, "maker"), birth(2, 0, "bystander")]
-    records += [birth(3 + number, (number + 1) * apart, "worker", creator=1) for number in range(count)]
+    records += [birth(task, born, "worker", creator=1) for task, born in enumerate(times, 3)]
     records.append(step(1, 0, 0, 0, end))
-    starts = [end + number * short_run for number in range(count)]
-    records += [step(3 + n, 0, (n + 1) * apart, at, at + short_run, "returned") for n, at in enumerate(starts)]
-    return told([*records, step(2, 0, 0, starts[-1] + short_run, starts[-1] + 2 * short_run)])
+    for task, born in enumerate(times, 3):
+        records.append(step(task, 0, born, end, end + 20_000, "returned"))
+        end += 20_000
+    return told([*records, step(2, 0, 0, end, end + 1)])
 
 
 def test_the_step_that_makes_a_burst_is_part_of_it() -> None:
-    """To the bystander and to the burst's own tasks; where it did something else for long, it is to blame itself."""
-    found = _made(apart=MS // 10)
+    """To the bystander and to the burst's own tasks; its harm is told of it all the same."""
+    found = _made(*range(0, 5 * MS, MS // 10), end=5 * MS)
     assert short(found[2, 0][0]) == ("burst worker", None, 6 * MS, 51)
-    assert short(found[3, 0][0]) == ("burst worker", None, 5 * MS - MS // 10, 1)
-    assert found[3, 0][0].by == (1, 0)  # type: ignore[union-attr]
-    assert found[1, 0][1] is not None and found[1, 0][1].count > 25
-    assert short(_made(apart=MS // 10, tail=6 * MS)[2, 0][0]) == ("maker", "Task-1", 11 * MS, 1)
-    assert short(_made(apart=MS)[2, 0][0]) == ("maker", "Task-1", 50 * MS, 1)
+    first = found[3, 0][0]
+    assert short(first) == ("burst worker", None, 5 * MS, 1) and first is not None and first.by == (1, 0)
+    harm = found[1, 0][1]
+    assert harm is not None and harm.count > 40
+
+
+def test_a_step_that_makes_tasks_among_other_things_is_to_blame_itself() -> None:
+    """Something else before, after, or for each; a collection of garbage in the midst of a burst is nothing else."""
+    burst = range(0, 5 * MS, MS // 20)
+    cases = {
+        "before": (_made(*(time + 6 * MS for time in burst), end=11 * MS), "maker"),
+        "after": (_made(*burst, end=11 * MS), "maker"),
+        "for each": (_made(*range(0, 50 * MS, MS), end=50 * MS), "maker"),
+        "in its midst": (_made(*burst, *(time + 13 * MS for time in burst), end=18 * MS), "burst worker"),
+    }
+    for case, (found, expected) in cases.items():
+        delay = found[2, 0][0]
+        assert delay is not None and delay.name == expected, case
 
 
 def test_callbacks_between_steps_are_what_lies_between_the_looks() -> None:

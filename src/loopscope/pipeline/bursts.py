@@ -7,10 +7,10 @@ from loopscope.pipeline.recent import Recent
 
 #: a burst has at least so many tasks
 _FEWEST = 4
-#: tasks that are created further apart are not created for the sake of a burst: something else is done between
-#: (nanoseconds)
-_APART = 200_000
-#: a step that creates tasks for this part of its time does little else
+#: where a step takes longer than this for each task that it creates, it does something else too (nanoseconds)
+_EACH = 200_000
+#: likewise where this part of it comes before the first task, or after the last. Between two it may be longer: a burst
+#: has the garbage collector come, and what was recorded of it wants the GIL
 _PART = 2
 #: creating tasks that are remembered
 _MAKERS = 1024
@@ -19,16 +19,15 @@ _MAKERS = 1024
 class _Making:
     """The tasks that one step created."""
 
-    __slots__ = ("count", "last", "place", "spent", "step")
+    __slots__ = ("count", "first", "last", "place", "step")
 
-    def __init__(self, step: int, last: int) -> None:
-        self.step = step
+    def __init__(self, life: TaskLife) -> None:
+        self.step = life.creator_step
         self.count = 0
-        #: when the last was created, and the time from one to the next, added up
-        self.last = last
-        self.spent = 0
+        #: when the first and the last were created
+        self.first = self.last = life.born
         #: the last one's
-        self.place: Place | None = None
+        self.place = life.place
 
 
 class Bursts:
@@ -44,11 +43,8 @@ class Bursts:
             return
         making = self._making.get(life.creator)
         if making is None or making.step != life.creator_step:
-            making = _Making(life.creator_step, life.born)
+            making = _Making(life)
             self._making.put(life.creator, making)
-        pause = life.born - making.last
-        if pause < _APART:
-            making.spent += pause
         making.last = life.born
         making.count += 1
         making.place = life.place
@@ -58,4 +54,6 @@ class Bursts:
         making = self._making.get(life.id)
         if making is None or making.step != step.index or making.count < _FEWEST:
             return None
-        return making.place if making.spent * _PART > step.end - step.start else None
+        length = step.end - step.start
+        aside = max(making.first - step.start, step.end - making.last)
+        return making.place if length <= making.count * _EACH and aside * _PART <= length else None
