@@ -200,7 +200,7 @@ OBSERVED = (
         lambda s: _counts(s.sums.swallowed.read(), c.CODE_FUNCTION),
     ),
     Observed(
-        "counter", c.TASK_WAITING_TIME, "s", "Time that tasks waited, by what for and the application's function",
+        "counter", c.TASK_WAITING_TIME, "s", "Time that tasks waited, by what they awaited and in which function",
         lambda s: _seconds(s.sums.awaits.read(), c.STEP_AWAITING, c.CODE_FUNCTION),
     ),
     Observed("counter", c.STEP_COUNT, "{step}", "Steps of tasks", lambda s: [(s.sums.steps, {})]),
