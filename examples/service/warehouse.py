@@ -36,8 +36,10 @@ async def ask(client: httpx.AsyncClient, number: int, wait: float = 0.005) -> in
 
 async def ask_in_time(client: httpx.AsyncClient, number: int) -> int | None:
     """The stock, or None where the warehouse does not know within PATIENCE."""
+    # A task in every Python: since 3.12 wait_for() makes none of a coroutine.
+    asking = asyncio.create_task(_ask_and_tidy_up(client, number))
     try:
-        return await asyncio.wait_for(_ask_and_tidy_up(client, number), PATIENCE)
+        return await asyncio.wait_for(asking, PATIENCE)
     except asyncio.TimeoutError:
         return None
 

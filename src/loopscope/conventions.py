@@ -102,8 +102,8 @@ STEP_RUNNING = "asyncio.step.running.duration"
 STEP_UNPOLLED = "asyncio.step.unpolled.duration"
 #: true: that is a guess (uvloop)
 STEP_UNPOLLED_ESTIMATED = "asyncio.step.unpolled.estimated"
-#: task function whose step held the thread longest while this one was ready; `burst …` of many short ones;
-#: `callback`
+#: task function whose step held the thread longest while this one was ready; `burst …` of many short ones, with the
+#: step that did little else than create them; `callback`
 DELAYED_BY_NAME = "asyncio.step.delayed_by.name"
 #: that task's name
 DELAYED_BY_TASK = "asyncio.step.delayed_by.task"
@@ -168,11 +168,12 @@ PRINTED_STREAM = "asyncio.printed.stream"
 #: the line
 PRINTED_TEXT = "asyncio.printed.text"
 
-# metrics, but for those whose name is an attribute's too: STEP_COUNT, STEP_READY, DELAYED_COUNT, WAIT_COUNT
+# metrics, but those that attributes name too: CANCEL_{LATENCY,SWALLOWED}, STEP_{COUNT,READY}, DELAYED_COUNT, WAIT_COUNT
 TASK_COUNT = "asyncio.task.count"
 TASK_EXITS = "asyncio.task.exits"
 TASK_MISHAPS = "asyncio.task.mishaps"
 TASK_CANCELLATIONS = "asyncio.task.cancellations"
+TASK_WAITING_TIME = "asyncio.task.waiting.time"
 STEP_TIME = "asyncio.step.time"
 STEP_DURATION = "asyncio.step.duration"
 DELAYED_TIME = "asyncio.step.delayed.time"

@@ -46,7 +46,9 @@ class SpanIdentity(Protocol):
 class Place:
     """A function as records name it: its code, module, qualname, and whose it is."""
 
-    __slots__ = ("chain", "code", "file", "leaf", "line", "module", "origin", "public", "qualname", "timed")
+    __slots__ = (
+        "chain", "code", "file", "function", "leaf", "line", "module", "origin", "public", "qualname", "timed"
+    )  # fmt: skip
 
     def __init__(
         self, code: CodeType | None, module: str, qualname: str, origin: int, public: str, leaf: bool = False,
@@ -67,11 +69,8 @@ class Place:
         self.chain: Any = None
         self.file = code.co_filename if code is not None else ""
         self.line = code.co_firstlineno if code is not None else 0
-
-    @property
-    def function(self) -> str:
-        """`module.qualname`, or the qualname alone where the module is unknown."""
-        return f"{self.module}.{self.qualname}" if self.module else self.qualname
+        #: `module.qualname`, or the qualname alone where the module is unknown
+        self.function = f"{module}.{qualname}" if module else qualname
 
 
 STANDARD, LIBRARY, APPLICATION = 0, 1, 2
@@ -282,6 +281,18 @@ class TaskLife:
     mishaps: tuple[str, ...] = ()
     #: for the spans: what they keep of this task
     notes: Any = None
+
+    @property
+    def cancel_stands(self) -> bool:
+        """Nobody took the cancellation back that was asked, as asyncio.timeout() and TaskGroup do with theirs."""
+        return self.cancel is not None and (self.pulse is None or self.pulse.cancels > 0)
+
+    @property
+    def cancel_latency(self) -> int | None:
+        """From the cancellation to the task's end; None where it did not end, or was not asked to any more."""
+        if self.cancel is None or self.state not in ENDINGS or not (self.state == CANCELLED or self.cancel_stands):
+            return None
+        return self.last_end - self.cancel_time
 
 
 class Delay(NamedTuple):

@@ -22,9 +22,9 @@ from tests.support import LOOPS
 NAMES = {each.name for each in instruments.OBSERVED} | {name for name, _ in instruments.HISTOGRAMS}
 #: those with nothing to show in the scenario: no mishap, stall, cancellation, contention, loss
 QUIET = {
-    "asyncio.task.mishaps", "asyncio.task.cancellations", "asyncio.eventloop.stalls",
-    "asyncio.wait.count", "asyncio.wait.time", "loopscope.span.dropped",
-    "loopscope.detail.changes",
+    "asyncio.task.mishaps", "asyncio.task.cancellations", "asyncio.task.cancel.latency",
+    "asyncio.task.cancel.swallowed", "asyncio.eventloop.stalls", "asyncio.wait.count", "asyncio.wait.time",
+    "loopscope.span.dropped", "loopscope.detail.changes",
 }  # fmt: skip
 
 
@@ -74,6 +74,7 @@ def check(points: Points) -> None:
     assert set(points) == NAMES - QUIET
     assert points["asyncio.task.exits"] == {"returned": 4, "raised": 1, "cancelled": 0, "destroyed": 0}
     assert points["asyncio.step.count"][""] >= 11
+    assert 0.45 < points["asyncio.task.waiting.time"][f"asyncio.sleep,{__name__}.work"] < 5
     times = points["asyncio.step.time"]
     assert 0.15 <= times["running"] < 0.5
     assert times["ready"] >= 0.03 * (1 + 2 + 3 + 4)

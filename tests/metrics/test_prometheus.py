@@ -24,7 +24,7 @@ from tests.ground.prometheus import Prometheus, Unavailable
 from tests.metrics.test_instruments import work
 from tests.support import LOOPS
 
-HELD = "asyncio_wait_place='app.py:7'"
+HELD = "asyncio_step_awaiting='asyncio.Lock.acquire',asyncio_wait_place='app.py:7'"
 CULPRIT = "asyncio_step_delayed_by_name='parse'"
 
 #: query -> least and most that it may answer, while one task waits after five have ended
@@ -36,6 +36,9 @@ ANSWERS: dict[str, tuple[float, float]] = {
     "asyncio_task_exits_total{asyncio_task_state='destroyed'}": (0, 0),
     "asyncio_task_mishaps_total{asyncio_task_mishap='never_awaited'}": (1, 1),
     "asyncio_task_cancellations_total": (1, 1),
+    "asyncio_task_cancel_latency_seconds_total{code_function_name='asyncio.tasks.sleep'}": (0, 0.5),
+    "asyncio_task_cancel_swallowed_total{code_function_name='app.stubborn'}": (1, 1),
+    "asyncio_task_waiting_time_seconds_total{code_function_name='tests.metrics.test_instruments.work'}": (0.45, 5),
     # seven tasks and the main one
     "asyncio_step_count_total": (5 * 2 + 2 + 1 + 2, 40),
     "asyncio_step_time_seconds_total{asyncio_step_state='running'}": (0.15, 0.5),
@@ -93,7 +96,8 @@ def notes_of_others() -> None:
     sums = current.metrics.sums
     sums.mishap(0, 0, "never_awaited")
     sums.delayed.add("parse", 250_000_000)
-    sums.waits.add("app.py:7", 500_000_000)
+    sums.waits.add(("asyncio.Lock.acquire", "app.py:7"), 500_000_000)
+    sums.swallowed.add("app.stubborn")
 
 
 @pytest.mark.parametrize("loop", LOOPS)

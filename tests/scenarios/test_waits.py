@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import socket
 import sys
 import time
@@ -421,6 +422,47 @@ def test_in_the_standard_library() -> None:
         assert lock._loopscope_place.replace(HERE, "here") == made_inside[0]  # type: ignore[attr-defined]
 
     checked(main, "asyncio")
+
+
+LIBRARY = "/site-packages/library.py"
+
+
+def _library(source: str) -> dict[str, Any]:
+    """What this source defines, as a module of an installed package."""
+    names: dict[str, Any] = {"asyncio": asyncio}
+    exec(compile(source, LIBRARY, "exec"), names)
+    return names
+
+
+@loops
+def test_made_by_a_callback_of_a_library(loop: str) -> None:
+    """As a protocol's connection_made does: the line that runs the loop, here, did not make it."""
+    made = _library("locks = []\ndef connection_made():\n    locks.append(asyncio.Lock())")
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(made["connection_made"])
+        await asyncio.sleep(0)
+        assert [lock._loopscope_place for lock in made["locks"]] == [f"{LIBRARY}:3"]
+
+    checked(main, loop)
+
+
+@loops
+def test_made_by_code_without_a_file(loop: str) -> None:
+    """A string's line is nobody's: a spawned process begins with one, and dataclasses write theirs as one."""
+    made = _library("def make():\n    return asyncio.Lock()")
+
+    @dataclasses.dataclass
+    class Till:
+        lock: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
+
+    async def main() -> None:
+        await asyncio.to_thread(exec, "lock = make()", made)
+        assert made["lock"]._loopscope_place == f"{LIBRARY}:2"
+        till, line = Till(), here()
+        assert till.lock._loopscope_place.replace(HERE, "here") == line  # type: ignore[attr-defined]
+
+    checked(main, loop)
 
 
 made_inside: list[str] = []

@@ -68,6 +68,41 @@ def test_a_burst_of_short_steps() -> None:
     assert found[2, 0] == (None, None)
 
 
+def _made(*times: int, end: int) -> dict[tuple[int, int], tuple[Delay | None, Harm | None]]:
+    """A step makes tasks at these times and ends; then each runs for 20 µs, and then a bystander."""
+    records = [birth(1, 0, "maker"), birth(2, 0, "bystander")]
+    records += [birth(task, born, "worker", creator=1) for task, born in enumerate(times, 3)]
+    records.append(step(1, 0, 0, 0, end))
+    for task, born in enumerate(times, 3):
+        records.append(step(task, 0, born, end, end + 20_000, "returned"))
+        end += 20_000
+    return told([*records, step(2, 0, 0, end, end + 1)])
+
+
+def test_the_step_that_makes_a_burst_is_part_of_it() -> None:
+    """To the bystander and to the burst's own tasks; its harm is told of it all the same."""
+    found = _made(*range(0, 5 * MS, MS // 10), end=5 * MS)
+    assert short(found[2, 0][0]) == ("burst worker", None, 6 * MS, 51)
+    first = found[3, 0][0]
+    assert short(first) == ("burst worker", None, 5 * MS, 1) and first is not None and first.by == (1, 0)
+    harm = found[1, 0][1]
+    assert harm is not None and harm.count > 40
+
+
+def test_a_step_that_makes_tasks_among_other_things_is_to_blame_itself() -> None:
+    """Something else before, after, or for each; a collection of garbage in the midst of a burst is nothing else."""
+    burst = range(0, 5 * MS, MS // 20)
+    cases = {
+        "before": (_made(*(time + 6 * MS for time in burst), end=11 * MS), "maker"),
+        "after": (_made(*burst, end=11 * MS), "maker"),
+        "for each": (_made(*range(0, 50 * MS, MS), end=50 * MS), "maker"),
+        "in its midst": (_made(*burst, *(time + 13 * MS for time in burst), end=18 * MS), "burst worker"),
+    }
+    for case, (found, expected) in cases.items():
+        delay = found[2, 0][0]
+        assert delay is not None and delay.name == expected, case
+
+
 def test_callbacks_between_steps_are_what_lies_between_the_looks() -> None:
     """On a loop that shows its looks: 20 ms of callbacks, and 10 ms that it slept, whose end was late."""
     found = told(

@@ -5,12 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from loopscope import conventions as c
-from loopscope.model import CANCEL, MISHAP, NEVER_AWAITED, RETURNED, CancelRequest, Delay, Step, TaskLife, Wait
+from loopscope.model import (
+    CANCEL,
+    LIBRARY,
+    MISHAP,
+    NEVER_AWAITED,
+    RETURNED,
+    CancelRequest,
+    Delay,
+    Place,
+    Step,
+    TaskLife,
+    Wait,
+)
 from loopscope.pipeline.assembler import Assembler
 from loopscope.pipeline.metrics.sums import Sums
 from loopscope.pipeline.metrics.tally import LIMIT, OTHER, Tally
 from loopscope.pipeline.sinks import Sinks
-from tests.records import MS, Pulse, Told, birth, gone, step
+from tests.records import MS, Pulse, Told, birth, gone, place, step
 
 
 class Noting(Told):
@@ -95,7 +107,7 @@ def test_contention_by_place() -> None:
         step(1, 2, 65, 66, 67),
         birth(2), waiting(step(2, 0, 0, 70, 75), ("x", 1)), step(2, 1, 80, 81, 82),
     )  # fmt: skip
-    assert sums.waits.read() == {"app.py:7": (2, 30 + 5)}
+    assert sums.waits.read() == {("asyncio.Lock.acquire", "app.py:7"): (2, 30 + 5)}
 
 
 def test_a_wait_whose_end_was_lost_is_none() -> None:
@@ -105,14 +117,45 @@ def test_a_wait_whose_end_was_lost_is_none() -> None:
     assert fed(birth(1), waiting(step(1, 0, 0, 1, 10), held), gone(1, 90))._waiting == {}
 
 
+def test_waiting_by_the_function_that_awaits() -> None:
+    """The application's own, of waits that are over; a bare yield is none, nor is one whose end was lost."""
+    own, library = place("ask"), Place(None, "lib", "serve", LIBRARY, "lib.serve")
+    sums = fed(
+        birth(1), awaited(step(1, 0, 0, 1, 10), own), awaited(step(1, 1, 40, 41, 50), library),
+        step(1, 2, 90, 91, 92), step(1, 3, 95, 96, 97, "returned", "yielded"),
+        birth(2), awaited(step(2, 0, 0, 1, 10, outcome="yielded"), own), awaited(step(2, 1, 20, 21, 22), own),
+        step(2, 3, 80, 81, 82),
+    )  # fmt: skip
+    assert sums.awaits.read() == {("asyncio.sleep", "app.ask"): (1, 30), ("asyncio.sleep", "app.work"): (1, 3)}
+    assert set(sums._awaiting) == {2}
+
+
+def awaited(record: tuple[Any, ...], point: Place) -> tuple[Any, ...]:
+    """The step awaits in this function."""
+    return (*record[:9], point, *record[10:])
+
+
+def asked(record: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The step is woken by a timeout that cancels its task."""
+    how = record[4][0], CANCEL, 0, 0, CancelRequest("timeout", None, 0, None)
+    return (*record[:4], how, *record[5:])
+
+
 def test_cancellations_by_who_asked() -> None:
-    request = CancelRequest("timeout", None, 0, None)
-    record = step(1, 0, 1, 2, 3, "cancelled", kind=CANCEL)
-    asked = (*record[:4], (1, CANCEL, 0, 0, request), *record[5:])
-    assert fed(birth(1), asked, birth(2), step(2, 0, 1, 2, 3, kind=CANCEL)).cancellations.read() == {
-        "timeout": (1, 0),
-        "unknown": (1, 0),
-    }
+    sums = fed(birth(1), asked(step(1, 0, 1, 2, 3, "cancelled")), birth(2), step(2, 0, 1, 2, 3, kind=CANCEL))
+    assert sums.cancellations.read() == {"timeout": (1, 0), "unknown": (1, 0)}
+
+
+def test_how_long_after_a_cancellation_tasks_end() -> None:
+    """One tidies up, one swallows it, of one it is taken back, one was never asked."""
+    sums = fed(
+        birth(1, 0, "tidy"), asked(step(1, 0, 1, 2, 3)), step(1, 1, 8, 9, 11, "cancelled"),
+        birth(2, 0, "deaf", pulse=Pulse(cancels=1)), asked(step(2, 0, 1, 2, 3)), step(2, 1, 20, 21, 22, "returned"),
+        birth(3, 0, "timed", pulse=Pulse()), asked(step(3, 0, 1, 2, 3)), step(3, 1, 8, 9, 11, "returned"),
+        birth(4), step(4, 0, 1, 2, 3, "cancelled"),
+    )  # fmt: skip
+    assert sums.cancelled.read() == {"app.tidy": (1, 10), "app.deaf": (1, 21)}
+    assert sums.swallowed.read() == {"app.deaf": (1, 0)}
 
 
 def test_mishaps_by_kind() -> None:
@@ -123,7 +166,7 @@ def test_mishaps_by_kind() -> None:
 
 
 def test_names_are_bounded() -> None:
-    tally = Tally()
+    tally = Tally(OTHER)
     for name in range(LIMIT + 50):
         tally.add(str(name), 1)
     tally.add("0", 5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from loopscope.capture import coroutines, creations, private, wakes
+from loopscope.capture import coroutines, creations, private
 from loopscope.model import APPLICATION, CancelRequest, Place
 
 #: what an expiry is called
@@ -28,17 +28,15 @@ def request(future: Any, name: str | None) -> CancelRequest:
     if frame is not None and frame.f_code.co_name == private.CANCEL_AND_WAIT and sys.exc_info()[1] is None:
         name = TIMEOUT  # wait_for's, which was not itself cancelled
     for _ in range(_DEPTH):
-        if frame is None or _outermost(frame.f_code):
+        if frame is None:
             break
-        if creations.whose(frame.f_code) == APPLICATION:
+        whose = creations.whose(frame.f_code)
+        if whose == creations.OUTSIDE:
+            break
+        if whose == APPLICATION:
             return CancelRequest(name, _place(frame), frame.f_lineno, _message(future))
         frame = frame.f_back
     return CancelRequest(name, None, 0, _message(future))
-
-
-def _outermost(code: Any) -> bool:
-    """Whether these frames are of the loop, or of ours that stand between it and what it calls."""
-    return coroutines.is_ours(code) or (code.co_name in wakes.RUNNERS and wakes.is_loop(code))
 
 
 def _place(frame: Any) -> Place:

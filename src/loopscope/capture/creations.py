@@ -9,10 +9,10 @@ from contextlib import suppress
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from loopscope.capture import coroutines
+from loopscope.capture import coroutines, wakes
 from loopscope.capture.life import PLACE
 from loopscope.capture.patches import Patches
-from loopscope.model import APPLICATION, STANDARD
+from loopscope.model import APPLICATION, LIBRARY, STANDARD
 from loopscope.origin import origin_of
 
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 #: classes of asyncio whose creation is noted; Barrier came with 3.11
 KINDS = ("Lock", "Semaphore", "Condition", "Event", "Barrier", "Queue")
+
+#: of a frame of the loop, or of ours that stands between it and what it calls: who called those made nothing
+OUTSIDE = -1
+#: code that was compiled from a string, if it has one of these names, begins a process (multiprocessing's) or was
+#: written by dataclasses: it is nobody's line
+_STRING, _NOBODYS = "<string>", ("<module>", "__init__")
 
 #: how far back the calling frames are looked through
 _DEPTH = 64
@@ -49,7 +55,10 @@ def _init(core: Core, original: Any) -> Any:
 
 
 def creator(depth: int) -> str | None:
-    """`file:line` of the innermost application frame, `depth` frames up; else of an installed package's."""
+    """`file:line` of the innermost application frame, `depth` frames up; else of an installed package's.
+
+    What a loop's callback makes was made by whoever wrote the callback, and not by whoever runs the loop.
+    """
     frame: Any = sys._getframe(depth + 1)
     library = None
     for _ in range(_DEPTH):
@@ -58,6 +67,8 @@ def creator(depth: int) -> str | None:
         origin = whose(frame.f_code)
         if origin == APPLICATION:
             return _place(frame)
+        if origin == OUTSIDE:
+            break
         if origin != STANDARD and library is None:
             library = frame
         frame = frame.f_back
@@ -65,14 +76,23 @@ def creator(depth: int) -> str | None:
 
 
 def whose(code: CodeType) -> int:
-    """APPLICATION, LIBRARY or STANDARD, remembered by the code."""
+    """APPLICATION, LIBRARY, STANDARD or OUTSIDE, remembered by the code."""
     known = _origins.get(id(code))
     if known is None:
         if len(_origins) >= _LIMIT:
             _origins.clear()
-        origin = STANDARD if coroutines.is_ours(code) else origin_of(code.co_filename)
-        known = _origins[id(code)] = code, origin
+        known = _origins[id(code)] = code, _whose(code)
     return known[1]
+
+
+def _whose(code: CodeType) -> int:
+    if coroutines.is_ours(code):
+        return STANDARD if code.co_filename == __file__ else OUTSIDE
+    if code.co_name in wakes.RUNNERS and wakes.is_loop(code):
+        return OUTSIDE
+    if code.co_filename == _STRING and code.co_name in _NOBODYS:
+        return LIBRARY
+    return origin_of(code.co_filename)
 
 
 def _place(frame: Any) -> str:

@@ -22,6 +22,7 @@ from loopscope.model import (
     TaskLife,
     Where,
 )
+from loopscope.pipeline.bursts import Bursts
 from loopscope.pipeline.frames import function_of, innermost, place_of
 from loopscope.pipeline.occupancy import CALLBACK as CALLBACKS
 from loopscope.pipeline.occupancy import GAP, Held, Occupancy, Piece
@@ -63,10 +64,15 @@ class Culprits(Sink):
         #: told of a thread that was held by nobody known: a task that is not recorded, perhaps
         self._suspect = suspect
         self._threads: dict[int, Occupancy] = {}
+        self._bursts = Bursts()
         #: by thread: when the turn of a loop that does not show its looks began
         self._turns: dict[int, tuple[int, int]] = {}
 
     # ------------------------------------------------------------ from the assembler
+
+    def born(self, life: TaskLife) -> None:
+        """See Sink."""
+        self._bursts.born(life)
 
     def stepped(self, life: TaskLife, step: Step) -> None:
         """See Sink."""
@@ -80,7 +86,8 @@ class Culprits(Sink):
         ready = step.ready - (step.unpolled or 0)
         if step.start - ready >= self._threshold:
             self._blame(step, occupancy, ready)
-        occupancy.add(life, step, inside)
+        burst = self._bursts.made_by(life, step) if step.end - step.start >= self._threshold else None
+        occupancy.add(life, step, inside, burst)
 
     def polled(self, where: Where, polls: tuple[int, ...]) -> None:
         """See Sink."""
@@ -161,7 +168,10 @@ class Culprits(Sink):
                 return _burst(occupancy, ready, held)
             return Delay("callback", None, callbacks, 0, "", "", (0, -1))
         if longest.holder is not None:
-            return _step(*longest.holder, length)
+            maker, making = longest.holder
+            if longest.place is not maker.place:
+                return _burst(occupancy, ready, held)._replace(by=(maker.id, making.index))
+            return _step(maker, making, length)
         frame = self._callback_at(step.where.thread, longest.start, longest.end)
         if frame is None:
             self._suspect(step.where.thread)
@@ -181,7 +191,7 @@ def _step(life: TaskLife, step: Step, length: int) -> Delay:
 
 
 def _burst(occupancy: Occupancy, ready: int, held: Held) -> Delay:
-    """Many short steps are, together: named by the task function that took most of the time."""
+    """Many short steps are, with the one that made them: named by the task function that took most of the time."""
     shares: Counter[Place] = Counter()
     for piece in islice(occupancy.since(ready), _NAMED):
         if piece.place is not None:

@@ -27,7 +27,7 @@ class Piece(NamedTuple):
     start: int
     end: int
     kind: int
-    #: whose step it is
+    #: the function of the task whose step it is; of a step that makes a burst, that of the burst's tasks
     place: Place | None = None
     #: the step itself and its task, where it is long
     holder: Holder | None = None
@@ -84,19 +84,20 @@ class Occupancy:
         inside.reverse()
         return inside
 
-    def add(self, life: TaskLife, step: Step, inside: list[Piece]) -> None:
-        """Account for a step, around the steps inside of it."""
+    def add(self, life: TaskLife, step: Step, inside: list[Piece], burst: Place | None = None) -> None:
+        """Account for a step, around the steps inside of it; `burst` is the place of the tasks that it made."""
         at = step.start
+        place = burst or life.place
         holder = (life, step) if step.end - at >= self._long else None
         for piece in inside:
             if piece.kind != STEP or piece.end > step.end:
                 continue
             if piece.start > at:
-                self._push(at, piece.start, STEP, life.place, holder)
+                self._push(at, piece.start, STEP, place, holder)
             self._push(piece.start, piece.end, STEP, piece.place, piece.holder)
             at = piece.end
         if step.end > at or not inside:
-            self._push(at, step.end, STEP, life.place, holder)
+            self._push(at, step.end, STEP, place, holder)
 
     def looked(self, polls: tuple[int, ...]) -> None:
         """Looks at the selector after which no step came."""

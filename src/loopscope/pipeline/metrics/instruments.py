@@ -125,12 +125,20 @@ def _by(key: str, values: Mapping[str, float]) -> Values:
     return [(value, {key: name}) for name, value in list(values.items())]
 
 
-def _counts(key: str, entries: Mapping[str, tuple[int, int]]) -> Values:
-    return [(count, {key: name}) for name, (count, _) in entries.items()]
+#: by one name, or by two
+_Tallied = Mapping[str, tuple[int, int]] | Mapping[tuple[str, str], tuple[int, int]]
 
 
-def _seconds(key: str, entries: Mapping[str, tuple[int, int]]) -> Values:
-    return [(duration / SECOND, {key: name}) for name, (_, duration) in entries.items()]
+def _counts(entries: _Tallied, *keys: str) -> Values:
+    return [(count, _named(keys, name)) for name, (count, _) in entries.items()]
+
+
+def _seconds(entries: _Tallied, *keys: str) -> Values:
+    return [(duration / SECOND, _named(keys, name)) for name, (_, duration) in entries.items()]
+
+
+def _named(keys: tuple[str, ...], name: str | tuple[str, str]) -> Attributes:
+    return dict(zip(keys, (name,) if isinstance(name, str) else name, strict=True))
 
 
 def _step_time(source: Source) -> Values:
@@ -187,25 +195,37 @@ OBSERVED = (
     ),
     Observed(
         "counter", c.TASK_CANCELLATIONS, "{cancellation}", "Wakes of tasks by a cancellation, by who asked",
-        lambda s: _counts(c.CANCEL_REQUESTED_BY, s.sums.cancellations.read()),
+        lambda s: _counts(s.sums.cancellations.read(), c.CANCEL_REQUESTED_BY),
+    ),
+    Observed(
+        "counter", c.CANCEL_LATENCY, "s", "Time from a cancellation to the end of its task, by the task's function",
+        lambda s: _seconds(s.sums.cancelled.read(), c.CODE_FUNCTION),
+    ),
+    Observed(
+        "counter", c.CANCEL_SWALLOWED, "{task}", "Tasks that swallowed a cancellation, by the task's function",
+        lambda s: _counts(s.sums.swallowed.read(), c.CODE_FUNCTION),
+    ),
+    Observed(
+        "counter", c.TASK_WAITING_TIME, "s", "Time that tasks waited, by what they awaited and in which function",
+        lambda s: _seconds(s.sums.awaits.read(), c.STEP_AWAITING, c.CODE_FUNCTION),
     ),
     Observed("counter", c.STEP_COUNT, "{step}", "Steps of tasks", lambda s: [(s.sums.steps, {})]),
     Observed("counter", c.STEP_TIME, "s", "Time that steps ran, and that they were ready before", _step_time),
     Observed(
         "counter", c.DELAYED_COUNT, "{step}", "Steps that were delayed, by what held the thread longest meanwhile",
-        lambda s: _counts(c.DELAYED_BY_NAME, s.sums.delayed.read()),
+        lambda s: _counts(s.sums.delayed.read(), c.DELAYED_BY_NAME),
     ),
     Observed(
         "counter", c.DELAYED_TIME, "s", "Time that delayed steps waited for what held the thread longest",
-        lambda s: _seconds(c.DELAYED_BY_NAME, s.sums.delayed.read()),
+        lambda s: _seconds(s.sums.delayed.read(), c.DELAYED_BY_NAME),
     ),
     Observed(
-        "counter", c.WAIT_COUNT, "{wait}", "Waits for a lock or a queue, by where it was made",
-        lambda s: _counts(c.WAIT_PLACE, s.sums.waits.read()),
+        "counter", c.WAIT_COUNT, "{wait}", "Waits for a lock or a queue, by what was awaited and where that was made",
+        lambda s: _counts(s.sums.waits.read(), c.STEP_AWAITING, c.WAIT_PLACE),
     ),
     Observed(
-        "counter", c.WAIT_TIME, "s", "Time waited for a lock or a queue, by where it was made",
-        lambda s: _seconds(c.WAIT_PLACE, s.sums.waits.read()),
+        "counter", c.WAIT_TIME, "s", "Time waited for a lock or a queue, by what was awaited and where that was made",
+        lambda s: _seconds(s.sums.waits.read(), c.STEP_AWAITING, c.WAIT_PLACE),
     ),
     Observed("counter", c.LOOP_TIME, "s", "Time that event loops were active, and idle", _loop_time),
     Observed(

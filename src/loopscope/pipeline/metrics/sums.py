@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from loopscope import conventions as c
 from loopscope.model import (
+    APPLICATION,
     CANCEL,
     CANCELLED,
     DESTROYED,
     RAISED,
     RETURNED,
+    SUSPENDED,
     Look,
+    Place,
     Step,
     TaskLife,
     Wait,
@@ -23,8 +26,9 @@ from loopscope.model import (
 from loopscope.pipeline.metrics.histogram import Window
 from loopscope.pipeline.metrics.looptime import Loops, Utilization
 from loopscope.pipeline.metrics.sample import Sample
-from loopscope.pipeline.metrics.tally import Tally
+from loopscope.pipeline.metrics.tally import OTHER, OTHERS, Tally
 from loopscope.pipeline.sinks import Sink
+from loopscope.pipeline.spans.describe import awaited_name
 
 #: the state of a task of whose end nothing was recorded; the name of what is not known
 UNKNOWN = "unknown"
@@ -42,11 +46,16 @@ class Sums(Sink):
         self.running = 0
         self.ready = 0
         #: steps that were delayed and for how long, by the culprit's name
-        self.delayed = Tally()
-        #: waits for a lock or a queue that are over, by the place where it was made
-        self.waits = Tally()
+        self.delayed = Tally(OTHER)
+        #: waits for a lock or a queue that are over, by what was awaited and the place where it was made
+        self.waits = Tally(OTHERS)
         #: wakes by a cancellation, by who asked
-        self.cancellations = Tally()
+        self.cancellations = Tally(OTHER)
+        #: tasks that ended after a cancellation and how long after, and those that swallowed it, by their function
+        self.cancelled = Tally(OTHER)
+        self.swallowed = Tally(OTHER)
+        #: waits for anything that are over, by what was awaited and the application's function that did
+        self.awaits = Tally(OTHERS)
         self.mishaps: dict[str, int] = {}
         #: ready durations, with what the I/O that woke the step may have waited before
         self.delays = Window()
@@ -58,6 +67,8 @@ class Sums(Sink):
         self._next: dict[int, int] = {}
         #: what a task waits for: (place, step, since)
         self._waiting: dict[int, tuple[str, int, int]] = {}
+        #: the application's function that awaits, by task
+        self._awaiting: dict[int, Place] = {}
 
     def born(self, life: TaskLife) -> None:
         """See Sink."""
@@ -67,7 +78,8 @@ class Sums(Sink):
     def stepped(self, life: TaskLife, step: Step) -> None:
         """See Sink."""
         index, ready, start, end = step.index, step.ready, step.start, step.end
-        self.steps += index + 1 - self._next.get(life.id, index)
+        following = self._next.get(life.id, index)
+        self.steps += index + 1 - following
         self._next[life.id] = index + 1
         self.running += end - start
         self.ready += start - ready
@@ -77,6 +89,15 @@ class Sums(Sink):
             self.delayed.add(step.delay.name, step.delay.duration)
         if step.waker_kind is CANCEL:
             self.cancellations.add(step.waker_name or UNKNOWN)
+        point = self._awaiting.pop(life.id, None)
+        if point is not None and index == following:
+            waited = step.waited
+            name = waited if type(waited) is str else awaited_name(waited) or UNKNOWN
+            self.awaits.add((name, point.function), ready - life.before)
+        if step.outcome == SUSPENDED:
+            point = step.point or life.place
+            if point.origin == APPLICATION:
+                self._awaiting[life.id] = point
         if self._waiting:
             self._waited(life.id, step)
         if type(step.awaiting) is Wait:
@@ -93,6 +114,12 @@ class Sums(Sink):
         if life.pulse is not None and life.pulse.index > following:
             self.steps += life.pulse.index - following
         self._waiting.pop(life.id, None)
+        self._awaiting.pop(life.id, None)
+        latency = life.cancel_latency
+        if latency is not None:
+            self.cancelled.add(life.place.function, latency)
+            if life.state != CANCELLED:
+                self.swallowed.add(life.place.function)
 
     def polled(self, where: Where, polls: tuple[int, ...]) -> None:
         """See Sink."""
@@ -117,4 +144,5 @@ class Sums(Sink):
     def _waited(self, task: int, step: Step) -> None:
         waiting = self._waiting.pop(task, None)
         if waiting is not None and step.index == waiting[1] + 1:
-            self.waits.add(waiting[0], max(step.ready - waiting[2], 0))
+            name = awaited_name(step.waited) or UNKNOWN
+            self.waits.add((name, waiting[0]), max(step.ready - waiting[2], 0))

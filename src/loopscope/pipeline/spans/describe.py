@@ -59,20 +59,19 @@ def task_attributes(life: TaskLife) -> Attributes:
 
 def awaiting_name(step: Step) -> str | None:
     """What a step suspended on, None for a bare yield or an end."""
-    awaiting = step.awaiting
-    if isinstance(awaiting, Wait):
-        awaiting = awaiting.name
-    if isinstance(awaiting, Place):
-        return awaiting.public
-    return awaiting
+    return awaited_name(step.awaiting)
+
+
+def awaited_name(awaited: str | Place | Wait | None) -> str | None:
+    """What is awaited as it is told, None for nothing."""
+    if isinstance(awaited, Wait):
+        awaited = awaited.name
+    return awaited.public if isinstance(awaited, Place) else awaited
 
 
 def freed_by(step: Step, waker: str) -> Attributes:
     """What it means that this task's step woke this one: it held the lock, or finished last."""
-    waited = step.waited
-    if isinstance(waited, Wait):
-        waited = waited.name
-    name = waited.public if isinstance(waited, Place) else waited
+    name = awaited_name(step.waited)
     if name == "asyncio.Lock.acquire":
         return [(c.WAIT_HOLDER, waker)]
     if name in ("asyncio.gather", "asyncio.wait"):

@@ -21,10 +21,7 @@ def mishap_attributes(life: TaskLife) -> Attributes:
 def _cancel_attributes(life: TaskLife, asker: str | None) -> Attributes:
     request = life.cancel
     assert request is not None
-    #: nobody took the request back, as asyncio.timeout() and TaskGroup do with theirs
-    stands = life.pulse is None or life.pulse.cancels > 0
-    ended = life.state in ENDINGS
-    if not ended and not stands:
+    if life.state not in ENDINGS and not life.cancel_stands:
         return []
     attributes: Attributes = []
     if request.name is not None:
@@ -35,8 +32,9 @@ def _cancel_attributes(life: TaskLife, asker: str | None) -> Attributes:
         attributes.append((c.CANCEL_PLACE, f"{request.place.file}:{request.line}"))
     if request.message is not None:
         attributes.append((c.CANCEL_MESSAGE, request.message))
-    if ended and (life.state == CANCELLED or stands):
-        attributes.append((c.CANCEL_LATENCY, (life.last_end - life.cancel_time) / SECOND))
+    latency = life.cancel_latency
+    if latency is not None:
+        attributes.append((c.CANCEL_LATENCY, latency / SECOND))
         if life.state != CANCELLED:
             attributes.append((c.CANCEL_SWALLOWED, True))
     return attributes
