@@ -81,21 +81,26 @@ def _made(*times: int, end: int) -> dict[tuple[int, int], tuple[Delay | None, Ha
 
 def test_the_step_that_makes_a_burst_is_part_of_it() -> None:
     """To the bystander and to the burst's own tasks; its harm is told of it all the same."""
-    found = _made(*range(0, 5 * MS, MS // 10), end=5 * MS)
-    assert short(found[2, 0][0]) == ("burst worker", None, 6 * MS, 51)
+    found = _made(*range(0, 5 * MS, MS // 80), end=5 * MS)
+    assert short(found[2, 0][0]) == ("burst worker", None, 13 * MS, 401)
     first = found[3, 0][0]
     assert short(first) == ("burst worker", None, 5 * MS, 1) and first is not None and first.by == (1, 0)
     harm = found[1, 0][1]
-    assert harm is not None and harm.count > 40
+    assert harm is not None and harm.count > 300
+
+
+def test_a_step_that_makes_a_few_tasks_is_no_burst() -> None:
+    found = _made(*range(0, 5 * MS, MS // 10), end=5 * MS)
+    assert short(found[2, 0][0]) == ("maker", "Task-1", 5 * MS, 1)
 
 
 def test_a_step_that_makes_tasks_among_other_things_is_to_blame_itself() -> None:
     """Something else before, after, or for each; a collection of garbage in the midst of a burst is nothing else."""
-    burst = range(0, 5 * MS, MS // 20)
+    burst = range(0, 5 * MS, MS // 60)
     cases = {
         "before": (_made(*(time + 6 * MS for time in burst), end=11 * MS), "maker"),
         "after": (_made(*burst, end=11 * MS), "maker"),
-        "for each": (_made(*range(0, 50 * MS, MS), end=50 * MS), "maker"),
+        "for each": (_made(*range(0, 300 * MS, MS), end=300 * MS), "maker"),
         "in its midst": (_made(*burst, *(time + 13 * MS for time in burst), end=18 * MS), "burst worker"),
     }
     for case, (found, expected) in cases.items():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from loopscope.model import Place, Step, TaskLife
 from loopscope.pipeline.recent import Recent
 
-#: a burst has at least so many tasks
-_FEWEST = 4
+#: it is about so many tasks at least: a step that makes fewer is to blame by its own name
+_FEWEST = 256
 #: where a step takes longer than this for each task that it creates, it does something else too (nanoseconds)
 _EACH = 200_000
 #: likewise where this part of it comes before the first task, or after the last. Between two it may be longer: a burst
