@@ -68,7 +68,7 @@ def _task_burst(spans: list[Span]) -> list[object]:
         span.attributes
         for span in spans
         if span.attributes.get("asyncio.step.delayed_by.name") == "burst score"
-        and span.attributes["asyncio.step.delayed_by.count"] > 100
+        and span.attributes.get("asyncio.step.delayed_by.count", 1) > 100
     ]
 
 
