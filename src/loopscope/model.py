@@ -73,6 +73,18 @@ class Place:
         self.function = f"{module}.{qualname}" if module else qualname
 
 
+# Levels of detail, each with less than the one before.
+#: every step has its span
+FULL = 0
+#: fast undelayed steps of loopscope's own traces share spans
+COALESCED = 1
+#: and quick tasks of own traces have a task span alone
+BARE = 2
+#: and quick tasks of own traces have none
+UNTOLD = 3
+#: and fast undelayed steps in the application's traces share spans
+REQUESTS = 4
+
 STANDARD, LIBRARY, APPLICATION = 0, 1, 2
 
 

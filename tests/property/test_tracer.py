@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from loopscope.pipeline.spans.budget import BARE
+from loopscope.model import BARE
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.visit import Caps
 from tests.property.world import World

@@ -6,18 +6,8 @@ from collections import Counter
 from itertools import count, pairwise
 
 from loopscope import conventions as c
-from loopscope.model import Record
-from loopscope.pipeline.spans.budget import (
-    BARE,
-    BUFFER,
-    CALM,
-    COALESCED,
-    FULL,
-    RATE,
-    REQUESTS,
-    UNTOLD,
-    Budget,
-)
+from loopscope.model import BARE, COALESCED, FULL, REQUESTS, UNTOLD, Record
+from loopscope.pipeline.spans.budget import BUFFER, CALM, RATE, Budget
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.visit import Caps
 from tests.records import MS, OWN_TRACE, SECOND, Cold, Identity, adds_up, birth, said, span_start, step

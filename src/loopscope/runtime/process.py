@@ -85,9 +85,10 @@ def flush(timeout: float | None = None) -> bool:
 
 
 def statistics() -> dict[str, Any]:
-    """Counts since switching on: records, lines dropped; spans exported, coalesced, and dropped by cause; errors.
+    """Counts since switching on: records, lines dropped; spans exported, coalesced, and dropped by cause; errors;
+    changes of the level of detail.
 
-    And `coverage`: by loop, the share of its active time that is in recorded steps and named callbacks.
+    And that level, and `coverage`: by loop, the share of its active time that is in recorded steps and named callbacks.
     """
     return _runtime.statistics() if _runtime is not None else {}
 

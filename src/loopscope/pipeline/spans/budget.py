@@ -10,20 +10,9 @@ from __future__ import annotations
 from collections import deque
 
 from loopscope import conventions as c
+from loopscope.model import BARE, FULL, REQUESTS
 from loopscope.pipeline.spans.span import Event
-
-SECOND = 1_000_000_000
-
-#: every step has its span
-FULL = 0
-#: fast undelayed steps of loopscope's own traces share spans
-COALESCED = 1
-#: and quick tasks of own traces have a task span alone
-BARE = 2
-#: and quick tasks of own traces have none
-UNTOLD = 3
-#: and fast undelayed steps in the application's traces share spans
-REQUESTS = 4
+from loopscope.pipeline.spans.traces import SECOND
 
 #: a rate that no process reaches
 UNBOUNDED = 1 << 62

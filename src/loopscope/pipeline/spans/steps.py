@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from loopscope import conventions as c
-from loopscope.model import Printed, Step, TaskLife
+from loopscope.model import BARE, Printed, Step, TaskLife
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans import describe
-from loopscope.pipeline.spans.budget import BARE, Budget
+from loopscope.pipeline.spans.budget import Budget
 from loopscope.pipeline.spans.span import Attributes, Event, Link, Span
 from loopscope.pipeline.spans.traces import Trace
 from loopscope.pipeline.spans.visit import Caps, Group, Visit

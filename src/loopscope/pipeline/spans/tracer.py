@@ -11,6 +11,7 @@ from loopscope.model import (
     RAISED,
     READY,
     RUNNING,
+    UNTOLD,
     WAITING,
     Handoff,
     SpanIdentity,
@@ -20,7 +21,7 @@ from loopscope.model import (
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.sinks import Sink
 from loopscope.pipeline.spans import describe
-from loopscope.pipeline.spans.budget import UNBOUNDED, UNTOLD, Budget
+from loopscope.pipeline.spans.budget import UNBOUNDED, Budget
 from loopscope.pipeline.spans.endings import ending_attributes, mishap_attributes
 from loopscope.pipeline.spans.handoffs import Handoffs
 from loopscope.pipeline.spans.notes import Notes
@@ -110,7 +111,7 @@ class Tracer(Sink):
         self.lives[life.id] = life
         creator = self._known(life.creator)
         if creator is not None and creator.id < life.id:
-            notes.under = creator.notes.under if creator.notes.excluded or _excluded(creator) else creator.id
+            notes.under = creator.notes.under if _excluded(creator) else creator.id
 
     def stepped(self, life: TaskLife, step: Step) -> None:
         """See Sink."""
@@ -252,7 +253,7 @@ class Tracer(Sink):
         elif trace.own and self._budget.level >= UNTOLD:
             visit.detail = UNTOLD
             visit.quiet, visit.untold = [], "budget"
-        elif trace.own and trace.spans >= self._caps.spans * 7 // 8:  # what room is left is for what is worth telling
+        elif trace.own and trace.crowded(self._caps.spans):
             visit.quiet, visit.untold = [], "trace_size"
         return visit
 
@@ -310,7 +311,7 @@ class Tracer(Sink):
     def _close(self, life: TaskLife, visit: Visit, state: str = "", awaiting: str | None = None) -> None:
         """Write the visit's task span, and what was held back of its steps. The state as its last step left it."""
         state = state or visit.left_in
-        if visit.quiet is not None and not (self._slow or visit.quick):
+        if visit.untold and not visit.quick:
             self._quiet.speak(life, visit)
         self.steps.close(life, visit)
         trace = visit.trace
@@ -366,9 +367,9 @@ class Tracer(Sink):
         self._lost("trace_size", count)
 
     def _worth_telling(self, visit: Visit, step: Step) -> bool:
-        if self._slow:
-            return self._caps.notable(step)
-        return not visit.quick or not self._caps.ordinary(step)
+        if visit.untold:
+            return not visit.quick or not self._caps.ordinary(step)
+        return self._caps.notable(step)
 
     def _mute(self, life: TaskLife, notes: Notes, useful: bool) -> None:
         if useful:
@@ -473,7 +474,8 @@ class Tracer(Sink):
 
 
 def _excluded(life: TaskLife) -> bool:
-    return life.pulse is not None and life.pulse.excluded
+    excluded: bool = life.notes.excluded if life.pulse is None else life.pulse.excluded
+    return excluded
 
 
 def _state(life: TaskLife, now: int) -> tuple[str, int]:

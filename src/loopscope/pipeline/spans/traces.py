@@ -68,6 +68,10 @@ class Trace:
         self.spans += 1
         return True
 
+    def crowded(self, most: int) -> bool:
+        """Whether the room that is left, of `most` spans, is for what is worth telling."""
+        return self.spans >= most * 7 // 8
+
     def latest(self) -> Trace:
         """The last of the own traces that followed this one so far."""
         trace = self

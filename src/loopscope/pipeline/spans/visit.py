@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from loopscope import conventions as c
-from loopscope.model import READY, WAITING, YIELDED, Printed, Step
-from loopscope.pipeline.spans.budget import BARE, FULL
+from loopscope.model import BARE, FULL, READY, WAITING, YIELDED, Printed, Step
 from loopscope.pipeline.spans.describe import SECOND
 from loopscope.pipeline.spans.span import Attributes, Link, Span
 from loopscope.pipeline.spans.traces import Trace
@@ -106,7 +105,7 @@ class Visit:
         self.last: Step | None = None
         #: the step before it
         self.previous: Step | None = None
-        #: DETAIL=slow: its spans, as long as none of its steps was worth telling
+        #: DETAIL=slow, or `untold`: its spans, as long as none of its steps was worth telling
         self.quiet: list[Span] | None = None
         #: the level of detail (`budget`) with which it was told, where that was less than all
         self.detail = FULL
@@ -148,7 +147,7 @@ class Visit:
         if self.steps == 1:
             return trace.spans < caps.spans * 15 // 16
         room = self.written < min(caps.steps * 7 // 8, caps.steps - 3)  # for a group before it, and two at the end
-        return (caps.notable(step) or step.printed is not None) and room and trace.spans < caps.spans * 7 // 8
+        return (caps.notable(step) or step.printed is not None) and room and not trace.crowded(caps.spans)
 
     def spares(self, step: Step, caps: Caps, level: int) -> bool:
         """Whether this level of detail has no span of its own for the step."""
