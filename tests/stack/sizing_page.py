@@ -231,7 +231,7 @@ The rest as for {medium.processes:,}.
 `DETAIL=slow` sends only tasks with something to tell, at any size, and costs as much to record: compare
 `loopscope.span.exported` before and after. `DETAIL=tasks` sends {shown(measured["spans of a request that are no steps"])} spans of {measured["spans of a request"]:g}.
 [`collector/drop-short-steps.yaml`](../collector/drop-short-steps.yaml) thins what is stored of a trace, and only after it has been paid for
-on the wire. `MAX_SPANS_PER_SECOND` bounds nothing yet.
+on the wire. `MAX_SPANS_PER_SECOND={default.max_spans_per_second}`, the default, lets a process send {shown(default.max_spans_per_second / measured["spans of a request"])} such requests a second whole.
 
 ## What bounds a tier
 

@@ -240,6 +240,10 @@ def test_foreign_spans() -> None:
             [task(1, "a", 0, 5, 9, said={c.DETAIL_LEVEL: 2}), task(2, "b", 0, 5, 1), step(2, "b", 0, 0, 5)],
             "1 quick task without steps: more spans came than MAX_SPANS_PER_SECOND",
         ),
+        (
+            [task(1, "a", 0, 5, 9, said={c.DETAIL_LEVEL: 1}), task(2, "b", 0, 5, 1), step(2, "b", 0, 0, 5)],
+            "9 of 10 steps have no span, in 1 task",
+        ),
         ([task(1, "a", 0, 5, 1, said={c.TASK_SPANS_DROPPED: 4}), step(1, "a", 0, 0, 5)], "4 spans dropped"),
         ([task(1, "a", 0, 5, 1, said={c.TASK_STEP_MISSING: 1}), step(1, "a", 0, 0, 5)], "1 step went unrecorded"),
         ([step(1, "a", 0, 0, 5)], "1 task can be told from steps alone"),

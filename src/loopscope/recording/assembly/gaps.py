@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from loopscope import conventions as c
+from loopscope.model import BARE
 from loopscope.recording.assembly.kinds import Sorted
 from loopscope.recording.assembly.steps import Steps
 from loopscope.recording.assembly.tasks import Tasks, task_parents
@@ -20,7 +21,7 @@ def missing(spans: Sorted, tasks: Tasks, steps: Steps, timeline: Timeline) -> It
             f"{_count(len(steps.without), 'task')} can be told from steps alone: "
             "still alive when this was read, or the trace was cut"
         )
-    bare = {key for key, of_task in tasks.spans.items() if any(map(_less, of_task))}
+    bare = {key for key, of_task in tasks.spans.items() if any(map(_bare, of_task))}
     yield from _cut(timeline, bare)
     yield from _lost(spans, tasks)
     unnamed = sum(1 for key in tasks.spans if key[1] < 0)
@@ -47,8 +48,8 @@ def _parents(spans: Sorted) -> Iterator[str]:
         )
 
 
-def _less(span: Span) -> bool:
-    return whole(span.attributes, c.DETAIL_LEVEL) > 0
+def _bare(span: Span) -> bool:
+    return whole(span.attributes, c.DETAIL_LEVEL) >= BARE
 
 
 def _cut(timeline: Timeline, bare: set[TaskKey]) -> Iterator[str]:
@@ -88,7 +89,10 @@ def _lost(spans: Sorted, tasks: Tasks) -> Iterator[str]:
         dropped[span.trace_id] = max(dropped.get(span.trace_id, 0), count)
     total = sum(dropped.values())
     if total:
-        yield f"{_count(total, 'span')} dropped when they were recorded: the trace was full (MAX_SPANS_PER_TRACE)"
+        yield (
+            f"{_count(total, 'span')} dropped when they were recorded: the trace was full (MAX_SPANS_PER_TRACE), "
+            "or too many came (MAX_SPANS_PER_SECOND)"
+        )
     unseen = sum(
         max(whole(span.attributes, c.TASK_STEP_MISSING) for span in of_task) for of_task in tasks.spans.values()
     )
