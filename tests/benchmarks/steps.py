@@ -1,5 +1,6 @@
-"""What a step costs on the loop's thread: added to an empty `sleep(0)` step, as a ratio to a bare uvloop step.
+"""What a step costs on the loop's thread, by core: added to an empty step, as a ratio to a bare uvloop step.
 
+A step ends in `sleep(0)` ("yields"), or waits for a future that the next one sets ("waits").
 Bare and instrumented runs are interleaved in one process; CPU time of the loop's thread; the minimum of many.
 Run it: python -m tests.benchmarks.steps
 """
@@ -9,83 +10,121 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import uvloop
 
+from loopscope.capture import cores
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.core import Core
 from loopscope.capture.gate import Gate
 from loopscope.capture.life import FIRST
+from loopscope.model import STEP
 from loopscope.pipeline.spans.application import Application
 
 STEPS = 20_000
 REPEATS = 15
 
+Program = Callable[[], Coroutine[Any, Any, None]]
 
-async def spin() -> None:
+
+async def yields() -> None:
     """Empty steps."""
     for _ in range(STEPS):
         await asyncio.sleep(0)
 
 
-def one(new_loop: Callable[[], Any]) -> float:
+async def waits() -> None:
+    """Two tasks that wake each other."""
+    loop = asyncio.get_running_loop()
+    turns = [loop.create_future(), loop.create_future()]
+
+    async def player(mine: int) -> None:
+        for _ in range(STEPS // 2):
+            turn = turns[mine] = loop.create_future()
+            if not turns[1 - mine].done():
+                turns[1 - mine].set_result(None)
+            await turn
+        if not turns[1 - mine].done():
+            turns[1 - mine].set_result(None)
+
+    await asyncio.gather(player(0), player(1))
+
+
+PROGRAMS: dict[str, Program] = {"yields": yields, "waits": waits}
+LOOPS: dict[str, Callable[[], Any]] = {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
+
+
+def available() -> dict[str, type[Core]]:
+    """The cores that can be loaded here, by name."""
+    chosen = (cores.choose(name).core for name in (cores.PYTHON, cores.NATIVE))
+    return {core.name: core for core in chosen}
+
+
+def one(new_loop: Callable[[], Any], program: Program) -> float:
     """Nanoseconds of the thread's CPU time per step."""
     loop = new_loop()
     gc.collect()
     gc.disable()
     try:
         began = time.thread_time_ns()
-        loop.run_until_complete(spin())
+        loop.run_until_complete(program())
         return (time.thread_time_ns() - began) / STEPS
     finally:
         gc.enable()
         loop.close()
 
 
-def recorded(new_loop: Callable[[], Any], wanted: bool) -> float:
-    """The same with every step recorded into a buffer, or with the task excluded."""
+def recorded(new_loop: Callable[[], Any], program: Program, kind: type[Core], wanted: bool) -> float:
+    """The same with every step recorded into a buffer, or with the tasks excluded."""
     buffer = Buffer(STEPS * 2)
-    core = Core(buffer, lambda name: wanted, lambda: None)
+    core = kind(buffer, lambda name: wanted, lambda: None)
     seen = Application(buffer.put_vital, 0)
     core.current, core.current_in, core.describe = seen.current, seen.current_in, seen.describe
     core.deaf = not seen.heard
     gate = Gate(core)
     gate.install()
     try:
-        took = one(new_loop)
+        took = one(new_loop, program)
     finally:
         gate.remove()
-    steps = sum(record[0] == 1 for record in buffer.queue)
-    assert steps == (STEPS if wanted else FIRST) + 1, steps
+    steps = sum(record[0] == STEP for record in buffer.queue)
+    assert core.errors == 0 and (steps > STEPS if wanted else steps < 3 * FIRST), (core.errors, steps)
     return took
 
 
-def measure(repeats: int = REPEATS) -> dict[str, float]:
-    """Nanoseconds and ratios."""
+def measure(repeats: int = REPEATS, programs: tuple[str, ...] = tuple(PROGRAMS)) -> dict[str, float]:
+    """Nanoseconds, and the ratios."""
     found: dict[str, float] = {}
-    loops: dict[str, Callable[[], Any]] = {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
+
+    def note(key: str, took: float) -> None:
+        found[key] = min(found.get(key, took), took)
+
+    measured = [(loop, name, core) for loop in LOOPS for name in programs for core in available()]
     for _ in range(repeats):
-        for name, new_loop in loops.items():
-            for kind, took in (
-                ("bare", one(new_loop)),
-                ("recorded", recorded(new_loop, True)),
-                ("not recorded", recorded(new_loop, False)),
-            ):
-                key = f"{name} {kind}"
-                found[key] = min(found.get(key, took), took)
-    bare = found["uvloop bare"]
-    for name in loops:
-        for kind in ("recorded", "not recorded"):
-            found[f"{name} {kind}, added / bare uvloop step"] = (found[f"{name} {kind}"] - found[f"{name} bare"]) / bare
+        for loop, name, core in measured:
+            note(f"{loop} {name} bare", one(LOOPS[loop], PROGRAMS[name]))
+            for what, wanted in (("recorded", True), ("not recorded", False)):
+                took = recorded(LOOPS[loop], PROGRAMS[name], available()[core], wanted)
+                note(f"{loop} {name} {what} by {core}", took)
+    bare = found[f"uvloop {programs[0]} bare"]
+    for loop, name, core in measured:
+        for what in ("recorded", "not recorded"):
+            added = found[f"{loop} {name} {what} by {core}"] - found[f"{loop} {name} bare"]
+            found[ratio(loop, name, what, core)] = added / bare
     return found
+
+
+def ratio(loop: str, name: str, what: str, core: str) -> str:
+    """The key of a ratio in what `measure` gives."""
+    return f"{loop} {name} {what} by {core}, added / bare uvloop step"
 
 
 def report() -> None:
     """Print them."""
     for key, value in measure().items():
-        print(f"{key:<50} {value:10.2f}")
+        print(f"{key:<72} {value:10.2f}")
 
 
 if __name__ == "__main__":

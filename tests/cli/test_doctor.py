@@ -47,7 +47,7 @@ def test_all_is_well() -> None:
         f"ok {receiver.http}/v1/traces (http/protobuf)", "ok opentelemetry-instrumentation-asyncio " + re.search(r"asyncio (\S+) is", done.stdout)[1],  # type: ignore[index]
         f"warn gevent {version('gevent')}",  # the load generator of the example service is built on it
     ]  # fmt: skip
-    assert "loop of asyncio is seen, by the python core" in done.stdout and "loop of uvloop" in done.stdout
+    assert "loop of asyncio is seen, by the native core" in done.stdout and "loop of uvloop" in done.stdout
     assert "all of its 4 steps were recorded" in done.stdout and "No check failed." in done.stdout
     assert "cannot be seen in any case" in done.stdout
 

@@ -1,9 +1,10 @@
-"""The wheel and the sdist, built once a session, and fresh environments in which they are installed."""
+"""The wheels and the sdist, built once a session, and fresh environments in which they are installed."""
 
 from __future__ import annotations
 
 import atexit
 import functools
+import os
 import platform
 import shutil
 import subprocess
@@ -39,31 +40,36 @@ def folder() -> Path:
     return made
 
 
+def interpreter_of(version: str) -> Interpreter:
+    """The interpreter of this Python version."""
+    return HERE if version == HERE.version else pythons.pythons()[version]
+
+
 @functools.cache
-def built() -> Path:
-    """A folder with the sdist of this checkout, and the wheel made from that sdist."""
-    subprocess.run([*UV, "build", "--python", sys.executable, "--out-dir", folder() / "dist", ROOT], check=True)
-    return folder() / "dist"
-
-
-def wheel() -> Path:
-    """The wheel."""
-    (found,) = built().glob("*.whl")
+def sdist() -> Path:
+    """The source distribution of this checkout."""
+    place = folder() / "sdist"
+    subprocess.run([*UV, "build", "--sdist", "--python", sys.executable, "--out-dir", place, ROOT], check=True)
+    (found,) = place.glob("*.tar.gz")
     return found
 
 
-def sdist() -> Path:
-    """The source distribution."""
-    (found,) = built().glob("*.tar.gz")
+@functools.cache
+def wheel(version: str = HERE.version, compiler: str | None = None) -> Path:
+    """The wheel that is made for this Python version from that sdist, with this C compiler."""
+    place = folder() / f"wheel-{version}-{compiler}"
+    environment = {**os.environ, "CC": compiler} if compiler is not None else None
+    command = [*UV, "build", "--wheel", "--python", interpreter_of(version).executable, "--out-dir", place, sdist()]
+    subprocess.run(command, check=True, env=environment)
+    (found,) = place.glob("*.whl")
     return found
 
 
 @functools.cache
 def environment(version: str, name: str, *requirements: str) -> str:
     """The executable of a fresh environment of this Python version; `name` tells it from others."""
-    interpreter = HERE if version == HERE.version else pythons.pythons()[version]
     place = folder() / f"{name}-{version}"
-    subprocess.run([*UV, "venv", "--python", interpreter.executable, place], check=True)
+    subprocess.run([*UV, "venv", "--python", interpreter_of(version).executable, place], check=True)
     python = str(place / "bin" / "python")
     if requirements:
         subprocess.run([*UV, "pip", "install", "--python", python, *requirements], check=True)
@@ -74,4 +80,4 @@ def environment(version: str, name: str, *requirements: str) -> str:
 
 def with_uvloop(version: str) -> str:
     """The executable of an environment with the wheel and uvloop."""
-    return environment(version, "uvloop", str(wheel()), "uvloop")
+    return environment(version, "uvloop", str(wheel(version)), "uvloop")

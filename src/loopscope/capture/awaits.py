@@ -97,30 +97,35 @@ def point(task: Any, waiter: Any, root: Place) -> tuple[str | Place | Wait | Non
             item = _hidden(item)
         else:
             break
-    if waiter is None:
-        awaiting: str | Place | Wait | None = None
-    else:
-        awaiting = _awaiting(waiter, inner)
-        details: waits.Details = ()
-        if awaiting is inner:
-            reader = _READERS.get(inner.public) if held is not None else None
-            if reader is not None:
-                try:
-                    details = reader(held, waiter, around)
-                except Exception:  # of the application's own: a subclass, a transport, a numeric type
-                    details = ()
-        elif type(waiter) is private.GatheringFuture:
-            details = waits.gathered(waiter)
-        if chain is not None and not details:
-            awaiting = chain.waits.get(awaiting) or chains.wait(awaiting, chain)
-            if timed is not None:
-                awaiting = Wait(awaiting.name, awaiting.details + waits.deadline(timed, waiter))
-        else:
-            if timed is not None:
-                details += waits.deadline(timed, waiter)
-            if details:
-                awaiting = _new(Wait, (awaiting, details))
+    awaiting = None if waiter is None else told(waiter, inner, held, around, timed, chain)
     return awaiting, found, -1 if frame is None else frame.f_lasti
+
+
+def told(
+    waiter: Any, inner: Place | None, held: Any, around: Any, timed: Any, chain: Chain | None
+) -> str | Place | Wait | None:
+    """What a task that waits for this future awaits, with what matters of it: see the names in `point`."""
+    awaiting: Any = _awaiting(waiter, inner)
+    details: waits.Details = ()
+    if awaiting is inner:
+        reader = _READERS.get(inner.public) if inner is not None and held is not None else None
+        if reader is not None:
+            try:
+                details = reader(held, waiter, around)
+            except Exception:  # of the application's own: a subclass, a transport, a numeric type
+                details = ()
+    elif type(waiter) is private.GatheringFuture:
+        details = waits.gathered(waiter)
+    if chain is not None and not details:
+        awaiting = chain.waits.get(awaiting) or chains.wait(awaiting, chain)
+        if timed is not None:
+            awaiting = Wait(awaiting.name, awaiting.details + waits.deadline(timed, waiter))
+    else:
+        if timed is not None:
+            details += waits.deadline(timed, waiter)
+        if details:
+            awaiting = _new(Wait, (awaiting, details))
+    return awaiting  # type: ignore[no-any-return]
 
 
 def _hidden(item: Any) -> Any:

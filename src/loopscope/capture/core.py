@@ -16,7 +16,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from types import CodeType, FunctionType
+from types import CodeType, MethodType
 from typing import Any
 from weakref import WeakValueDictionary, ref
 
@@ -25,7 +25,7 @@ from loopscope.capture.awaits import point
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.life import GUARD, LIFE, LOOP, Here, Life, LoopState, enter, local, nothing
 from loopscope.capture.polls import see, selector_of, unsee
-from loopscope.capture.stand_ins import How
+from loopscope.capture.stand_ins import How, Scheduled, named
 from loopscope.model import (
     BIRTH,
     CALLBACK,
@@ -45,6 +45,9 @@ from loopscope.model import (
 
 logger = logging.getLogger("loopscope")
 
+#: (task, its own callback, how it became ready)
+Subject = tuple[Any, Any, How]
+
 YIELDS: How = (0, YIELD, 0, 0, None)
 
 _CANCELLING = private.CANCELLING
@@ -60,6 +63,9 @@ class Core:
     """Writes a record per step into its buffer. One per switching-on."""
 
     name = "python"
+    #: make what stands in a callback's place of (`run`, (task, callback, how)): where nobody looks at it; where one may
+    bind: Callable[[Any, Subject], Any] = MethodType
+    show: Callable[[Any, Subject], Any] = Scheduled
 
     def __init__(self, buffer: Buffer, wanted: Callable[[str], bool], failed: Callable[[], None]) -> None:
         self.on = True
@@ -141,11 +147,19 @@ class Core:
         except Exception:
             self.fail()
 
-    def _make_run(self) -> FunctionType:
+    def guards(self, original: Any, gate: Any) -> Any:
+        """What replaces a loop's `call_soon`, for the gate in Python."""
+        return gate
+
+    def run_as(self, name: str) -> Any:
+        """`run` under another name."""
+        return named(self.run, name)
+
+    def _make_run(self) -> Any:
         """What the gate puts in a callback's place, bound to (task, callback, how): its call is one step."""
         core = self
 
-        def run(subject: tuple[Any, Any, How], *args: Any) -> Any:
+        def run(subject: Subject, *args: Any) -> Any:
             task, callback, how = subject
             if not core.on:
                 return callback(*args)
@@ -179,7 +193,7 @@ class Core:
                 # The traceback of the task's exception may hold this frame: no cycle through it, as in Handle._run.
                 subject = task = callback = args = None  # type: ignore[assignment]
 
-        return run  # type: ignore[return-value]
+        return run
 
     def stepped(
         self, how: How, task: Any, life: Life, here: Here, start: int, end: int, args: Any, doomed: Any

@@ -16,7 +16,7 @@ from loopscope.capture import awaits, births, creations, handoffs, mishaps, priv
 from loopscope.capture.core import Core
 from loopscope.capture.life import DUE, PASSED_BY, enter
 from loopscope.capture.patches import Patches
-from loopscope.capture.stand_ins import Callback, Scheduled, named, wrappable
+from loopscope.capture.stand_ins import Callback, wrappable
 from loopscope.model import CALLBACK, THREAD, TIMER, clock
 
 #: a timer that is further away (seconds), such as asyncio.sleep(math.inf)'s, has no due time; nor has one of NaN
@@ -37,7 +37,7 @@ class Gate:
         """Put the hooks on asyncio's loop classes, and on uvloop's if it is there already."""
         core, put = self.core, self.patches.put
         loop = asyncio.base_events.BaseEventLoop
-        put(loop, "call_soon", lambda original: _call_soon(core, original, private.debugging))
+        put(loop, "call_soon", lambda original: core.guards(original, _call_soon(core, original, private.debugging)))
         put(loop, "call_soon_threadsafe", lambda original: _call_soon_threadsafe(core, original))
         put(loop, "call_at", lambda original: _call_at(core, original))
         put(loop, "run_in_executor", lambda original: _run_in_executor(core, original))
@@ -57,7 +57,7 @@ class Gate:
         if loop is None or not self.core.on or self.patches.covers(loop):
             return
         core, put = self.core, self.patches.put
-        put(loop, "call_soon", lambda original: _call_soon(core, original, loop.get_debug))
+        put(loop, "call_soon", lambda original: core.guards(original, _call_soon(core, original, loop.get_debug)))
         put(loop, "call_soon_threadsafe", lambda original: _call_soon_threadsafe(core, original))
         put(loop, "call_later", lambda original: _call_later(core, original))
         put(loop, "run_forever", lambda original: _run_forever(core, original))
@@ -93,7 +93,8 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
     recorded costs little more than the call itself.
     """
     builtin, method, tasks = private.BUILTIN, MethodType, private.TASKS
-    runs_step, runs_wakeup = named(core.run, private.SHOWN_STEP), named(core.run, private.SHOWN_WAKEUP)
+    bind, show = core.bind, core.show
+    runs_step, runs_wakeup = core.run_as(private.SHOWN_STEP), core.run_as(private.SHOWN_WAKEUP)
     step, wakeup = private.PY_STEP, private.PY_WAKEUP
     wrapper: type | None = None
 
@@ -149,11 +150,11 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
         try:
             if how is not None:
                 if kind is method or debugging(self):
-                    handle = _handle(original, self, Scheduled(core.run, task, callback, how), arg, rest, context)
+                    handle = _handle(original, self, show(core.run, (task, callback, how)), arg, rest, context)
                 elif arg is NOTHING:
-                    handle = original(self, method(runs_step, (task, callback, how)), context=context)
+                    handle = original(self, bind(runs_step, (task, callback, how)), context=context)
                 else:
-                    handle = original(self, method(runs_wakeup, (task, callback, how)), arg, context=context)
+                    handle = original(self, bind(runs_wakeup, (task, callback, how)), arg, context=context)
             else:
                 handle = _handle(original, self, callback, arg, rest, context)
         except BaseException:

@@ -34,10 +34,9 @@ class Scheduled:
 
     __call__ = property(attrgetter("_method"))
 
-    def __init__(self, run: Any, task: Any, callback: Any, how: How) -> None:
-        self.__self__ = task
-        self.callback = callback
-        self._method = MethodType(run, (task, callback, how))
+    def __init__(self, run: Any, subject: tuple[Any, Any, How]) -> None:
+        self.__self__, self.callback, _ = subject
+        self._method = MethodType(run, subject)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.callback, name)

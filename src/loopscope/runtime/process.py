@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from loopscope.capture import cores
 from loopscope.capture.buffer import Buffer
-from loopscope.capture.core import Core
 from loopscope.capture.gate import Gate
 from loopscope.capture.patches import Patches
 from loopscope.capture.printed import Lines
@@ -110,7 +110,10 @@ class Runtime:
         self._anchor = Anchor.now()
         self.buffer = Buffer(settings.buffer_size)
         self.provider = Provider(tracer_provider)
-        self.core = Core(self.buffer, _matcher(settings), self._failed)
+        choice = cores.choose(settings.core)
+        #: why the Python core serves, None where the native one does
+        self.slower = choice.reason
+        self.core = choice.core(self.buffer, _matcher(settings), self._failed)
         self.gate = Gate(self.core)
         #: whether spans are made: metrics may be all that is wanted
         self.spans = settings.detail != "none" and not self._nowhere()
@@ -133,6 +136,8 @@ class Runtime:
     def install(self) -> None:
         """Put the hooks on; the background thread starts with the first task."""
         core, seen = self.core, application.Application(self.buffer.put_vital, time.time_ns())
+        if self.settings.core == cores.NATIVE and self.slower is not None:
+            logger.warning("loopscope serves with its Python core: %s", self.slower)
         core.awaken = self.worker.start
         if self.spans:
             core.current, core.current_in, core.describe = seen.current, seen.current_in, seen.describe

@@ -40,7 +40,7 @@ _OPTIONS = {
     "buffer_size": ("RECORDS", "That may wait for the background thread."),
     "metrics": ("FLAG", "Whether there are metrics."),
     "stacks": ("FLAG", "Whether stalls have stacks."),
-    "core": ("NAME", "For a later version."),
+    "core": ("NAME", "What records: native (in C), python, or auto: native where it can be loaded."),
 }
 _DEFAULTS = Settings()
 #: what `--html` stands for without a path

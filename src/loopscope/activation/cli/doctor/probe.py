@@ -23,6 +23,7 @@ async def look() -> dict[str, Any]:
     return {
         "on": counts["recording"],
         "core": counts["core"],
+        "slower": runtime.slower,
         "errors": counts["errors"],
         "blind": runtime.gate.blind(),
     }

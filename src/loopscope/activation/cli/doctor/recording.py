@@ -65,6 +65,8 @@ def _loops(loops: dict[str, dict[str, Any]]) -> Findings:
         yield from (Finding(FAIL, f"{named}: {told}", "start without what replaced it") for told in loop["blind"])
         if loop["errors"]:
             yield Finding(FAIL, f"{named}: {loop['errors']} errors of loopscope's own", "look at the log of loopscope")
+    for reason in {loop["slower"] for loop in loops.values() if loop.get("slower")}:
+        yield Finding(OK, f"the Python core serves, which costs more per step: {reason}")
     if "uvloop" not in loops:
         yield Finding(OK, "uvloop is not installed")
 

@@ -1,0 +1,92 @@
+/* The fields of a core that are read per step, and how an error of our own ends recording. */
+#include "native.h"
+
+static PyMemberDef core_members[] = {
+    {"on", T_BOOL, offsetof(Core, on), 0, NULL},
+    {"dozing", T_BOOL, offsetof(Core, dozing), 0, NULL},
+    {"asleep", T_BOOL, offsetof(Core, asleep), 0, NULL},
+    {"deaf", T_BOOL, offsetof(Core, deaf), 0, NULL},
+    {"limit", T_PYSSIZET, offsetof(Core, limit), 0, NULL},
+    {"buffer", T_OBJECT_EX, offsetof(Core, buffer), 0, NULL},
+    {"queue", T_OBJECT_EX, offsetof(Core, queue), 0, NULL},
+    {"current", T_OBJECT_EX, offsetof(Core, current), 0, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static int
+core_traverse(Core *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->buffer);
+    Py_VISIT(self->queue);
+    Py_VISIT(self->current);
+    return 0;
+}
+
+static int
+core_clear(Core *self)
+{
+    self->on = 0; /* handles that are still queued find it off */
+    Py_CLEAR(self->buffer);
+    Py_CLEAR(self->queue);
+    Py_CLEAR(self->current);
+    return 0;
+}
+
+static void
+core_dealloc(Core *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    core_clear(self);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot core_slots[] = {
+    {Py_tp_doc, "The fields of a core that are read per step."},
+    {Py_tp_members, core_members},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_traverse, core_traverse},
+    {Py_tp_clear, core_clear},
+    {Py_tp_dealloc, core_dealloc},
+    {0, NULL},
+};
+
+static PyType_Spec core_spec = {
+    .name = "loopscope._native.Core",
+    .basicsize = sizeof(Core),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = core_slots,
+};
+
+PyTypeObject *
+core_type(PyObject *module)
+{
+    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &core_spec, NULL);
+}
+
+int
+core_fail(Core *core)
+{
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return -1;
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    if (traceback != NULL)
+        PyException_SetTraceback(error, traceback);
+    PyObject *said = PyObject_CallMethodObjArgs((PyObject *)core, natives.names.failing, error, NULL);
+    Py_XDECREF(type);
+    Py_XDECREF(error);
+    Py_XDECREF(traceback);
+    if (said != NULL) {
+        Py_DECREF(said);
+        return 0;
+    }
+    core->on = 0;
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return -1;
+    PyErr_Clear();
+    return 0;
+}

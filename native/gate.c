@@ -1,0 +1,376 @@
+/* call_soon: the gate on a loop's class. gate.py is the reference, and is called for all that is not common.
+ *
+ * Common are: a callback that is no task's, and has no task for its argument; a task whose steps are not recorded;
+ * a bare yield; a wake by another task's step. It adds no frame.
+ */
+#include "native.h"
+#include <string.h>
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *weak;
+    Core *core;
+    /* the method that was replaced, and the gate in Python */
+    PyObject *original, *reference;
+    /* the source traceback of the handles that the original makes */
+    Reader traceback;
+} Gate;
+
+/* What a call is to do. */
+typedef enum {
+    ERROR = -1,
+    REFER,   /* leave it to the gate in Python */
+    FORWARD, /* call the original as it is */
+    RECORD,  /* put a stand-in in the callback's place */
+} Verdict;
+
+/* What is found out of a call; `task` and `life` are owned, `how` is a new reference where the verdict is RECORD. */
+typedef struct { PyObject *task, *life, *how; } Call;
+
+/* RECORD, or FORWARD where the steps of a life are not recorded: this one is counted and passed by. */
+static Verdict
+passes(PyObject *life)
+{
+    if (SLOT(life, natives.life.hush) == natives.never)
+        return RECORD;
+    long long index = PyLong_AsLongLong(SLOT(life, natives.life.index));
+    if (index < PyLong_AsLongLong(SLOT(life, natives.life.hush)))
+        return RECORD;
+    PyObject *following = PyLong_FromLongLong(index + 1);
+    if (following == NULL)
+        return ERROR;
+    slot_put(life, natives.life.index, following);
+    return FORWARD;
+}
+
+/* RECORD where a Life hangs on the task, REFER where none does yet. */
+static Verdict
+find_life(Call *call)
+{
+    if (PyObject_GetOptionalAttr(call->task, natives.names._loopscope, &call->life) < 0)
+        return ERROR;
+    if (call->life != NULL && Py_IS_TYPE(call->life, natives.life.type))
+        return RECORD;
+    Py_CLEAR(call->life);
+    return REFER;
+}
+
+/* A task is to go on without waiting for anything: Core.yields, where it is in its own step. */
+static Verdict
+yields(Call *call)
+{
+    Verdict verdict = find_life(call);
+    if (verdict != RECORD || (verdict = passes(call->life)) != RECORD)
+        return verdict;
+    PyObject *started = SLOT(call->life, natives.life.started);
+    if (started == natives.zero)
+        return REFER;
+    slot_put(call->life, natives.life.ready, Py_NewRef(started));
+    call->how = Py_NewRef(natives.yields);
+    return RECORD;
+}
+
+/* Whether a future was cancelled. */
+static int
+is_cancelled(PyObject *future)
+{
+    PyObject *said = reader_read(&natives.cancelled, future);
+    int cancelled = said == NULL ? -1 : PyObject_IsTrue(said);
+    Py_XDECREF(said);
+    return cancelled;
+}
+
+/* (now, TASK, waking task, index of its step, None) */
+static PyObject *
+woken_by(PyObject *actor, PyObject *now)
+{
+    PyObject *how = PyTuple_Pack(5, now, natives.task_kind, SLOT(actor, natives.life.id),
+                                 SLOT(actor, natives.life.index), Py_None);
+    if (how != NULL)
+        PyObject_GC_UnTrack(how); /* as a record */
+    return how;
+}
+
+/* The task was woken by a step of this one. */
+static Verdict
+note(Call *call, PyObject *actor)
+{
+    PyObject *now = PyObject_CallNoArgs(natives.clock);
+    if (now == NULL)
+        return ERROR;
+    call->how = actor == call->life ? Py_NewRef(natives.yields) : woken_by(actor, now);
+    slot_put(call->life, natives.life.ready, now);
+    return call->how == NULL ? ERROR : RECORD;
+}
+
+/* A task wakes, for `future` is done: Core.wakes, where another task's step did it. */
+static Verdict
+wakes(Call *call, PyObject *future)
+{
+    Verdict verdict = find_life(call);
+    if (verdict != RECORD || (verdict = passes(call->life)) != RECORD)
+        return verdict;
+    PyObject *here;
+    int found = PyObject_GetOptionalAttr(natives.local, natives.names.here, &here);
+    if (found <= 0)
+        return found < 0 ? ERROR : REFER;
+    PyObject *actor = Py_NewRef(SLOT(here, natives.here.life));
+    Py_DECREF(here);
+    int cancelled = actor == Py_None ? 0 : is_cancelled(future);
+    if (actor == Py_None || cancelled)
+        verdict = cancelled < 0 ? ERROR : REFER;
+    else
+        verdict = note(call, actor);
+    Py_DECREF(actor);
+    return verdict;
+}
+
+/* A callback that is no task's own: one with a task for its argument may be a task's done callback. */
+static Verdict
+other(PyObject *const *args, Py_ssize_t count)
+{
+    if (count < 3)
+        return FORWARD;
+    int task = PyObject_IsInstance(args[2], natives.tasks);
+    return task < 0 ? ERROR : task ? REFER : FORWARD;
+}
+
+/* Whether this is the type of a C task's step, which is told by its name when it is first met. */
+static int
+is_wrapper(PyTypeObject *kind)
+{
+    if (natives.wrapper != NULL)
+        return kind == natives.wrapper;
+    const char *name = strrchr(kind->tp_name, '.');
+    if (strcmp(name == NULL ? kind->tp_name : name + 1, "TaskStepMethWrapper") != 0)
+        return 0;
+    if (reader_make(&natives.owner, (PyObject *)kind, "__self__", 0) < 0) {
+        PyErr_Clear();
+        return 0;
+    }
+    natives.wrapper = (PyTypeObject *)Py_NewRef((PyObject *)kind);
+    return 1;
+}
+
+static Verdict
+judge(PyObject *const *args, Py_ssize_t count, Call *call)
+{
+    PyObject *callback = args[1];
+    if (PyCFunction_CheckExact(callback)) {
+        PyObject *owner = PyCFunction_GET_SELF(callback);
+        int task = owner == NULL ? 0 : PyObject_IsInstance(owner, natives.tasks);
+        if (task <= 0)
+            return task < 0 ? ERROR : other(args, count);
+        if (count != 3 || strcmp(((PyCFunctionObject *)callback)->m_ml->ml_name, "task_wakeup") != 0)
+            return REFER;
+        call->task = Py_NewRef(owner);
+        return wakes(call, args[2]);
+    }
+    if (PyMethod_Check(callback)) {
+        PyObject *function = PyMethod_GET_FUNCTION(callback);
+        if (function == natives.py_step || function == natives.py_wakeup)
+            return REFER;
+        return other(args, count);
+    }
+    if (!PyFunction_Check(callback) && is_wrapper(Py_TYPE(callback))) {
+        if (count != 2)
+            return REFER;
+        call->task = reader_read(&natives.owner, callback);
+        return call->task == NULL ? ERROR : yields(call);
+    }
+    return other(args, count);
+}
+
+/* The original, with a stand-in in the callback's place. */
+static PyObject *
+schedule(Gate *self, Call *call, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    PyObject *given[4] = {args[0], NULL, NULL, NULL};
+    PyObject *stand_in = step_new(self->core, call->task, args[1], call->how, call->life);
+    PyObject *handle = NULL;
+    if (stand_in == NULL) {
+        if (core_fail(self->core) < 0)
+            return NULL;
+        stand_in = Py_NewRef(args[1]);
+    }
+    given[1] = stand_in;
+    Py_ssize_t total = count + (keywords == NULL ? 0 : PyTuple_GET_SIZE(keywords));
+    for (Py_ssize_t i = 2; i < total; i++)
+        given[i] = args[i];
+    handle = PyObject_Vectorcall(self->original, given, count, keywords);
+    Py_DECREF(stand_in);
+    return handle;
+}
+
+/* Whether a call is of the common form: (loop, callback[, argument], context=...). */
+static int
+is_common(Py_ssize_t count, PyObject *keywords)
+{
+    if (count != 2 && count != 3)
+        return 0;
+    if (keywords == natives.keywords || keywords == NULL || PyTuple_GET_SIZE(keywords) == 0)
+        return 1;
+    if (PyTuple_GET_SIZE(keywords) != 1 || PyUnicode_Compare(PyTuple_GET_ITEM(keywords, 0), natives.names.context) != 0)
+        return 0;
+    if (natives.keywords == NULL)
+        natives.keywords = Py_NewRef(keywords);
+    return 1;
+}
+
+/* In debug mode a handle has a source traceback, from which our frames are taken. */
+static int
+trim(Gate *self, PyObject *handle)
+{
+    Reader *reader = &self->traceback;
+    PyObject *traceback = NULL, *done = NULL;
+    if (reader->name != NULL || reader_make(reader, (PyObject *)Py_TYPE(handle), "_source_traceback", 0) == 0)
+        traceback = reader_read(reader, handle);
+    if (traceback != NULL && traceback != Py_None)
+        done = PyObject_CallOneArg(natives.trim, handle);
+    Py_XDECREF(traceback);
+    Py_XDECREF(done);
+    return PyErr_Occurred() ? core_fail(self->core) : 0;
+}
+
+static PyObject *
+gate_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords)
+{
+    Py_ssize_t count = PyVectorcall_NARGS(flagged);
+    Call call = {0};
+    Verdict verdict = REFER;
+    if (!self->core->on)
+        verdict = FORWARD;
+    else if (is_common(count, keywords) && (verdict = judge(args, count, &call)) == ERROR) {
+        verdict = FORWARD;
+        if (core_fail(self->core) < 0) {
+            Py_XDECREF(call.task);
+            Py_XDECREF(call.life);
+            return NULL;
+        }
+    }
+    PyObject *handle;
+    if (verdict == RECORD)
+        handle = schedule(self, &call, args, count, keywords);
+    else
+        handle = PyObject_Vectorcall(verdict == REFER ? self->reference : self->original, args, flagged, keywords);
+    if (handle == NULL && call.life != NULL && verdict != REFER)
+        slot_put(call.life, natives.life.ready, Py_NewRef(natives.zero));
+    if (handle != NULL && verdict != REFER && trim(self, handle) < 0)
+        Py_CLEAR(handle);
+    Py_XDECREF(call.task);
+    Py_XDECREF(call.life);
+    Py_XDECREF(call.how);
+    return handle;
+}
+
+/* ---------------------------------------------------------------- its type */
+
+/* Gate(core, original, reference) */
+static PyObject *
+gate_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    Core *core;
+    PyObject *original, *reference;
+    if (!PyArg_ParseTuple(args, "O!OO", natives.core, &core, &original, &reference))
+        return NULL;
+    Gate *self = (Gate *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->call = (vectorcallfunc)gate_call;
+    self->core = (Core *)Py_NewRef((PyObject *)core);
+    self->original = Py_NewRef(original);
+    self->reference = Py_NewRef(reference);
+    return (PyObject *)self;
+}
+
+/* It is a function of a class. */
+static PyObject *
+gate_get(PyObject *self, PyObject *loop, PyObject *type)
+{
+    return loop == NULL || loop == Py_None ? Py_NewRef(self) : PyMethod_New(self, loop);
+}
+
+/* Name, module, code and the like are those of the gate in Python. */
+static PyObject *
+gate_getattr(Gate *self, PyObject *name)
+{
+    PyObject *found = PyObject_GenericGetAttr((PyObject *)self, name);
+    if (found != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return found;
+    PyErr_Clear();
+    return PyObject_GetAttr(self->reference, name);
+}
+
+static PyObject *
+gate_repr(Gate *self)
+{
+    return PyObject_Repr(self->reference);
+}
+
+static int
+gate_traverse(Gate *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->core);
+    Py_VISIT(self->original);
+    Py_VISIT(self->reference);
+    Py_VISIT(self->traceback.type);
+    return 0;
+}
+
+static int
+gate_clear(Gate *self)
+{
+    Py_CLEAR(self->core);
+    Py_CLEAR(self->original);
+    Py_CLEAR(self->reference);
+    Py_CLEAR(self->traceback.type);
+    Py_CLEAR(self->traceback.name);
+    return 0;
+}
+
+static void
+gate_dealloc(Gate *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (self->weak != NULL)
+        PyObject_ClearWeakRefs((PyObject *)self);
+    gate_clear(self);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyMemberDef gate_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Gate, call), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Gate, weak), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot gate_slots[] = {
+    {Py_tp_doc, "call_soon of a loop's class, with every scheduling of every task seen."},
+    {Py_tp_new, gate_make},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_descr_get, gate_get},
+    {Py_tp_members, gate_members},
+    {Py_tp_getattro, gate_getattr},
+    {Py_tp_repr, gate_repr},
+    {Py_tp_traverse, gate_traverse},
+    {Py_tp_clear, gate_clear},
+    {Py_tp_dealloc, gate_dealloc},
+    {0, NULL},
+};
+
+static PyType_Spec gate_spec = {
+    .name = "loopscope._native.Gate",
+    .basicsize = sizeof(Gate),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR,
+    .slots = gate_slots,
+};
+
+PyTypeObject *
+gate_type(PyObject *module)
+{
+    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &gate_spec, NULL);
+}

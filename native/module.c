@@ -1,0 +1,58 @@
+/* loopscope._native: loaded once in a process, by its main interpreter. */
+#include "native.h"
+
+static int loaded = 0;
+
+static int
+add_type(PyObject *module, PyTypeObject *type)
+{
+    return type == NULL ? -1 : PyModule_AddType(module, type);
+}
+
+/* Raises ImportError where it cannot serve: the Python core does then. */
+static int
+load(PyObject *module)
+{
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_ImportError, "it serves the main interpreter alone");
+        return -1;
+    }
+    if (loaded) {
+        PyErr_SetString(PyExc_ImportError, "it can be loaded once in a process");
+        return -1;
+    }
+    if (slots_load() < 0)
+        return -1;
+    natives.core = core_type(module);
+    natives.step = step_type(module);
+    PyTypeObject *gate = gate_type(module);
+    if (add_type(module, natives.core) < 0 || add_type(module, natives.step) < 0 || add_type(module, gate) < 0)
+        return -1;
+    Py_DECREF(gate);
+    loaded = 1;
+    return 0;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, load},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+#if PY_VERSION_HEX >= 0x030D0000
+    {Py_mod_gil, Py_MOD_GIL_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "loopscope._native",
+    .m_doc = "The native core of capture. See loopscope.capture.native.",
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC
+PyInit__native(void)
+{
+    return PyModuleDef_Init(&definition);
+}

@@ -1,0 +1,245 @@
+/* awaits.point: the chain of awaits of a task that has just suspended. awaits.py says what is looked for. */
+#include "native.h"
+
+enum { STANDARD = 0, APPLICATION = 2 };
+
+/* What is found on the way; all owned. */
+typedef struct {
+    /* the innermost function of the application, and the coroutine that runs it */
+    PyObject *found, *at;
+    long origin;
+    /* the innermost public function of asyncio, its coroutine, and the one around it */
+    PyObject *inner, *held, *around;
+    /* the innermost coroutine that may hold a timeout */
+    PyObject *timed;
+    PyObject *chain;
+} Walk;
+
+static inline PyObject *
+or_none(PyObject *object)
+{
+    return object != NULL ? object : Py_None;
+}
+
+static void
+walk_clear(Walk *walk)
+{
+    Py_CLEAR(walk->found);
+    Py_CLEAR(walk->at);
+    Py_CLEAR(walk->inner);
+    Py_CLEAR(walk->held);
+    Py_CLEAR(walk->around);
+    Py_CLEAR(walk->timed);
+    Py_CLEAR(walk->chain);
+}
+
+/* How this item is read, NULL where it is none of the known kinds. */
+static const Kind *
+kind_of(PyObject *item)
+{
+    for (int i = 0; i < 3; i++) {
+        if (Py_IS_TYPE(item, natives.kinds[i].type))
+            return &natives.kinds[i];
+    }
+    return NULL;
+}
+
+/* Places found last, by the address of their code, which each keeps alive. */
+enum { KNOWN = 256 };
+static PyObject *known[KNOWN];
+
+/* The Place of what an item runs: a new reference. */
+static PyObject *
+place_of(PyObject *item, PyObject *code)
+{
+    PyObject **entry = &known[((uintptr_t)code >> 5) % KNOWN];
+    if (*entry != NULL && SLOT(*entry, natives.place.code) == code)
+        return Py_NewRef(*entry);
+    PyObject *place = PyObject_CallFunctionObjArgs(natives.place_of, item, code, NULL);
+    if (place != NULL && !Py_IS_TYPE(place, natives.place.type)) {
+        PyErr_SetString(PyExc_TypeError, "not a Place");
+        Py_CLEAR(place);
+    }
+    if (place != NULL)
+        Py_XSETREF(*entry, Py_NewRef(place));
+    return place;
+}
+
+/* The chain goes on to `place`. */
+static int
+lengthen(Walk *walk, PyObject *place)
+{
+    Names *names = &natives.names;
+    if (walk->chain == NULL) {
+        PyObject *chain = SLOT(walk->found, natives.place.chain);
+        if (chain != Py_None)
+            walk->chain = Py_NewRef(chain);
+        else if ((walk->chain = PyObject_CallMethodObjArgs(natives.chains, names->begin, walk->found, NULL)) == NULL)
+            return -1;
+    }
+    PyObject *longer = PyDict_GetItemWithError(SLOT(walk->chain, natives.chain.further), place);
+    if (longer != NULL)
+        Py_INCREF(longer);
+    else if (PyErr_Occurred() ||
+             (longer = PyObject_CallMethodObjArgs(natives.chains, names->extend, walk->chain, place, NULL)) == NULL)
+        return -1;
+    Py_SETREF(walk->chain, longer);
+    return 0;
+}
+
+/* This public function of asyncio is the innermost so far. */
+static void
+hold(Walk *walk, PyObject *place, PyObject *item)
+{
+    Py_XSETREF(walk->inner, Py_NewRef(place));
+    if (Py_IS_TYPE(item, &PyGen_Type)) {
+        Py_CLEAR(walk->held);
+        return;
+    }
+    Py_XSETREF(walk->around, walk->held);
+    walk->held = Py_NewRef(item);
+}
+
+/* One item of the chain of awaits. 1 where nothing further in can matter, -1 with an error set. */
+static int
+visit(Walk *walk, PyObject *item, const Kind *kind, PyObject *root, int waits)
+{
+    PyObject *code = reader_read(&kind->code, item);
+    if (code == NULL)
+        return -1;
+    int coroutine = Py_IS_TYPE(item, &PyCoro_Type);
+    int sleeps = coroutine && code == natives.sleep && walk->found != NULL;
+    PyObject *place;
+    if (coroutine && !sleeps && code == SLOT(root, natives.place.code))
+        place = Py_NewRef(root);
+    else
+        place = place_of(item, code);
+    Py_DECREF(code);
+    if (place == NULL)
+        return -1;
+    if (sleeps) {
+        hold(walk, place, item);
+        Py_DECREF(place);
+        return 1;
+    }
+    if (coroutine && SLOT(place, natives.place.timed) == Py_True)
+        Py_XSETREF(walk->timed, Py_NewRef(item));
+    int further = 0;
+    long origin = PyLong_AsLong(SLOT(place, natives.place.origin));
+    int public = PyUnicode_GET_LENGTH(SLOT(place, natives.place.public)) > 0;
+    if (walk->found == NULL || origin >= walk->origin) {
+        if (walk->found != NULL && walk->origin == APPLICATION && waits && !Py_IS_TYPE(item, &PyGen_Type) &&
+            lengthen(walk, place) < 0) {
+            Py_DECREF(place);
+            return -1;
+        }
+        Py_XSETREF(walk->found, Py_NewRef(place));
+        Py_XSETREF(walk->at, Py_NewRef(item));
+        walk->origin = origin;
+        if (origin != STANDARD)
+            Py_CLEAR(walk->inner);
+        else if (coroutine && public)
+            hold(walk, place, item);
+    }
+    else if (public && !Py_IS_TYPE(item, &PyAsyncGen_Type)) {
+        hold(walk, place, item);
+        further = coroutine && SLOT(place, natives.place.leaf) == Py_True;
+    }
+    Py_DECREF(place);
+    return further;
+}
+
+/* From the task's coroutine inwards. Takes over the reference to it. */
+static int
+walk_in(Walk *walk, PyObject *item, PyObject *root, int waits)
+{
+    while (item != NULL && item != Py_None) {
+        const Kind *kind = kind_of(item);
+        PyObject *next;
+        if (kind != NULL) {
+            int ended = visit(walk, item, kind, root, waits);
+            next = ended ? NULL : reader_read(&kind->awaited, item);
+        }
+        else {
+            PyObject *name = PyObject_GetAttr((PyObject *)Py_TYPE(item), natives.names.__name__);
+            int hides = name == NULL ? -1 : PySet_Contains(natives.hiding, name);
+            Py_XDECREF(name);
+            next = hides <= 0 ? NULL : PyObject_CallOneArg(natives.hidden, item);
+        }
+        Py_SETREF(item, next);
+    }
+    Py_XDECREF(item);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* The index of the instruction at which an item is suspended: a new reference. */
+static PyObject *
+lasti_of(PyObject *item)
+{
+    if (item == NULL)
+        return Py_NewRef(natives.minus_one);
+    PyObject *frame = reader_read(&kind_of(item)->frame, item);
+    if (frame == NULL || frame == Py_None) {
+        Py_XDECREF(frame);
+        return frame == NULL ? NULL : Py_NewRef(natives.minus_one);
+    }
+#if PY_VERSION_HEX >= 0x030B0000
+    PyObject *lasti = PyLong_FromLong(PyFrame_GetLasti((PyFrameObject *)frame));
+#else
+    PyObject *lasti = PyObject_GetAttr(frame, natives.names.f_lasti);
+#endif
+    Py_DECREF(frame);
+    return lasti;
+}
+
+/* The name of a future of asyncio's own that nobody of asyncio's waits for, nor said what it stands for: at the end of
+ * this chain. A new reference; NULL, with or without an error set, where that is not so, or not known yet. */
+static PyObject *
+plain(const Walk *walk, PyObject *waiter)
+{
+    if (walk->inner != NULL || walk->timed != NULL || (PyObject *)Py_TYPE(waiter) != natives.future)
+        return NULL;
+    PyObject *label;
+    if (PyObject_GetOptionalAttr(waiter, natives.names._loopscope_label, &label) != 0) {
+        Py_XDECREF(label);
+        return NULL;
+    }
+    PyObject *named = natives.plain;
+    if (walk->chain != NULL)
+        named = PyDict_GetItemWithError(SLOT(walk->chain, natives.chain.waits), named);
+    return Py_XNewRef(named);
+}
+
+/* As awaits.told. */
+static PyObject *
+awaiting(const Walk *walk, PyObject *waiter)
+{
+    PyObject *found = plain(walk, waiter);
+    if (found != NULL || PyErr_Occurred())
+        return found;
+    return PyObject_CallFunctionObjArgs(
+        natives.told, waiter, or_none(walk->inner), or_none(walk->held), or_none(walk->around), or_none(walk->timed),
+        or_none(walk->chain), NULL);
+}
+
+int
+point(PyObject *task, PyObject *waiter, PyObject *root, Point *point)
+{
+    Walk walk = {0};
+    *point = (Point){0};
+    int waits = waiter != Py_None;
+    PyObject *coroutine = reader_read(&natives.task.coroutine, task);
+    if (coroutine == NULL || walk_in(&walk, coroutine, root, waits) < 0)
+        goto error;
+    point->awaiting = waits ? awaiting(&walk, waiter) : Py_NewRef(Py_None);
+    if (point->awaiting == NULL || (point->lasti = lasti_of(walk.at)) == NULL)
+        goto error;
+    point->place = Py_NewRef(or_none(walk.found));
+    walk_clear(&walk);
+    return 0;
+error:
+    walk_clear(&walk);
+    Py_CLEAR(point->awaiting);
+    Py_CLEAR(point->lasti);
+    return -1;
+}

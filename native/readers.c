@@ -1,0 +1,47 @@
+/* Attributes and methods without arguments of CPython's own types, called by their C functions.
+ *
+ * A reader knows one type. What is not exactly of it, a subclass above all, is asked in the ordinary way: so a reader
+ * never changes what is found, only what it costs.
+ */
+#include "native.h"
+
+int
+reader_make(Reader *reader, PyObject *type, const char *name, int method)
+{
+    *reader = (Reader){.method = method, .offset = -1};
+    reader->name = PyUnicode_InternFromString(name);
+    if (reader->name == NULL)
+        return -1;
+    if (!PyType_Check(type))
+        return 0;
+    PyObject *descriptor = PyObject_GetAttr(type, reader->name);
+    if (descriptor == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    if (method && Py_IS_TYPE(descriptor, &PyMethodDescr_Type)) {
+        PyMethodDef *definition = ((PyMethodDescrObject *)descriptor)->d_method;
+        if (definition->ml_flags == METH_NOARGS)
+            reader->call = definition->ml_meth;
+    }
+    else if (!method && Py_IS_TYPE(descriptor, &PyGetSetDescr_Type)) {
+        reader->get = ((PyGetSetDescrObject *)descriptor)->d_getset->get;
+        reader->closure = ((PyGetSetDescrObject *)descriptor)->d_getset->closure;
+    }
+    else if (!method && Py_IS_TYPE(descriptor, &PyMemberDescr_Type)) {
+        PyMemberDef *member = ((PyMemberDescrObject *)descriptor)->d_member;
+        if (member->type == T_OBJECT || member->type == T_OBJECT_EX)
+            reader->offset = member->offset;
+    }
+    /* Only where the type has it of its own or by inheritance from C: a method of Python's is none of these. */
+    if (reader->call != NULL || reader->get != NULL || reader->offset >= 0)
+        reader->type = (PyTypeObject *)Py_NewRef(type);
+    Py_DECREF(descriptor);
+    return 0;
+}
+
+PyObject *
+reader_ask(const Reader *reader, PyObject *object)
+{
+    return reader->method ? PyObject_CallMethodNoArgs(object, reader->name) : PyObject_GetAttr(object, reader->name);
+}

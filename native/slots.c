@@ -1,0 +1,143 @@
+/* Offsets of the slots of the Python core's cells, and what else of Python's is used per step. */
+#include "native.h"
+
+Natives natives;
+
+/* The offset of one slot; -1 with an error set where the class has no such slot of an object. */
+static Py_ssize_t
+offset_of(PyTypeObject *type, const char *name)
+{
+    PyObject *descriptor = PyObject_GetAttrString((PyObject *)type, name);
+    if (descriptor == NULL)
+        return -1;
+    Py_ssize_t offset = -1;
+    if (Py_IS_TYPE(descriptor, &PyMemberDescr_Type)) {
+        PyMemberDef *member = ((PyMemberDescrObject *)descriptor)->d_member;
+        if (member->type == T_OBJECT_EX)
+            offset = member->offset;
+    }
+    if (offset < 0)
+        PyErr_Format(PyExc_ImportError, "%s.%s is not a slot", type->tp_name, name);
+    Py_DECREF(descriptor);
+    return offset;
+}
+
+/* module.name, imported: a new reference */
+static PyObject *
+fetch(const char *module, const char *name)
+{
+    PyObject *from = PyImport_ImportModule(module);
+    if (from == NULL)
+        return NULL;
+    PyObject *found = PyObject_GetAttrString(from, name);
+    Py_DECREF(from);
+    return found;
+}
+
+static PyTypeObject *
+fetch_type(const char *module, const char *name)
+{
+    PyObject *found = fetch(module, name);
+    if (found != NULL && !PyType_Check(found)) {
+        PyErr_Format(PyExc_ImportError, "%s.%s is not a class", module, name);
+        Py_CLEAR(found);
+    }
+    return (PyTypeObject *)found;
+}
+
+#define LOAD_SLOT(name) if ((into->name = offset_of(into->type, #name)) < 0) return -1;
+#define LOADER(function, Slots, FIELDS, module, class) \
+    static int function(Slots *into) \
+    { \
+        if ((into->type = fetch_type(module, class)) == NULL) \
+            return -1; \
+        FIELDS(LOAD_SLOT) \
+        return 0; \
+    }
+
+LOADER(load_life, LifeSlots, LIFE, "loopscope.capture.life", "Life")
+LOADER(load_here, HereSlots, HERE, "loopscope.capture.life", "Here")
+LOADER(load_loop_state, LoopStateSlots, LOOP_STATE, "loopscope.capture.life", "LoopState")
+LOADER(load_place, PlaceSlots, PLACE, "loopscope.model", "Place")
+LOADER(load_chain, ChainSlots, CHAIN, "loopscope.capture.chains", "Chain")
+
+#define INTERN(name) if ((natives.names.name = PyUnicode_InternFromString(#name)) == NULL) return -1;
+#define FETCH(field, module, name) if ((natives.field = fetch(module, name)) == NULL) return -1;
+
+#define READ(field, type, name) if (reader_make(&natives.field, type, name, 0) < 0) return -1;
+#define CALL(field, type, name) if (reader_make(&natives.field, type, name, 1) < 0) return -1;
+
+static int
+load_task(void)
+{
+    PyObject *task = fetch("loopscope.capture.private", "Task");
+    if (task == NULL)
+        return -1;
+    READ(task.waiter, task, "_fut_waiter")
+    READ(task.doomed, task, "_must_cancel")
+    READ(task.state, task, "_state")
+    CALL(task.done, task, "done")
+    CALL(task.coroutine, task, "get_coro")
+    CALL(task.name, task, "get_name")
+    CALL(task.cancelling, task, "cancelling")
+    CALL(cancelled, natives.future, "cancelled")
+    return 0; /* the readers keep the class */
+}
+
+static int
+load_kind(Kind *kind, PyTypeObject *type, const char *code, const char *frame, const char *awaited)
+{
+    kind->type = type;
+    PyObject *object = (PyObject *)type;
+    return reader_make(&kind->code, object, code, 0) < 0 || reader_make(&kind->frame, object, frame, 0) < 0 ||
+           reader_make(&kind->awaited, object, awaited, 0) < 0 ? -1 : 0;
+}
+
+int
+slots_load(void)
+{
+    NAMES(INTERN)
+    if (load_life(&natives.life) < 0 || load_here(&natives.here) < 0 || load_loop_state(&natives.loop_state) < 0 ||
+        load_place(&natives.place) < 0 || load_chain(&natives.chain) < 0)
+        return -1;
+    if (load_kind(&natives.kinds[0], &PyCoro_Type, "cr_code", "cr_frame", "cr_await") < 0 ||
+        load_kind(&natives.kinds[1], &PyGen_Type, "gi_code", "gi_frame", "gi_yieldfrom") < 0 ||
+        load_kind(&natives.kinds[2], &PyAsyncGen_Type, "ag_code", "ag_frame", "ag_await") < 0)
+        return -1;
+    FETCH(future, "asyncio", "Future")
+    if (load_task() < 0)
+        return -1;
+    FETCH(never, "loopscope.capture.life", "NEVER")
+    FETCH(clock, "loopscope.model", "clock")
+    FETCH(tag, "loopscope.model", "STEP")
+    FETCH(suspended, "loopscope.model", "SUSPENDED")
+    FETCH(yielded, "loopscope.model", "YIELDED")
+    FETCH(task_kind, "loopscope.model", "TASK")
+    FETCH(local, "loopscope.capture.life", "local")
+    FETCH(yields, "loopscope.capture.core", "YIELDS")
+    FETCH(place_of, "loopscope.capture.coroutines", "place_of")
+    FETCH(hidden, "loopscope.capture.awaits", "_hidden")
+    FETCH(hiding, "loopscope.capture.awaits", "_HIDING")
+    FETCH(sleep, "loopscope.capture.awaits", "_SLEEP")
+    FETCH(told, "loopscope.capture.awaits", "told")
+    FETCH(trim, "loopscope.capture.private", "trim")
+    FETCH(tasks, "loopscope.capture.private", "TASKS")
+    FETCH(py_step, "loopscope.capture.private", "PY_STEP")
+    FETCH(py_wakeup, "loopscope.capture.private", "PY_WAKEUP")
+    if ((natives.chains = PyImport_ImportModule("loopscope.capture.chains")) == NULL)
+        return -1;
+    PyTypeObject *queue = fetch_type("collections", "deque");
+    if (queue == NULL)
+        return -1;
+    natives.append = PyObject_GetAttrString((PyObject *)queue, "append");
+    Py_DECREF(queue);
+    natives.zero = PyLong_FromLong(0);
+    natives.minus_one = PyLong_FromLong(-1);
+    natives.plain = PyUnicode_InternFromString("asyncio.Future");
+    PyObject *cancelling = fetch("loopscope.capture.private", "CANCELLING");
+    if (!natives.append || !natives.zero || !natives.minus_one || !natives.plain || !cancelling)
+        return -1;
+    natives.cancelling = PyObject_IsTrue(cancelling);
+    Py_DECREF(cancelling);
+    return PyErr_Occurred() ? -1 : 0;
+}

@@ -1,0 +1,34 @@
+"""The native core: the Python core with what it does per step in C. Importing this fails where it cannot serve.
+
+What is rare goes through the Python core's own methods: first and last steps, cancellations, wakes by no task.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loopscope import _native
+from loopscope.capture.core import Core
+
+
+class NativeCore(_native.Core, Core):
+    """A core whose stand-ins, gates and records are made in C."""
+
+    name = "native"
+    bind = show = _native.Step
+
+    def guards(self, original: Any, gate: Any) -> Any:
+        return _native.Gate(self, original, gate)
+
+    def run_as(self, name: str) -> Any:
+        return self  # a stand-in shows the callback's own name
+
+    def _make_run(self) -> Any:
+        return self
+
+    def failing(self, error: Exception) -> None:
+        """As `fail`, for an error that came to light in C."""
+        try:
+            raise error
+        except Exception:
+            self.fail()

@@ -1,0 +1,1 @@
+"""The native core against the Python core. Skipped where it cannot be loaded."""

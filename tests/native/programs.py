@@ -1,0 +1,220 @@
+"""Programs whose steps come in one order: each construct that the walk along the awaits or the gate tells apart."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Generator
+from typing import Any
+
+from opentelemetry import context as otel
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+
+_tracer = TracerProvider().get_tracer("test")
+
+
+async def yielding() -> None:
+    """Bare yields, alone and side by side."""
+
+    async def spin(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    await asyncio.gather(spin(3), spin(5))
+
+
+async def waiting_for_futures() -> None:
+    """Plain futures, at the end of a chain of functions and not."""
+    future = asyncio.get_running_loop().create_future()
+
+    async def inner() -> None:
+        await future
+
+    async def outer() -> None:
+        await inner()
+
+    async def direct() -> None:
+        await future
+
+    tasks = [asyncio.create_task(outer()), asyncio.create_task(direct()), asyncio.create_task(outer())]
+    await asyncio.sleep(0)
+    future.set_result(None)
+    await asyncio.gather(*tasks)
+
+
+async def synchronising() -> None:
+    """Lock, Event, Semaphore, Condition, Queue."""
+    lock, event, semaphore = asyncio.Lock(), asyncio.Event(), asyncio.Semaphore(1)
+    condition, queue = asyncio.Condition(), asyncio.Queue[int](1)
+
+    async def use(number: int) -> None:
+        async with lock:
+            await asyncio.sleep(0)
+        async with semaphore:
+            await asyncio.sleep(0)
+        await queue.put(number)
+        await event.wait()
+        async with condition:
+            await condition.wait_for(lambda: True)
+
+    tasks = [asyncio.create_task(use(number)) for number in range(3)]
+    for _ in tasks:
+        await queue.get()
+    event.set()
+    await asyncio.gather(*tasks)
+
+
+async def sleeping() -> None:
+    """Timers, within a timeout and not."""
+
+    async def nap() -> None:
+        await asyncio.sleep(0.001)
+
+    await nap()
+    await asyncio.wait_for(nap(), 5)
+    await asyncio.wait([asyncio.create_task(nap())])
+    try:
+        await asyncio.wait_for(asyncio.sleep(5), 0.001)
+    except asyncio.TimeoutError:
+        pass
+
+
+class Awaitable:
+    """Awaits in a generator."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield
+        yield from asyncio.get_running_loop().create_task(asyncio.sleep(0)).__await__()
+
+
+async def generating() -> None:
+    """Asynchronous generators, and awaitables of generators."""
+
+    async def numbers() -> AsyncIterator[int]:
+        for number in range(3):
+            await asyncio.sleep(0)
+            yield number
+
+    async def consume() -> list[int]:
+        return [number async for number in numbers()]
+
+    await asyncio.create_task(consume())
+    await Awaitable()
+
+
+async def ending() -> None:
+    """Every way to end, awaited or not."""
+
+    async def fails() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("no")
+
+    async def stuck() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def stubborn() -> str:
+        try:
+            await stuck()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+        return "stayed"
+
+    tasks = [asyncio.create_task(each()) for each in (fails, stuck, stubborn, stuck)]
+    tasks[3].cancel("before its first step")
+    await asyncio.sleep(0)
+    tasks[1].cancel("by main")
+    tasks[2].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    asyncio.current_task().cancel()  # type: ignore[union-attr]
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        if sys.version_info >= (3, 11):
+            asyncio.current_task().uncancel()  # type: ignore[union-attr]
+    await asyncio.sleep(0)
+
+
+class Subclass(asyncio.Task[Any]):
+    """A custom task, with methods of its own."""
+
+    def get_name(self) -> str:
+        return "own name"
+
+    def done(self) -> bool:
+        return super().done()
+
+
+async def customs() -> None:
+    """A task factory, a subclass, CPython's own task in Python, and a future of one's own."""
+
+    class Future(asyncio.Future):  # type: ignore[type-arg]
+        pass
+
+    loop = asyncio.get_running_loop()
+
+    async def work() -> None:
+        future = Future()
+        loop.call_soon(future.set_result, None)
+        await future
+        await asyncio.sleep(0)
+
+    loop.set_task_factory(lambda loop, coro, **options: Subclass(coro, loop=loop, **options))
+    await loop.create_task(work())
+    loop.set_task_factory(None)
+    await asyncio.tasks._PyTask(work(), loop=loop)  # type: ignore[attr-defined]
+
+
+async def excluding() -> None:
+    """A task whose steps are passed by, and one that it wakes."""
+    future = asyncio.get_running_loop().create_future()
+
+    async def excluded() -> None:
+        for _ in range(70):
+            await asyncio.sleep(0)
+        future.set_result(None)
+        await asyncio.sleep(0.001)
+
+    async def waits() -> None:
+        await future
+
+    await asyncio.gather(excluded(), waits())
+
+
+async def tracing() -> None:
+    """Current spans: inherited, and left."""
+
+    async def child() -> None:
+        await asyncio.sleep(0)
+
+    span = trace.NonRecordingSpan(trace.SpanContext(1, 2, False, trace.TraceFlags(1)))
+    token = otel.attach(trace.set_span_in_context(span))
+    task = asyncio.create_task(child())
+    await asyncio.sleep(0)
+    otel.detach(token)
+    await asyncio.sleep(0)
+    await task
+
+
+async def calling_back() -> None:
+    """Wakes by callbacks, by a task's end, and by another thread."""
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+
+    async def quick() -> None:
+        await asyncio.sleep(0)
+
+    task = asyncio.create_task(quick())
+    task.add_done_callback(lambda _: future.set_result(None))
+    await future
+    other = loop.create_future()
+    loop.call_soon(other.set_result, None)
+    await other
+    await asyncio.shield(asyncio.create_task(quick()))
+    await loop.run_in_executor(None, int)
+
+
+PROGRAMS = [
+    yielding, waiting_for_futures, synchronising, sleeping, generating, ending, customs, excluding, tracing,
+    calling_back,
+]  # fmt: skip
