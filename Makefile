@@ -20,8 +20,8 @@ check: setup lint  ## the quick loop: no servers, no other Pythons, no CPython s
 	$(BIN)/python -m pytest tests/unit tests/property tests/scenarios tests/views tests/cli -x -q
 
 lint: setup
-	$(BIN)/ruff check src tests examples hatch_build.py
-	$(BIN)/ruff format --check src tests examples hatch_build.py
+	$(BIN)/ruff check src tests examples
+	$(BIN)/ruff format --check src tests examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -37,7 +37,7 @@ pages: setup  ## write CONVENTIONS.md anew, of the code, and deploy/scale/SIZING
 
 setup: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml hatch_build.py $(wildcard native/*)
+$(VENV)/.installed: pyproject.toml $(wildcard src/native/*)
 	$(PYTHON) -c 'import sys; sys.exit("loopscope needs Python 3.10 or later, $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 10) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1' uv

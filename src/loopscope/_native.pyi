@@ -1,4 +1,4 @@
-"""The extension of `native/`: see loopscope.capture.native."""
+"""The extension whose sources are in `src/native`: see loopscope.capture.native."""
 
 from collections import deque
 from collections.abc import Callable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +11,10 @@ import pytest
 
 from loopscope.activation.cli import main
 from loopscope.recording.spans import Span
+from tests.outside import without
 from tests.views.made import otlp
 
-BARE = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
+BARE = without("OTEL_")
 
 
 def loopscope(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:

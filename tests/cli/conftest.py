@@ -7,11 +7,12 @@ import os
 import pytest
 
 from tests.cli.calling import Caller
+from tests.outside import without
 
 
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Caller:
     """Call it."""
-    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+    for name in os.environ.keys() - without("OTEL_").keys():
         monkeypatch.delenv(name)
     return Caller(capsys)

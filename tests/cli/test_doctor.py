@@ -19,6 +19,7 @@ from loopscope.settings import PREFIX, Settings, Standard
 from tests.cli.calling import BARE, loopscope
 from tests.ground.ports import free_ports
 from tests.ground.receiver import Receiver
+from tests.outside import CORE
 from tests.views import standin
 from tests.views.standin import StandIn
 
@@ -43,11 +44,14 @@ def test_all_is_well() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert (request.spans, request.headers["authorization"]) == (0, "Bearer x")
     assert re.sub(r" +", " ", "\n".join(marks(done.stdout))).splitlines() == [
-        "ok switched on", "ok settings: all", "ok start-up file:", "ok a child", "ok a child", "ok all of",
+        "ok switched on", f"ok settings: {'all' if CORE not in BARE else f'CORE={BARE[CORE]}'}", "ok start-up file:", "ok a child", "ok a child", "ok all of",
         f"ok {receiver.http}/v1/traces (http/protobuf)", "ok opentelemetry-instrumentation-asyncio " + re.search(r"asyncio (\S+) is", done.stdout)[1],  # type: ignore[index]
         f"warn gevent {version('gevent')}",  # the load generator of the example service is built on it
     ]  # fmt: skip
-    assert "loop of asyncio is seen, by the native core" in done.stdout and "loop of uvloop" in done.stdout
+    assert (
+        f"loop of asyncio is seen, by the {BARE.get(CORE, 'native')} core" in done.stdout
+        and "loop of uvloop" in done.stdout
+    )
     assert "all of its 4 steps were recorded" in done.stdout and "No check failed." in done.stdout
     assert "cannot be seen in any case" in done.stdout
 
@@ -142,19 +146,19 @@ def test_call_soon_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     module.write_text(before)
     assert any(
-        one.mark == WARN and "call_soon was replaced by sitecustomize" in one.said for one in recording.findings()
+        one.mark == WARN and "call_soon was replaced by sitecustomize" in one.said for one in recording.findings("auto")
     )
     module.write_text(after)
     assert any(
         one.mark == FAIL and "call_soon was replaced after loopscope wrapped it" in one.said
-        for one in recording.findings()
+        for one in recording.findings("auto")
     )
 
 
 def test_a_child_that_does_not_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "asyncio.py").write_text("raise RuntimeError('not today')")
     monkeypatch.chdir(tmp_path)
-    (found,) = recording.findings()
+    (found,) = recording.findings("auto")
     assert found.mark == FAIL and "did not run: RuntimeError: not today" in found.said
 
 

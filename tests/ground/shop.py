@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from typing import Any
 import httpx
 
 from tests.ground.ports import free_ports
+from tests.outside import without
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,10 +55,9 @@ class Shop:
     def __enter__(self) -> Shop:
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "examples.service", f"--port={port}", f"--workers={self._workers}"],
-            env={**inherited, **self._variables},
+            env={**without("OTEL_"), **self._variables},
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=self._log,

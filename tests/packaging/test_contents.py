@@ -21,7 +21,8 @@ STARTUP = {"loopscope_autostart.py", "loopscope_autostart.pth", "loopscope_autos
 def sources() -> set[str]:
     """The package's files in the checkout, relative to src."""
     found = {path.relative_to(ROOT / "src") for path in (ROOT / "src").rglob("*") if path.is_file()}
-    return {path.as_posix() for path in found if "__pycache__" not in path.parts and path.suffix not in BUILT}
+    left_out = {"__pycache__", "native"}
+    return {path.as_posix() for path in found if not left_out & {*path.parts} and path.suffix not in BUILT}
 
 
 def names_in(wheel: Path) -> set[str]:
@@ -61,12 +62,12 @@ def test_sdist_has_what_builds_and_tests_it_and_nothing_else() -> None:
     with tarfile.open(sdist()) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {f"src/{name}" for name in sources()} <= names
-    assert {f"native/{path.name}" for path in (ROOT / "native").iterdir()} <= names
+    assert {f"src/native/{path.name}" for path in (ROOT / "src" / "native").glob("*.*")} <= names
     assert {"pyproject.toml", "README.md", "LICENSE", "Makefile", "tests/conftest.py"} <= names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
-    expected = {"src", "native", "tests", "examples", "deploy"}
+    expected = {"src", "tests", "examples", "deploy"}
     pages = {"README.md", "CHANGELOG.md", "ARCHITECTURE.md", "CONVENTIONS.md", "OPERATORS.md", "TROUBLESHOOTING.md"}
-    files = {"pyproject.toml", "hatch_build.py", "LICENSE", "Makefile", *pages}
+    files = {"pyproject.toml", "LICENSE", "Makefile", *pages}
     made = {"PKG-INFO", ".gitignore"}
     assert {name.split("/")[0] for name in names} <= expected | files | made
 

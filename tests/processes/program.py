@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import subprocess
 import sys
 import textwrap
@@ -16,9 +15,10 @@ from importlib.metadata import requires
 from pathlib import Path
 from typing import IO
 
-from tests.ground import pythons
+from tests.ground import native_core, pythons
 from tests.ground.receiver import Protocol, ReceivedSpan, Receiver
 from tests.ground.spans import Span
+from tests.outside import without
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,7 +110,7 @@ def run(
 
 def clean() -> dict[str, str]:
     """The environment of a user who has set nothing of Python's, of OpenTelemetry's or of ours."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "PYTHON"))}
+    return without("OTEL_", "PYTHON")
 
 
 #: no stalls are told: what takes long is the machine's
@@ -141,8 +141,9 @@ def python(version: str) -> str:
     # an editable install copies the start-up files
     copied = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(ROOT.glob("src/loopscope_autostart.*"))))
     name = f"processes-{copied.hexdigest()[:6]}"
-    made = pythons.venv(pythons.pythons()[version], ("-e", str(ROOT), *needed), name)
-    return str(made.executable)
+    interpreter = pythons.pythons()[version]
+    native_core.build(interpreter)
+    return str(pythons.venv(interpreter, ("-e", str(ROOT), *needed), name).executable)
 
 
 def steps_by_task(spans: Iterable[Span]) -> Counter[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -10,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.ground import pythons
+from tests.ground import native_core, pythons
+from tests.outside import without
 
 ROOT = Path(__file__).parents[2]
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -27,11 +27,11 @@ def test_scenarios(version: str) -> None:
     interpreter = pythons.pythons().get(version)
     if interpreter is None:
         pytest.skip(pythons.missing()[version])
+    native_core.build(interpreter)
     other = pythons.venv(interpreter, REQUIREMENTS, "scenarios")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "PYTEST_"))}
     done = subprocess.run(
         [*other.command, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/scenarios"],
-        cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=ROOT, env={**without("OTEL_", "PYTEST_"), "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True, text=True, timeout=250,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

@@ -6,6 +6,7 @@ import sys
 import sysconfig
 from typing import NamedTuple
 
+from loopscope.capture import extension
 from loopscope.capture.core import Core
 
 #: the settings
@@ -29,8 +30,11 @@ def choose(wanted: str) -> Choice:
     reason = _unfit(wanted == NATIVE)
     if reason is None:
         try:
+            extension.check()
             from loopscope.capture.native import NativeCore
-        except Exception as error:  # not built, built for another Python, or a foreign file of its name
+        except ModuleNotFoundError:
+            reason = "the native core was not built for this Python: that takes a C compiler and Python's headers"
+        except Exception as error:  # a foreign or broken file of its name, a subinterpreter
             reason = f"the native core cannot be loaded: {error}"
         else:
             return Choice(NativeCore, None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from loopscope import _native
+import loopscope._native as _native
 from loopscope.capture.core import Core
 
 

@@ -52,10 +52,10 @@ def doctor() -> int:
     print(f"loopscope {VERSION}, Python {platform.python_version()} ({sys.executable})")
     print(", ".join(map(_versioned, _PACKAGES)))
     failed = _section("switched on", [*environment.findings(standard), *startup.findings()])
-    with working("starting a program with loopscope on"):
-        recorded = list(recording.findings())
-    failed += _section("recording", recorded)
     on, settings = environment.quietly(lambda: (switched_on() is True, Settings.load()))
+    with working("starting a program with loopscope on"):
+        recorded = list(recording.findings(settings.core))
+    failed += _section("recording", recorded)
     failed += _section("exporting", list(exporting.findings(standard, settings, on)))
     failed += _section("other packages", list(conflicts.findings()))
     print("\n" + output.style(sys.stdout).head("cannot be seen in any case"))

@@ -20,11 +20,11 @@ _TIMEOUT = 30
 _NOT_ON = "see the line on the start-up file; python -S does without it too"
 
 
-def findings() -> Findings:
-    """The lines."""
+def findings(core: str) -> Findings:
+    """The lines, with this core asked for."""
     with tempfile.TemporaryDirectory(prefix="loopscope-") as folder:
         trace = os.path.join(folder, "trace.jsonl")
-        found, said = _probe(trace)
+        found, said = _probe(trace, core)
         if found is None:
             yield Finding(FAIL, f"a program started with {PREFIX}ENABLED=true did not run: {said}", "run one by hand")
             return
@@ -37,10 +37,10 @@ def findings() -> Findings:
         )  # fmt: skip
 
 
-def _probe(trace: str) -> tuple[dict[str, Any] | None, str]:
+def _probe(trace: str, core: str) -> tuple[dict[str, Any] | None, str]:
     """What the program printed; else None, and why."""
     program = resources.files(__package__).joinpath("probe.py").read_text(encoding="utf-8")
-    changes = {PREFIX + "ENABLED": "true", PREFIX + "TRACE_FILE": trace}
+    changes = {PREFIX + "ENABLED": "true", PREFIX + "TRACE_FILE": trace, PREFIX + "CORE": core}
     try:
         ended = subprocess.run(
             [sys.executable, "-c", program], env=child_environment(changes, standard=False),

@@ -9,6 +9,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+HERE = Path(__file__).resolve().parent
+
 
 class NativeCoreHook(BuildHookInterface[Any]):
     """Adds `loopscope._native`, or says why not."""
@@ -17,32 +19,31 @@ class NativeCoreHook(BuildHookInterface[Any]):
         """Called before a wheel is put together."""
         if self.target_name != "wheel":
             return
-        root = Path(self.root)
+        editable = version == "editable"
         try:
-            built = build(root, root / ("src" if version == "editable" else "build"))
+            built = build(Path(self.root, "src" if editable else "build"), Path(self.root, "build"))
         except Exception as error:
             self.app.display_warning(f"loopscope comes without its native core, which is slower: {error}")
             return
         build_data["pure_python"], build_data["infer_tag"] = False, True
-        if version != "editable":
+        if not editable:
             build_data["force_include"][str(built)] = f"loopscope/{built.name}"
 
 
-def build(root: Path, into: Path) -> Path:
-    """Compile the extension into the folder `into`; where it is. Raises where that cannot be done."""
+def build(into: Path, scratch: Path, flags: list[str] | None = None) -> Path:
+    """Compile the extension, with more compiler flags if any, into the folder `into`; where it is.
+
+    Raises whatever stands in the way.
+    """
     if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
         raise RuntimeError("it is for CPython with the GIL")
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
 
-    extension = Extension("loopscope._native", sorted(map(str, (root / "native").glob("*.c"))))
+    sources = sorted(map(str, HERE.glob("*.c")))
+    extension = Extension("loopscope._native", sources, extra_compile_args=flags, extra_link_args=flags)
     command = build_ext(Distribution({"name": "loopscope", "ext_modules": [extension]}))
-    command.build_lib, command.build_temp, command.force = str(into), str(root / "build"), True
+    command.build_lib, command.build_temp, command.force = str(into), str(scratch), True
     command.ensure_finalized()
     command.run()
     return Path(command.get_ext_fullpath(extension.name))
-
-
-if __name__ == "__main__":  # for the sources of a checkout: python hatch_build.py
-    here = Path(__file__).resolve().parent
-    print(build(here, here / "src"))

@@ -399,6 +399,7 @@ step_repr(Step *self)
     return PyObject_Repr(self->callback);
 }
 
+/* It never changes, as a tuple: a cycle that it is in is broken elsewhere, and it can be called at any time. */
 static int
 step_traverse(Step *self, visitproc visit, void *arg)
 {
@@ -411,18 +412,6 @@ step_traverse(Step *self, visitproc visit, void *arg)
     return 0;
 }
 
-/* Its handle may be in a cycle with the task, and is never called again then. */
-static int
-step_clear(Step *self)
-{
-    Py_CLEAR(self->core);
-    Py_CLEAR(self->task);
-    Py_CLEAR(self->callback);
-    Py_CLEAR(self->how);
-    Py_CLEAR(self->life);
-    return 0;
-}
-
 static void
 step_dealloc(Step *self)
 {
@@ -430,7 +419,11 @@ step_dealloc(Step *self)
     PyObject_GC_UnTrack(self);
     if (self->weak != NULL)
         PyObject_ClearWeakRefs((PyObject *)self);
-    step_clear(self);
+    Py_DECREF(self->core);
+    Py_DECREF(self->task);
+    Py_DECREF(self->callback);
+    Py_DECREF(self->how);
+    Py_DECREF(self->life);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
 }
@@ -450,7 +443,6 @@ static PyType_Slot step_slots[] = {
     {Py_tp_getattro, step_getattr},
     {Py_tp_repr, step_repr},
     {Py_tp_traverse, step_traverse},
-    {Py_tp_clear, step_clear},
     {Py_tp_dealloc, step_dealloc},
     {0, NULL},
 };

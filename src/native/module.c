@@ -1,5 +1,6 @@
 /* loopscope._native: loaded once in a process, by its main interpreter. */
 #include "native.h"
+#include <string.h>
 
 static int loaded = 0;
 
@@ -51,8 +52,22 @@ static struct PyModuleDef definition = {
     .m_slots = slots,
 };
 
+/* Whether this is the Python for which it was built: a file can be renamed. */
+static int
+fits(void)
+{
+    char built[16];
+    int length = PyOS_snprintf(built, sizeof built, "%d.%d.", PY_MAJOR_VERSION, PY_MINOR_VERSION);
+    if (strncmp(Py_GetVersion(), built, length) == 0)
+        return 1;
+    PyErr_SetString(PyExc_ImportError, "it was built for Python " PY_VERSION);
+    return 0;
+}
+
 PyMODINIT_FUNC
 PyInit__native(void)
 {
+    if (!fits())
+        return NULL;
     return PyModuleDef_Init(&definition);
 }

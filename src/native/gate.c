@@ -308,6 +308,7 @@ gate_repr(Gate *self)
     return PyObject_Repr(self->reference);
 }
 
+/* No clear: as a Step. */
 static int
 gate_traverse(Gate *self, visitproc visit, void *arg)
 {
@@ -319,17 +320,6 @@ gate_traverse(Gate *self, visitproc visit, void *arg)
     return 0;
 }
 
-static int
-gate_clear(Gate *self)
-{
-    Py_CLEAR(self->core);
-    Py_CLEAR(self->original);
-    Py_CLEAR(self->reference);
-    Py_CLEAR(self->traceback.type);
-    Py_CLEAR(self->traceback.name);
-    return 0;
-}
-
 static void
 gate_dealloc(Gate *self)
 {
@@ -337,7 +327,11 @@ gate_dealloc(Gate *self)
     PyObject_GC_UnTrack(self);
     if (self->weak != NULL)
         PyObject_ClearWeakRefs((PyObject *)self);
-    gate_clear(self);
+    Py_XDECREF(self->core);
+    Py_XDECREF(self->original);
+    Py_XDECREF(self->reference);
+    Py_XDECREF(self->traceback.type);
+    Py_XDECREF(self->traceback.name);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
 }
@@ -357,7 +351,6 @@ static PyType_Slot gate_slots[] = {
     {Py_tp_getattro, gate_getattr},
     {Py_tp_repr, gate_repr},
     {Py_tp_traverse, gate_traverse},
-    {Py_tp_clear, gate_clear},
     {Py_tp_dealloc, gate_dealloc},
     {0, NULL},
 };
