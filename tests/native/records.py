@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.core import Core
 from loopscope.capture.gate import Gate
-from loopscope.model import BIRTH, IO, STEP, CancelRequest, Place, Record, Wait
+from loopscope.capture.stand_ins import How
+from loopscope.model import (
+    BIRTH,
+    GONE,
+    HANDOFF,
+    IO,
+    MISHAP,
+    STEP,
+    CancelRequest,
+    Place,
+    Record,
+    SpanIdentity,
+    Wait,
+    Where,
+)  # fmt: skip
 from loopscope.pipeline.spans.application import Application
 from tests.support import LOOPS
+
+#: numbers from here on are the system's: ports and processes
+_GIVEN = 300
 
 Program = Callable[[], Coroutine[Any, Any, Any]]
 
@@ -35,34 +53,50 @@ def recorded(kind: type[Core], program: Program, loop: str, debug: bool = False)
 
 
 def timeless(records: list[Record]) -> list[Any]:
-    """Births, steps and ends, with tasks counted from one, and times only as far as they are there."""
-    ids = {record[1]: number for number, record in enumerate((r for r in records if r[0] == BIRTH), 1)}
-    ids[0] = 0
-    told = []
-    for record in records:
-        tag, task, *rest = record
+    """Births, steps, hand-offs and ends. Tasks and spans are counted from one; times are told as far as they are there."""
+    ids: defaultdict[int, int] = defaultdict(lambda: len(ids))
+    spans: defaultdict[Any, int] = defaultdict(lambda: len(spans))
+    ids[0] = spans[None] = 0  # nobody's
+
+    def seen(span: SpanIdentity | None) -> int:
+        return spans[span and (span.trace_id, span.span_id)]
+
+    def step(
+        task: int, index: int, where: Where, how: How, start: int, end: int, outcome: str, awaiting: Any, place: Any,
+        lasti: int, span: Any, activated: Any, after: Any, name: str, state: Any, error: Any, polls: Any,
+    ) -> Any:  # fmt: skip
+        since, kind, waker, waker_step, by = how
+        assert since <= start <= end
+        return (
+            ids[task], index, _plain(where.thread_name), since > 0, kind, ids[waker], waker_step if kind != IO else 0,
+            _plain(by), outcome, _plain(awaiting), _plain(place), lasti, seen(span), [*map(seen, activated or ())],
+            seen(after), _plain(name), state, error, polls is None,
+        )  # fmt: skip
+
+    told: list[Any] = []
+    for tag, *rest in records:
         if tag == STEP:
-            index, where, how, start, end, outcome, awaiting, place, lasti, span, activated, after, name, *ending = rest
-            assert start <= end and how[0] <= start, record
-            since, kind, waker, step, by = how
-            told.append(
-                ("step", ids[task], index, where.thread_name, since > 0, kind, ids[waker], step if kind != IO else 0,
-                 _plain(by), outcome, _plain(awaiting), _plain(place), lasti, span, activated, after, _plain(name),
-                 *ending[:2], ending[2] is None)
-            )  # fmt: skip
+            told.append(("step", *step(*rest)))
         elif tag == BIRTH:
-            _, _, name, place, creator, step, span, late = rest
-            told.append(("birth", ids[task], _plain(name), _plain(place), ids[creator], step, span, late))
-        elif task in ids:
-            told.append((tag, ids[task]))
+            task, _, _, name, place, creator, creator_step, span, late = rest
+            told.append(("birth", ids[task], _plain(name), _plain(place), ids[creator], creator_step, seen(span), late))
+        elif tag == GONE:
+            told.append(("gone", ids[rest[0]], rest[2]))
+        elif tag == MISHAP:
+            told.append(("mishap", ids[rest[0]], rest[2]))
+        elif tag == HANDOFF:
+            told.append(("handoff", ids[rest[0].task], rest[0].step, rest[0].function, rest[0].error))
     return told
 
 
 def _plain(thing: Any) -> Any:
+    """Without what the system gives: numbers of ports, processes and names, and how long something took."""
     if isinstance(thing, Place):
         return thing.function, thing.line
     if isinstance(thing, Wait):
-        return _plain(thing.name), [(name, type(v) if isinstance(v, float) else v) for name, v in thing.details]
+        return _plain(thing.name), [(name, _plain(value)) for name, value in thing.details]
     if isinstance(thing, CancelRequest):
         return _plain(thing.name), _plain(thing.place), thing.line, thing.message
-    return re.sub(r"Task-\d+", "Task-N", thing) if isinstance(thing, str) else thing
+    if isinstance(thing, float) or (isinstance(thing, int) and thing >= _GIVEN):
+        return type(thing).__name__
+    return re.sub(r"(Task-|_|:)\d+$", r"\1N", thing) if isinstance(thing, str) else thing
