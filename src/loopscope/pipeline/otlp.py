@@ -10,14 +10,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from loopscope.model import Anchor
-from loopscope.pipeline.spans.span import Event, Link, Span
+from loopscope.pipeline.spans.span import Attributes, Event, Link, Said, Span
 
 _CACHE_LIMIT = 8192
 _double = struct.Struct("<d").pack
 _time = struct.Struct("<BQ").pack
 _times = struct.Struct("<BQBQ").pack
+_id = struct.Struct(">HQ").pack
+_ids = struct.Struct(">HQQHQ").pack
+_LOW = (1 << 64) - 1
 
 _KIND_INTERNAL = b"\x30\x01"
+_FLAGS = b"\x35\x00\x01\x00\x00"
 _STATUS_ERROR = b"\x7a\x02\x18\x02"
 _VARINTS = [bytes((number,)) for number in range(128)]
 _INT64 = range(-(1 << 63), 1 << 63)
@@ -78,23 +82,34 @@ class Encoder:
         self._texts: dict[tuple[str, str | int], bytes] = {}
         self._doubles: dict[str, bytes] = {}
         self._wholes: dict[tuple[str, int], bytes] = {}
+        #: what follows the ids of links that have one attribute
+        self._tails: dict[tuple[str, Any], bytes] = {}
 
     def span(self, span: Span) -> bytes:
         """The span as a field of ScopeSpans: spans' bytes may simply be joined."""
-        unix = self._anchor.unix
-        parts = [
-            b"\x0a\x10",
-            span.trace_id.to_bytes(16, "big"),
-            b"\x12\x08",
-            span.span_id.to_bytes(8, "big"),
-        ]
+        offset = self._anchor.offset
+        parts = [_ids(0x0A10, span.trace_id >> 64, span.trace_id & _LOW, 0x1208, span.span_id)]
         if span.trace_state:
             parts.append(delimited(3, text(_state(span.trace_state))))
         if span.parent_id:
-            parts += (b"\x22\x08", span.parent_id.to_bytes(8, "big"))
+            parts.append(_id(0x2208, span.parent_id))
         parts.append(self._name(span.name))
-        parts.append(_times(0x39, unix(span.start), 0x41, unix(span.end)))
-        for key, value in span.attributes:
+        parts.append(_times(0x39, span.start + offset, 0x41, span.end + offset))
+        for said in span.shared:
+            parts.append(said.encoded or self._said(said))
+        self._add(parts, span.alone)
+        if span.events:
+            parts += [self._event(event) for event in span.events]
+        if span.links:
+            parts += [self._link(link) for link in span.links]
+        if span.error:
+            parts.append(_STATUS_ERROR)
+        parts.append(b"\x85\x01\x00\x03\x00\x00" if span.parent_remote else b"\x85\x01\x00\x01\x00\x00")
+        body = b"".join(parts)
+        return b"\x12" + varint(len(body)) + body
+
+    def _add(self, parts: list[bytes], attributes: Attributes) -> None:
+        for key, value in attributes:
             kind = type(value)
             if kind is float:
                 parts += (self._doubles.get(key) or self._double(key), _double(value))
@@ -108,15 +123,12 @@ class Encoder:
                 parts.append(self._texts.get((key, value)) or self._text(key, value))
             else:
                 parts.append(delimited(9, key_value(key, value)))
-        if span.events:
-            parts += [self._event(event) for event in span.events]
-        if span.links:
-            parts += [self._link(link) for link in span.links]
-        if span.error:
-            parts.append(_STATUS_ERROR)
-        parts.append(b"\x85\x01\x00\x03\x00\x00" if span.parent_remote else b"\x85\x01\x00\x01\x00\x00")
-        body = b"".join(parts)
-        return b"\x12" + varint(len(body)) + body
+
+    def _said(self, said: Said) -> bytes:
+        parts: list[bytes] = []
+        self._add(parts, said.attributes)
+        said.encoded = b"".join(parts)
+        return said.encoded
 
     def _name(self, name: str) -> bytes:
         found = self._names.get(name)
@@ -158,17 +170,19 @@ class Encoder:
         )
         return delimited(11, body)
 
-    @staticmethod
-    def _link(link: Link) -> bytes:
-        body = (
-            b"\x0a\x10"
-            + link.trace_id.to_bytes(16, "big")
-            + b"\x12\x08"
-            + link.span_id.to_bytes(8, "big")
-            + b"".join(delimited(4, key_value(key, value)) for key, value in link.attributes)
-            + b"\x35\x00\x01\x00\x00"
+    def _link(self, link: Link) -> bytes:
+        attributes = link.attributes
+        tail = self._tails.get(attributes[0]) if len(attributes) == 1 else None
+        if tail is None:
+            tail = b"".join([delimited(4, key_value(key, value)) for key, value in attributes]) + _FLAGS
+            if len(attributes) == 1:
+                if len(self._tails) >= _CACHE_LIMIT:
+                    self._tails.clear()
+                self._tails[attributes[0]] = tail
+        trace_id = link.trace_id
+        return (
+            b"\x6a" + varint(28 + len(tail)) + _ids(0x0A10, trace_id >> 64, trace_id & _LOW, 0x1208, link.span_id) + tail
         )
-        return delimited(13, body)
 
 
 def _state(trace_state: Any) -> str:

@@ -53,9 +53,11 @@ class Budget:
         """One more span goes out, that ended at `time`."""
         if time > self._now:
             self._refill(time)
-        self._room = max(self._room - 1, -self.rate * DEBT)
-        if self._room < 0 and self.level < REQUESTS and -self._room > self.level * self.rate:
-            self._change(self.level + 1, RATE)
+        self._room -= 1
+        if self._room < 0:
+            self._room = max(self._room, -self.rate * DEBT)
+            if self.level < REQUESTS and -self._room > self.level * self.rate:
+                self._change(self.level + 1, RATE)
 
     def look(self, now: int, fill: float) -> None:
         """Time goes by; `fill` is the filled share of the buffer.

@@ -86,7 +86,8 @@ class StepSpans:
             held, visit.held = visit.held, None
             if held is not None:
                 self._coalesce(visit, life, held[0])
-            self._flush(life, visit)
+            if visit.group is not None:
+                self._flush(life, visit)
             if self._states:
                 self._bars(life, visit, step, before)
             self._write(life, visit, step, shared)
@@ -162,7 +163,7 @@ class StepSpans:
             return
         visit.written += 1
         span_id = self._new_span_id()
-        attributes = describe.step_attributes(step, life.name)
+        attributes = describe.step_attributes(step)
         if shared:
             attributes.append((c.STEP_SHARED, True))
         links: list[Link] = []
@@ -173,6 +174,7 @@ class StepSpans:
         span = Span(
             c.STEP_SPAN + life.place.qualname, trace.trace_id, span_id, visit.span_id, step.start, step.end, attributes,
             links, step.error is not None, trace.trace_state,
+            shared=(visit.whose(life.name, step.where), describe.step_kind(step)),
         )  # fmt: skip
         span.printed = _printed(step.printed)
         if owed is not None:
@@ -219,7 +221,7 @@ class StepSpans:
             return
         key, trace_id = (life.id, step.index), visit.trace.trace_id
         self._placed.put(key, (*(self._placed.get(key) or ()), trace_id, span_id))
-        for span in self._owed.pop(key, ()):
+        for span in self._owed.pop(key, ()) if self._owed else ():
             span.links = span.links or []
             link_to((trace_id, span_id), span.trace_id, c.WOKEN_BY, span.links)
 
@@ -245,12 +247,12 @@ class StepSpans:
         if held.owed is not None:
             self._owed.pop(held.owed, None)
         if held.more is not None:
-            span.attributes += held.more()
+            span.alone += held.more()
         if step is None:
             self._emit(held.visit, span)
             return
         if step.harm is not None:
-            span.attributes += describe.harm_attributes(step.harm)
+            span.alone += describe.harm_attributes(step.harm)
         span.events = [Event(c.STALL, time, attributes) for time, attributes in self._stalled(step)] or None
         self._send(held.visit, span, step)
 
