@@ -1,15 +1,17 @@
 """Encodes spans as OTLP protobuf bytes, one at a time: static parts once, and no message objects.
 
-Field numbers are those of opentelemetry-proto's trace.proto; a test holds every span against the SDK's encoder.
+Field numbers are those of opentelemetry-proto's trace.proto; a test holds every span against the SDK's encoder. The
+same in C is `src/native/otlp.c`, which serves where it was built; here is the reference.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from loopscope.model import Anchor
+from loopscope.pipeline.protobuf import Values, delimited, varint
 from loopscope.pipeline.spans.span import Attributes, Event, Link, Said, Span
 
 _CACHE_LIMIT = 8192
@@ -27,57 +29,39 @@ _VARINTS = [bytes((number,)) for number in range(128)]
 _INT64 = range(-(1 << 63), 1 << 63)
 
 
-def varint(number: int) -> bytes:
-    """A protobuf varint; negative numbers as 64-bit two's complement."""
-    if number < 0:
-        number += 1 << 64
-    if number < 128:
-        return bytes((number,))
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+class SpanEncoder(Protocol):
+    """Encodes spans against one clock anchor."""
+
+    def span(self, span: Span) -> bytes:
+        """The span as a field of ScopeSpans: spans' bytes may simply be joined."""
 
 
-def delimited(field: int, data: bytes) -> bytes:
-    """A length-delimited field."""
-    return varint(field << 3 | 2) + varint(len(data)) + data
+class Encoding:
+    """How this process encodes: by one clock anchor, in C where that is wanted and was built, else in Python."""
 
+    def __init__(self, anchor: Anchor, native: bool = True) -> None:
+        self.anchor = anchor
+        self.values = Values()
+        self._native = native
 
-def text(value: str) -> bytes:
-    """UTF-8; what has none (a lone surrogate) is replaced."""
-    return value.encode("utf-8", "replace")
-
-
-def any_value(value: Any) -> bytes:
-    """An AnyValue; what OTLP cannot say is said as text."""
-    if isinstance(value, str):
-        return delimited(1, text(value))
-    if isinstance(value, bool):
-        return b"\x10\x01" if value else b"\x10\x00"
-    if isinstance(value, int) and value in _INT64:
-        return b"\x18" + varint(value)
-    if isinstance(value, float):
-        return b"\x21" + _double(value)
-    if isinstance(value, bytes):
-        return delimited(7, value)
-    if isinstance(value, (list, tuple)):
-        return delimited(5, b"".join(delimited(1, any_value(item)) for item in value))
-    return delimited(1, text(str(value)))
-
-
-def key_value(key: str, value: Any) -> bytes:
-    """A KeyValue message."""
-    return delimited(1, text(key)) + delimited(2, any_value(value))
+    def encoder(self) -> SpanEncoder:
+        """A new encoder."""
+        if self._native:
+            try:
+                from loopscope import _otlp
+            except ImportError:
+                pass
+            else:
+                return _otlp.Encoder(self.anchor.offset, self.values)
+        return Encoder(self.anchor, self.values)
 
 
 class Encoder:
-    """Encodes spans against one clock anchor."""
+    """A SpanEncoder."""
 
-    def __init__(self, anchor: Anchor) -> None:
+    def __init__(self, anchor: Anchor, values: Values) -> None:
         self._anchor = anchor
+        self._values = values
         self._names: dict[str, bytes] = {}
         self._texts: dict[tuple[str, str | int], bytes] = {}
         self._doubles: dict[str, bytes] = {}
@@ -86,11 +70,11 @@ class Encoder:
         self._tails: dict[tuple[str, Any], bytes] = {}
 
     def span(self, span: Span) -> bytes:
-        """The span as a field of ScopeSpans: spans' bytes may simply be joined."""
+        """See SpanEncoder."""
         offset = self._anchor.offset
         parts = [_ids(0x0A10, span.trace_id >> 64, span.trace_id & _LOW, 0x1208, span.span_id)]
         if span.trace_state:
-            parts.append(delimited(3, text(_state(span.trace_state))))
+            parts.append(delimited(3, self._values.text(self._values.state(span.trace_state))))
         if span.parent_id:
             parts.append(_id(0x2208, span.parent_id))
         parts.append(self._name(span.name))
@@ -122,7 +106,7 @@ class Encoder:
             elif kind is int and value in _INT64:  # ids of threads: few
                 parts.append(self._texts.get((key, value)) or self._text(key, value))
             else:
-                parts.append(delimited(9, key_value(key, value)))
+                parts.append(delimited(9, self._values.key_value(key, value)))
 
     def _said(self, said: Said) -> bytes:
         parts: list[bytes] = []
@@ -135,12 +119,12 @@ class Encoder:
         if found is None:
             if len(self._names) >= _CACHE_LIMIT:
                 self._names.clear()
-            found = self._names[name] = delimited(5, text(name)) + _KIND_INTERNAL
+            found = self._names[name] = delimited(5, self._values.text(name)) + _KIND_INTERNAL
         return found
 
     def _double(self, key: str) -> bytes:
         """The bytes of a double attribute before the number: they have one length."""
-        name = delimited(1, text(key))
+        name = delimited(1, self._values.text(key))
         if len(self._doubles) >= _CACHE_LIMIT:
             self._doubles.clear()
         head = self._doubles[key] = b"\x4a" + varint(len(name) + 11) + name + b"\x12\x09\x21"
@@ -149,7 +133,7 @@ class Encoder:
     def _whole(self, head: tuple[str, int]) -> bytes:
         """The same before an integer of so many bytes."""
         key, length = head
-        name = delimited(1, text(key))
+        name = delimited(1, self._values.text(key))
         if len(self._wholes) >= _CACHE_LIMIT:
             self._wholes.clear()
         size = varint(len(name) + 3 + length)
@@ -159,45 +143,46 @@ class Encoder:
     def _text(self, key: str, value: str | int) -> bytes:
         if len(self._texts) >= _CACHE_LIMIT:
             self._texts.clear()
-        made = self._texts[key, value] = delimited(9, key_value(key, value))
+        made = self._texts[key, value] = delimited(9, self._values.key_value(key, value))
         return made
 
     def _event(self, event: Event) -> bytes:
         body = (
             _time(0x09, self._anchor.unix(event.time))
-            + delimited(2, text(event.name))
-            + b"".join(delimited(3, key_value(key, value)) for key, value in event.attributes)
+            + delimited(2, self._values.text(event.name))
+            + b"".join(delimited(3, self._values.key_value(key, value)) for key, value in event.attributes)
         )
         return delimited(11, body)
 
     def _link(self, link: Link) -> bytes:
         attributes = link.attributes
-        tail = self._tails.get(attributes[0]) if len(attributes) == 1 else None
+        kind = attributes[0] if len(attributes) == 1 and type(attributes[0][1]) is str else None
+        tail = None if kind is None else self._tails.get(kind)
         if tail is None:
-            tail = b"".join([delimited(4, key_value(key, value)) for key, value in attributes]) + _FLAGS
-            if len(attributes) == 1:
+            tail = b"".join([delimited(4, self._values.key_value(key, value)) for key, value in attributes]) + _FLAGS
+            if kind is not None:
                 if len(self._tails) >= _CACHE_LIMIT:
                     self._tails.clear()
-                self._tails[attributes[0]] = tail
+                self._tails[kind] = tail
         trace_id = link.trace_id
         return (
-            b"\x6a" + varint(28 + len(tail)) + _ids(0x0A10, trace_id >> 64, trace_id & _LOW, 0x1208, link.span_id) + tail
+            b"\x6a"
+            + varint(28 + len(tail))
+            + _ids(0x0A10, trace_id >> 64, trace_id & _LOW, 0x1208, link.span_id)
+            + tail
         )
 
 
-def _state(trace_state: Any) -> str:
-    return ",".join(f"{key}={value}" for key, value in trace_state.items())
-
-
 def request(
-    resource: Iterable[tuple[str, Any]], resource_schema: str, scope: tuple[str, str, str], spans: list[bytes]
-) -> bytes:
+    resource: Iterable[tuple[str, Any]], resource_schema: str, scope: tuple[str, str, str], spans: list[bytes],
+    values: Values,
+) -> bytes:  # fmt: skip
     """An ExportTraceServiceRequest of encoded spans; scope is (name, version, schema URL)."""
     name, version, schema = scope
-    attributes = b"".join(delimited(1, key_value(key, value)) for key, value in resource)
-    about = delimited(1, delimited(1, text(name)) + delimited(2, text(version)))
-    tail = delimited(3, text(schema))
-    resource_tail = delimited(3, text(resource_schema)) if resource_schema else b""
+    attributes = b"".join(delimited(1, values.key_value(key, value)) for key, value in resource)
+    about = delimited(1, delimited(1, values.text(name)) + delimited(2, values.text(version)))
+    tail = delimited(3, values.text(schema))
+    resource_tail = delimited(3, values.text(resource_schema)) if resource_schema else b""
     scope_size = varint(len(about) + sum(map(len, spans)) + len(tail))
     first = delimited(1, attributes) + b"\x12" + scope_size
     size = len(first) + len(about) + sum(map(len, spans)) + len(tail) + len(resource_tail)

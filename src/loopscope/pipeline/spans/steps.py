@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from loopscope import conventions as c
-from loopscope.model import BARE, Printed, Step, TaskLife
+from loopscope.model import BARE, FULL, Printed, Step, TaskLife
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans import describe
 from loopscope.pipeline.spans.budget import Budget
@@ -81,8 +81,8 @@ class StepSpans:
         """Write the step's span, or coalesce it. The visit's step before it ended at `before`."""
         if not self._steps:
             return
-        level = self._budget.of(visit.trace.own)
-        if visit.keeps(step, self._caps) and not visit.spares(step, self._caps, level):
+        caps, level = self._caps, self._budget.of(visit.trace.own)
+        if visit.keeps(step, caps) and (level == FULL or not visit.spares(step, caps, level)):
             held, visit.held = visit.held, None
             if held is not None:
                 self._coalesce(visit, life, held[0])
@@ -186,7 +186,7 @@ class StepSpans:
 
     def _send(self, visit: Visit, span: Span, step: Step) -> None:
         self._emit(visit, span)
-        if visit.quiet is None and not visit.silent:
+        if step.exceptional(self._caps.slow) and visit.quiet is None and not visit.silent:
             self._exported(step, span.trace_id, span.span_id)
 
     def _waker(self, step: Step, trace_id: int, attributes: Attributes, links: list[Link]) -> tuple[int, int] | None:

@@ -77,9 +77,9 @@ class Visit:
     """An open task span."""
 
     __slots__ = (
-        "cursor", "detail", "first", "group", "held", "last", "left", "links", "local", "longest", "parent_id",
+        "_named", "_where", "_whose", "cursor", "detail", "first", "group", "held", "last", "left", "links", "local", "longest", "parent_id",
         "parent_remote", "previous", "quiet", "ready", "room", "running", "segment", "silent", "span_id", "start",
-        "steps", "trace", "unkept", "untold", "waiting", "written", "_named", "_where", "_whose",
+        "steps", "trace", "unkept", "untold", "waiting", "written",
     )  # fmt: skip
 
     def __init__(self, trace: Trace, span_id: int, start: int, room: bool) -> None:
@@ -166,8 +166,8 @@ class Visit:
         return (caps.notable(step) or step.printed is not None) and room and not trace.crowded(caps.spans)
 
     def spares(self, step: Step, caps: Caps, level: int) -> bool:
-        """Whether this level of detail has no span of its own for the step."""
-        if level == FULL or (self.steps == 1 and not self._bare(level)) or not caps.ordinary(step):
+        """Whether this level of detail, which is not FULL, has no span of its own for the step."""
+        if (self.steps == 1 and not self._bare(level)) or not caps.ordinary(step):
             return False
         self.detail = max(self.detail, level)
         return True
