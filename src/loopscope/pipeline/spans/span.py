@@ -39,8 +39,8 @@ class Span:
     """A finished span. Times are nanoseconds of the clock; ids are integers, 0 for no parent."""
 
     __slots__ = (
-        "alone", "end", "error", "events", "links", "name", "parent_id", "parent_remote", "printed", "shared", "span_id",
-        "start", "trace_id", "trace_state",
+        "alone", "end", "error", "events", "links", "name", "parent_id", "parent_remote", "printed", "shared",
+        "span_id", "start", "trace_id", "trace_state",
     )  # fmt: skip
 
     def __init__(

@@ -77,9 +77,9 @@ class Visit:
     """An open task span."""
 
     __slots__ = (
-        "_named", "_where", "_whose", "cursor", "detail", "first", "group", "held", "last", "left", "links", "local", "longest", "parent_id",
-        "parent_remote", "previous", "quiet", "ready", "room", "running", "segment", "silent", "span_id", "start",
-        "steps", "trace", "unkept", "untold", "waiting", "written",
+        "_named", "_where", "_whose", "cursor", "detail", "first", "group", "held", "last", "left", "links", "local",
+        "longest", "parent_id", "parent_remote", "previous", "quiet", "ready", "room", "running", "segment", "silent",
+        "span_id", "start", "steps", "trace", "unkept", "untold", "waiting", "written",
     )  # fmt: skip
 
     def __init__(self, trace: Trace, span_id: int, start: int, room: bool) -> None:
