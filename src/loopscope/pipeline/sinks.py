@@ -47,8 +47,6 @@ class Sinks(Sink):
 
     def __init__(self, *sinks: Sink) -> None:
         self._sinks = sinks
-        #: those that hear of steps: most of what there is to hear
-        self._steps = [sink.stepped for sink in sinks if type(sink).stepped is not Sink.stepped]
 
     def born(self, life: TaskLife) -> None:
         """See Sink."""
@@ -57,8 +55,8 @@ class Sinks(Sink):
 
     def stepped(self, life: TaskLife, step: Step) -> None:
         """See Sink."""
-        for stepped in self._steps:
-            stepped(life, step)
+        for sink in self._sinks:
+            sink.stepped(life, step)
 
     def ended(self, life: TaskLife, time: int) -> None:
         """See Sink."""
