@@ -1,4 +1,4 @@
-"""The extension whose sources are in `src/native`: see loopscope.capture.native."""
+"""The extension whose sources are in `src/native`: see loopscope.capture.native and pipeline.otlp."""
 
 from collections import deque
 from collections.abc import Callable
@@ -6,6 +6,8 @@ from typing import Any
 
 from loopscope.capture.buffer import Buffer
 from loopscope.model import Record
+from loopscope.pipeline.protobuf import Values
+from loopscope.pipeline.spans.span import Span
 
 class Core:
     on: bool
@@ -22,3 +24,7 @@ class Step:
 
 class Gate:
     def __init__(self, core: Core, original: Any, reference: Any) -> None: ...
+
+class Encoder:
+    def __init__(self, offset: int, values: Values, /) -> None: ...
+    def span(self, span: Span, /) -> bytes: ...

@@ -203,7 +203,7 @@ LOOP_STATE = "asyncio.eventloop.state"
 LOOP_TIME_ESTIMATED = "asyncio.eventloop.time.estimated"
 #: file:line where the thread was seen
 STALL_PLACE = "asyncio.stall.place"
-#: why spans were lost: `export_failed`, `trace_size`, and others; why detail changed: `rate`, `buffer` or `calm`
+#: why spans were lost: `export_failed`, `trace_size`, and others; why detail changed: `rate`, `buffer`, `cpu`, `calm`
 CAUSE = "loopscope.cause"
 
 # links

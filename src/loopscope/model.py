@@ -371,5 +371,9 @@ class Step:
     #: the lines that it printed
     printed: list[Printed] | None = None
 
+    def exceptional(self, slow: int) -> bool:
+        """Whether it was delayed or stalled, or ran for so many nanoseconds: such a one may be an exemplar."""
+        return self.delay is not None or self.looks is not None or self.end - self.start >= slow
+
 
 UNKNOWN = Place(None, "", "unknown", APPLICATION, "unknown")

@@ -44,6 +44,8 @@ class Settings:
     max_steps_per_task_span: int = 2_000
     max_spans_per_trace: int = 15_000
     max_spans_per_second: int = 2_000
+    #: of a processor's time, for the background thread, in bursts of a minute's worth
+    max_cpu_share: float = 0.05
     segment_seconds: float = 60.0
     #: records that may wait for the background thread
     buffer_size: int = 131_072
@@ -116,6 +118,13 @@ def _seconds(value: Any) -> float:
     return number
 
 
+def _share(value: Any) -> float:
+    number = math.nan if isinstance(value, bool) else float(value)
+    if not 0 < number <= 1:
+        raise ValueError("expected a number above 0, up to 1")
+    return number
+
+
 def _whole(least: int, most: int = 1 << 31) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         number = int(value)
@@ -147,6 +156,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "max_steps_per_task_span": _whole(8),
     "max_spans_per_trace": _whole(16),
     "max_spans_per_second": _whole(1),
+    "max_cpu_share": _share,
     "segment_seconds": _seconds,
     "buffer_size": _whole(64),
     "metrics": _flag,

@@ -6,6 +6,7 @@
  * step.c    what stands in a callback's place, and the record of the step that its call is
  * gate.c    call_soon
  * core.c    the fields of a core that are read per step
+ * otlp.c    spans as bytes, in the background thread
  *
  * What is rare is left to the Python core: first and last steps, cancellations, wakes by anything but a task.
  * The GIL guards everything; there is one interpreter, and one load of the module in a process (module.c).
@@ -162,5 +163,9 @@ PyObject *step_new(Core *core, PyObject *task, PyObject *callback, PyObject *how
 /* ---------------------------------------------------------------- gate.c */
 
 PyTypeObject *gate_type(PyObject *module);
+
+/* ---------------------------------------------------------------- otlp.c */
+
+PyTypeObject *encoder_type(PyObject *module);
 
 #endif

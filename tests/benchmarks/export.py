@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from typing import Any
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import TracerProvider
@@ -19,7 +20,10 @@ from loopscope import LoopscopeInstrumentor, runtime
 from tests.benchmarks.sink import Sink
 
 #: settings with which every step has its span
-ALL = dict.fromkeys(("max_steps_per_task_span", "max_spans_per_trace", "max_spans_per_second"), 10_000_000)
+ALL: dict[str, Any] = {
+    **dict.fromkeys(("max_steps_per_task_span", "max_spans_per_trace", "max_spans_per_second"), 10_000_000),
+    "max_cpu_share": 1,
+}
 
 
 async def paced(rate: int, seconds: float) -> int:
@@ -119,8 +123,8 @@ def timer(url: str | None, seconds: float) -> float:
 
 
 def apart(call: str) -> str:
-    """The result of one of these, or of those in sizes, in a process of its own."""
-    code = f"from tests.benchmarks import export, sizes; print({call})"
+    """The result of one of these, or of those in other modules here, in a process of its own."""
+    code = f"from tests.benchmarks import export, rivals, service, sizes; print({call})"
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
     ).stdout.strip()

@@ -57,6 +57,7 @@ def run(version: str, module: str, *, on: bool, only: Iterable[str] = ()) -> Out
                 "OTEL_PYTHON_LOOPSCOPE_ENABLED": "true",
                 "OTEL_PYTHON_LOOPSCOPE_TRACE_FILE": str(traces),
                 "OTEL_PYTHON_LOOPSCOPE_MAX_SPANS_PER_SECOND": "100000",
+                "OTEL_PYTHON_LOOPSCOPE_MAX_CPU_SHARE": "1",
             }
         command = [python(version), str(INSIDE), str(report), *(only or (module,))]
         broken = ""

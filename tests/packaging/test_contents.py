@@ -55,7 +55,9 @@ def test_without_a_compiler_there_is_no_native_core_but_all_else() -> None:
     assert names_in(made) == sources()
     python = environment(HERE.version, "pure", str(made))
     said = run("from loopscope.capture.cores import choose; print(*choose('native'))", clean(), python=python)
-    assert said.out.startswith("<class 'loopscope.capture.core.Core'> the native core was not built for this Python: "), said
+    assert said.out.startswith(
+        "<class 'loopscope.capture.core.Core'> the native core was not built for this Python: "
+    ), said
 
 
 def test_sdist_has_what_builds_and_tests_it_and_nothing_else() -> None:

@@ -122,3 +122,20 @@ def test_memory_with_a_dead_backend(protocol: Protocol) -> None:
     assert tasks > 2000
     assert late - early < 5, f"{early} MB after 5 s, {late} MB after 9 s"
     assert [line.split(" ")[:2] for line in ended.err.splitlines()] == [["loopscope's", "spans"], ["loopscope", "lost"]]
+
+
+def test_its_own_processor_time_is_bounded(receiver: Receiver) -> None:
+    """Past MAX_CPU_SHARE detail goes down, says why, and no total is lost."""
+    more = {f"OTEL_PYTHON_LOOPSCOPE_{name}": value for name, value in (
+        ("MAX_CPU_SHARE", "0.001"), ("MAX_SPANS_PER_SECOND", "1000000"), ("SEGMENT_SECONDS", "1"),
+    )}  # fmt: skip
+    ended = run(FLOOD.format(waves=20, jobs=50, steps=20, naps=5), to(receiver, **more))
+    assert ended.code == 0, ended.err
+    did, _, statistics = json.loads(ended.out)
+    assert set(statistics["detail.changes"]) == {"cpu"} and statistics["detail.level"] in (1, 2)
+    assert statistics["spans.dropped"] == {} and statistics["records.dropped"] == 0
+    told = [span for span in receiver.spans() if span.name.startswith("task work")]
+    assert len(told) == did["tasks"] - 1
+    assert sum(span.attributes["asyncio.task.step.count"] for span in told) == 20 * 50 * 20
+    events = [event for span in receiver.spans() for event in span.events if event.name == "loopscope.detail"]
+    assert events and {event.attributes["loopscope.cause"] for event in events} == {"cpu"}

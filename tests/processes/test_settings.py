@@ -38,6 +38,7 @@ NONSENSE = {
     "MAX_STEPS_PER_TASK_SPAN": "1.5",
     "MAX_SPANS_PER_TRACE": "0",
     "MAX_SPANS_PER_SECOND": "many",
+    "MAX_CPU_SHARE": "5",
     "SEGMENT_SECONDS": "nan",
     "BUFFER_SIZE": "1e3",
     "METRICS": "perhaps",

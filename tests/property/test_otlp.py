@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import struct
 import tempfile
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -16,15 +18,20 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import TraceState
 
+from loopscope.capture import cores
 from loopscope.model import Anchor
 from loopscope.pipeline import otlp, otlpjson
 from loopscope.pipeline.export.readable import readable
-from loopscope.pipeline.spans.span import Event, Link, Span
+from loopscope.pipeline.protobuf import Values
+from loopscope.pipeline.spans.span import Event, Link, Said, Span
 from loopscope.recording.writer import TraceFile
 from tests.ground import otlp_json
 from tests.ground import spans as ground
 
 ANCHOR = Anchor(1_700_000_000_000_000_000)
+NATIVE = cores.choose(cores.NATIVE).core.name == cores.NATIVE
+#: in C, where that can be loaded, and in Python
+ENCODINGS = [otlp.Encoding(ANCHOR, NATIVE), otlp.Encoding(ANCHOR)]
 SCOPE = ("loopscope", "0.1.0", "https://opentelemetry.io/schemas/1.37.0")
 RESOURCE: dict[str, Any] = {"service.name": "häuser", "process.pid": 7}
 
@@ -52,12 +59,13 @@ def spans(texts: st.SearchStrategy[Any]) -> st.SearchStrategy[Span]:
     """Random spans with these attribute values."""
     times = st.tuples(st.integers(0, 1 << 60), st.integers(0, 1 << 60)).map(sorted)
     return st.builds(
-        lambda name, trace, span, parent, at, attributes, links, error, state, remote, events: Span(
-            name, trace, span, parent, at[0], at[1], attributes, links, error, state, remote and parent > 0, events
+        lambda name, trace, span, parent, at, attributes, links, error, state, remote, events, cuts: Span(
+            name, trace, span, parent, at[0], at[1], attributes[cuts[1]:], links, error, state, remote and parent > 0,
+            events, tuple(Said(part) for part in (attributes[:cuts[0]], attributes[cuts[0]:cuts[1]]) if part),
         ),
         _clean, _trace_ids, _span_ids, st.one_of(st.just(0), _span_ids), times, _pairs(texts, 8),
         st.one_of(st.none(), st.lists(_links, max_size=3)), st.booleans(), _states, st.booleans(),
-        st.one_of(st.none(), st.lists(_events, max_size=3)),
+        st.one_of(st.none(), st.lists(_events, max_size=3)), st.lists(st.integers(0, 8), min_size=2, max_size=2).map(sorted),
     )  # fmt: skip
 
 
@@ -73,10 +81,16 @@ def by_sdk(made: list[Span]) -> ExportTraceServiceRequest:
     return request
 
 
-def by_us(made: list[Span], encoder: otlp.Encoder | None = None) -> ExportTraceServiceRequest:
-    """What our bytes parse to."""
-    encoder = encoder or otlp.Encoder(ANCHOR)
-    body = otlp.request(RESOURCE.items(), "", SCOPE, [encoder.span(span) for span in made])
+def by_us(made: list[Span]) -> ExportTraceServiceRequest:
+    """What our bytes parse to: the same bytes in C and in Python, whichever encodes what spans share."""
+    bodies = set()
+    for encodings in (ENCODINGS, ENCODINGS[::-1]):
+        for said in [said for span in made for said in span.shared]:
+            said.encoded = None
+        for encoding in encodings:
+            spans = list(map(encoding.encoder().span, made))
+            bodies.add(otlp.request(RESOURCE.items(), "", SCOPE, spans, Values()))
+    (body,) = bodies
     return ExportTraceServiceRequest.FromString(body)
 
 
@@ -182,19 +196,51 @@ def test_what_otlp_cannot_say_is_said_as_text() -> None:
     (ours,) = from_proto(by_us([span]))
     assert ours.name == "?"
     assert ours.attributes == {"s": "a?b", "big": str(1 << 64), "odd": "{1}", "none": "None"}
+    for native in (NATIVE, False):
+        encoding = otlp.Encoding(ANCHOR, native)
+        encoding.encoder().span(span)
+        assert encoding.values.replaced == 5
+
+
+def test_what_is_no_span_is_refused_in_both() -> None:
+    """An id or a time that OTLP has no room for raises, and so does what is no attribute."""
+    wrong = [
+        Span("x", 1 << 128, 2, 0, 0, 1, []), Span("x", -1, 2, 0, 0, 1, []), Span("x", 1, 1 << 64, 0, 0, 1, []),
+        Span("x", 1, 2, -1, 0, 1, []), Span("x", 1, 2, 0, -(1 << 63), 1, []), Span("x", 1, 2, 0, 0, 1 << 64, []),
+        Span("x", 1, 2, 0, 0, 1, [("a",)]), Span("x", 1, 2, 0, 0, 1, [(1, "a")]),  # type: ignore[list-item]
+        Span("x", 1, 2, 0, 0, 1, [], [Link(1, 1 << 64, [])]), Span("x", 1, 2, 0, 0, 1, None),  # type: ignore[arg-type]
+    ]  # fmt: skip
+    for encoding in ENCODINGS:
+        for span in wrong:
+            with pytest.raises((OverflowError, struct.error, TypeError, ValueError, AttributeError)):
+                encoding.encoder().span(span)
+
+
+def test_an_error_in_python_code_goes_through() -> None:
+    """An attribute whose text cannot be had: nothing is lost but this span."""
+
+    class Odd:
+        def __str__(self) -> str:
+            raise LookupError("odd")
+
+    for encoding in ENCODINGS:
+        encoder = encoding.encoder()
+        with pytest.raises(LookupError, match="odd"):
+            encoder.span(Span("x", 1, 2, 0, 0, 1, [("a", Odd())]))
+        assert encoder.span(PLAIN)
 
 
 @given(st.lists(spans(_plain), min_size=2, max_size=6))
 def test_what_an_encoder_remembers_changes_nothing(made: list[Span]) -> None:
     """One encoder for many spans, and twice, gives what a new one gives for each."""
-    encoder = otlp.Encoder(ANCHOR)
-    alone = [otlp.Encoder(ANCHOR).span(span) for span in made]
+    encoder = otlp.Encoder(ANCHOR, Values())
+    alone = [otlp.Encoder(ANCHOR, Values()).span(span) for span in made]
     assert [encoder.span(span) for span in made + made] == alone + alone
 
 
 def test_an_encoder_remembers_within_bounds() -> None:
     """Endless names, keys and values do not fill memory."""
-    encoder = otlp.Encoder(ANCHOR)
+    encoder = otlp.Encoder(ANCHOR, Values())
     for number in range(20_000):
         pairs = [(f"text {number}", "x"), (f"float {number}", 0.5), (f"whole {number}", 7), ("id", (1 << 40) + number)]
         encoder.span(Span(f"task {number}", 1, 2, 0, 0, 1, pairs))

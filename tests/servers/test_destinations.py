@@ -9,6 +9,7 @@ import pytest
 
 from loopscope.model import Anchor
 from loopscope.pipeline.export.choose import choose
+from loopscope.pipeline.otlp import Encoding
 from loopscope.settings import Settings, Standard
 from tests.ground.receiver import Protocol, Receiver
 from tests.processes.program import Ended, clean, run
@@ -172,6 +173,6 @@ def test_the_default_is_otlp_on_localhost(monkeypatch: pytest.MonkeyPatch) -> No
         ({}, "localhost:4317"),
         ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, "http://localhost:4318/v1/traces"),
     ):
-        (target,) = choose(Settings(), Standard.load(variables), Anchor.now(), None, None)
+        (target,) = choose(Settings(), Standard.load(variables), Encoding(Anchor.now()), None, None)
         target.close()
         assert target.where == where

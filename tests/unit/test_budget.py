@@ -7,7 +7,7 @@ from itertools import count, pairwise
 
 from loopscope import conventions as c
 from loopscope.model import BARE, COALESCED, FULL, REQUESTS, UNTOLD, Record
-from loopscope.pipeline.spans.budget import BUFFER, CALM, RATE, Budget
+from loopscope.pipeline.spans.budget import BUFFER, CALM, CPU, RATE, Budget
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.visit import Caps
 from tests.records import MS, OWN_TRACE, SECOND, Cold, Identity, adds_up, birth, said, span_start, step
@@ -133,6 +133,26 @@ def test_a_full_buffer() -> None:
     for tenth in range(60, 100):
         made.tick(tenth * SECOND // 10)
     assert made.budget.level == FULL and made.budget.changes[CALM] == {COALESCED: 1, FULL: 1}
+
+
+def test_too_much_processor_time() -> None:
+    """A minute's worth at once is nothing; then detail goes down, as for a full buffer, and comes back."""
+    budget, levels = Budget(BUDGET, 0.05), []
+    for tenth in range(600):
+        budget.look(SECOND + tenth * SECOND // 10, 0, 20 * MS)  # four times the share
+        levels.append(budget.level)
+    assert [levels.index(level) / 10 for level in (COALESCED, BARE)] == [19.9, 20.9]
+    assert budget.level == BARE and budget.changes == {CPU: {COALESCED: 1, BARE: 1}}
+    for tenth in range(600, 1200):
+        budget.look(SECOND + tenth * SECOND // 10, 0, 1 * MS)
+    assert budget.level == FULL and budget.changes[CALM] == {COALESCED: 1, FULL: 1}
+
+
+def test_the_share_itself_goes_on_for_ever() -> None:
+    budget = Budget(BUDGET, 0.05)
+    for tenth in range(20_000):
+        budget.look(SECOND + tenth * SECOND // 10, 0, 5 * MS)
+    assert budget.changes == {}
 
 
 # ---------------------------------------------------------------- what each level tells

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from loopscope.model import Anchor
 from loopscope.pipeline.export.choose import choose
 from loopscope.pipeline.export.targets import Bytes, Exporter, File, Target
+from loopscope.pipeline.otlp import Encoding
 from loopscope.settings import Settings, Standard
 
 LOCAL_GRPC, LOCAL_HTTP = "localhost:4317", "http://localhost:4318/v1/traces"
@@ -36,7 +37,7 @@ class Chooser:
         for name, value in variables.items():
             self._monkeypatch.setenv(f"OTEL_{name}", value)
         settings = Settings(trace_file=str(file) if file else None)
-        made = choose(settings, Standard.load(), Anchor(0), given, provider)
+        made = choose(settings, Standard.load(), Encoding(Anchor(0)), given, provider)
         self._made += made
         return made
 

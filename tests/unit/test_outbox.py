@@ -26,7 +26,7 @@ class Target:
         """See Target."""
         if span.name in self.unfit:
             raise ValueError(span.name)
-        return f"{resource}:{span.name}"
+        return f"{resource()}:{span.name}"
 
     def send(self, items: list[str], resource: Any) -> str | None:
         """See Target."""

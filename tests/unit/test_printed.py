@@ -354,7 +354,7 @@ def test_steps_have_their_lines_in_the_trace_file_alone() -> None:
     assert [event["name"] for event in json.loads(otlpjson.encode(span, Anchor(0)))["events"]] == [
         "asyncio.printed"
     ] * 2
-    assert b"outer" not in otlp.Encoder(Anchor(0)).span(span)
+    assert b"outer" not in otlp.Encoding(Anchor(0)).encoder().span(span)
 
 
 def test_a_step_that_printed_keeps_its_span_as_long_as_there_is_room() -> None:

@@ -33,7 +33,8 @@ class Sink:
     where, size = "nowhere", 512
 
     def __init__(self) -> None:
-        self._encoder = otlp.Encoder(Anchor(0))
+        self._encoding = otlp.Encoding(Anchor(0))
+        self._encoder = self._encoding.encoder()
         self.sent = 0
 
     def prepare(self, span: Span, resource: Any) -> bytes:
@@ -42,7 +43,7 @@ class Sink:
 
     def send(self, items: list[Any], resource: Any) -> str | None:
         """See Target."""
-        otlp.request(resource.attributes.items(), "", ("loopscope", "0", ""), items)
+        otlp.request(resource.attributes.items(), "", ("loopscope", "0", ""), items, self._encoding.values)
         self.sent += len(items)
         return None
 

@@ -27,6 +27,7 @@ class Configuration:
     max_steps_per_task_span: int | None = None
     max_spans_per_trace: int | None = None
     max_spans_per_second: int | None = None
+    max_cpu_share: float | None = None
     segment_seconds: float | None = None
     buffer_size: int | None = None
     metrics: bool | None = None

@@ -22,6 +22,7 @@ from loopscope.pipeline.export.choose import choose, load
 from loopscope.pipeline.export.outbox import Outbox
 from loopscope.pipeline.export.provider import Provider, global_provider
 from loopscope.pipeline.metrics.metrics import Metrics
+from loopscope.pipeline.otlp import Encoding
 from loopscope.pipeline.pipeline import Pipeline
 from loopscope.pipeline.spans import application
 from loopscope.pipeline.worker import Worker
@@ -85,8 +86,8 @@ def flush(timeout: float | None = None) -> bool:
 
 
 def statistics() -> dict[str, Any]:
-    """Counts since switching on: records, lines dropped; spans exported, coalesced, and dropped by cause; errors;
-    changes of the level of detail.
+    """Counts since switching on: records, lines dropped; spans exported, coalesced, and dropped by cause; values of
+    attributes that OTLP cannot say, which were replaced; errors; changes of the level of detail.
 
     And that level, and `coverage`: by loop, the share of its active time that is in recorded steps and named callbacks.
     """
@@ -107,13 +108,13 @@ class Runtime:
         self.settings = settings
         self._standard = standard
         self._given = span_exporter
-        self._anchor = Anchor.now()
         self.buffer = Buffer(settings.buffer_size)
         self.provider = Provider(tracer_provider)
         choice = cores.choose(settings.core)
         #: why the Python core serves, None where the native one does
         self.slower = choice.reason
         self.core = choice.core(self.buffer, _matcher(settings), self._failed)
+        self._encoding = Encoding(Anchor.now(), self.core.name == cores.NATIVE)
         self.gate = Gate(self.core)
         #: whether spans are made: metrics may be all that is wanted
         self.spans = settings.detail != "none" and not self._nowhere()
@@ -279,7 +280,7 @@ class Runtime:
 
     def _open_outbox(self) -> Outbox:
         provider = self.provider.given or global_provider()
-        targets = choose(self.settings, self._standard, self._anchor, self._given, provider)
+        targets = choose(self.settings, self._standard, self._encoding, self._given, provider)
         return Outbox(targets, self.provider.resource)
 
     def _failed(self) -> None:
@@ -321,6 +322,7 @@ class Runtime:
             "spans.exported": outbox.exported if outbox is not None else 0,
             "spans.coalesced": self.pipeline.tracer.steps.coalesced,
             "spans.dropped": dropped,
+            "values.replaced": self._encoding.values.replaced,
             "stalls": self.pipeline.stalls.stalls,
             "errors": self.core.errors + self.provider.errors,
             "coverage": self.metrics.sums.loops.coverage(),

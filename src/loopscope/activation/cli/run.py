@@ -36,6 +36,7 @@ _OPTIONS = {
     "max_steps_per_task_span": ("COUNT", "Beyond it neighbouring steps are coalesced."),
     "max_spans_per_trace": ("COUNT", "Beyond it neighbouring steps are coalesced."),
     "max_spans_per_second": ("COUNT", "Beyond it fast steps and quick tasks are told with less detail."),
+    "max_cpu_share": ("SHARE", "Of a processor for loopscope's thread; beyond it there is less detail too."),
     "segment_seconds": ("SECONDS", "After which a living task is exported in part."),
     "buffer_size": ("RECORDS", "That may wait for the background thread."),
     "metrics": ("FLAG", "Whether there are metrics."),

@@ -9,8 +9,8 @@ from typing import Any
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from loopscope.model import Anchor
 from loopscope.pipeline.export.targets import Bytes, Exporter, File, Target
+from loopscope.pipeline.otlp import Encoding
 from loopscope.settings import Settings, Standard
 
 logger = logging.getLogger("loopscope")
@@ -20,7 +20,7 @@ _GRPC = "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"
 
 
 def choose(
-    settings: Settings, standard: Standard, anchor: Anchor, given: SpanExporter | None, provider: Any
+    settings: Settings, standard: Standard, encoding: Encoding, given: SpanExporter | None, provider: Any
 ) -> list[Target]:
     """The targets, in the order of SPEC section 3. What cannot be built is told by a warning and left out.
 
@@ -29,23 +29,23 @@ def choose(
     targets: list[Target] = []
     if settings.trace_file is not None:
         try:
-            targets.append(File(settings.trace_file, anchor))
+            targets.append(File(settings.trace_file, encoding.anchor))
         except OSError as error:
             logger.warning("loopscope cannot write its trace file %s: %s", settings.trace_file, error.strerror or error)
     if given is not None:
-        return [*targets, _given(given, anchor)]
-    if standard.file and (like := _like(provider, anchor)):  # the distro sets OTEL_TRACES_EXPORTER all the same
+        return [*targets, _given(given, encoding)]
+    if standard.file and (like := _like(provider, encoding)):  # the distro sets OTEL_TRACES_EXPORTER all the same
         return targets + like
     if standard.exporters:
         for name in standard.exporters:
             if name != "none":
-                targets += _built(name, standard, anchor)
+                targets += _built(name, standard, encoding)
         return targets
     if standard.endpoint:
-        return targets + _built("otlp", standard, anchor)
+        return targets + _built("otlp", standard, encoding)
     if settings.trace_file is not None:
         return targets
-    return targets + (_like(provider, anchor) or _built("otlp", standard, anchor))
+    return targets + (_like(provider, encoding) or _built("otlp", standard, encoding))
 
 
 def load(settings: Settings, standard: Standard, given: SpanExporter | None, provider: Any) -> None:
@@ -69,63 +69,63 @@ def _protocol(name: str, standard: Standard) -> str:
     return "otlp_proto_http" if standard.protocol.startswith("http") else "otlp_proto_grpc"
 
 
-def _built(name: str, standard: Standard, anchor: Anchor) -> list[Target]:
+def _built(name: str, standard: Standard, encoding: Encoding) -> list[Target]:
     """The exporter of this name, None of it with a warning where it cannot be built."""
     try:
         name = _protocol(name, standard)
         if name == "otlp_proto_http":
-            return [_http({}, anchor)]
+            return [_http({}, encoding)]
         if name == "otlp_proto_grpc":
-            return [_grpc({}, anchor)]
+            return [_grpc({}, encoding)]
         found = list(entry_points(group="opentelemetry_traces_exporter", name=name))
         if not found:
             raise LookupError("no installed package has an exporter of this name")
-        return [_exporter(found[0].load()(), anchor, name)]
+        return [_exporter(found[0].load()(), encoding, name)]
     except Exception as error:
         logger.warning("loopscope cannot use the exporter %r: %s", name, error)
         return []
 
 
-def _http(options: dict[str, Any], anchor: Anchor) -> Target:
+def _http(options: dict[str, Any], encoding: Encoding) -> Target:
     from loopscope.pipeline.export import old_http, otlp_http
 
     if otlp_http.takes_bytes():
-        return Bytes(lambda: otlp_http.HttpSender(otlp_http.Stock(**options)), anchor)
+        return Bytes(lambda: otlp_http.HttpSender(otlp_http.Stock(**options)), encoding)
     if old_http.takes_bytes():
-        return Bytes(lambda: old_http.OldHttpSender(old_http.RawExporter(**options)), anchor)
-    return _exporter(otlp_http.Stock(**options), anchor)
+        return Bytes(lambda: old_http.OldHttpSender(old_http.RawExporter(**options)), encoding)
+    return _exporter(otlp_http.Stock(**options), encoding)
 
 
-def _grpc(options: dict[str, Any], anchor: Anchor) -> Target:
+def _grpc(options: dict[str, Any], encoding: Encoding) -> Target:
     from loopscope.pipeline.export import otlp_grpc
 
     if otlp_grpc.takes_bytes():
-        return Bytes(lambda: otlp_grpc.GrpcSender(otlp_grpc.RawExporter(**options)), anchor)
-    return _exporter(otlp_grpc.Stock(**options), anchor)
+        return Bytes(lambda: otlp_grpc.GrpcSender(otlp_grpc.RawExporter(**options)), encoding)
+    return _exporter(otlp_grpc.Stock(**options), encoding)
 
 
-def _given(exporter: SpanExporter, anchor: Anchor) -> Target:
+def _given(exporter: SpanExporter, encoding: Encoding) -> Target:
     """The exporter that was handed over; a stock OTLP one as another with its settings, that takes bytes."""
     try:
-        like = _stock(exporter, anchor)
+        like = _stock(exporter, encoding)
     except Exception:
         like = None
-    return like or _exporter(exporter, anchor)
+    return like or _exporter(exporter, encoding)
 
 
-def _exporter(exporter: SpanExporter, anchor: Anchor, name: str = "") -> Target:
+def _exporter(exporter: SpanExporter, encoding: Encoding, name: str = "") -> Target:
     """An exporter by its public interface; in small batches where it encodes a batch at once."""
-    target = Exporter(exporter, anchor, name or getattr(exporter, "_endpoint", "") or type(exporter).__name__)
+    target = Exporter(exporter, encoding.anchor, name or getattr(exporter, "_endpoint", "") or type(exporter).__name__)
     if type(exporter).__module__ in (_HTTP, _GRPC):
         target.size = 16
     return target
 
 
-def _like(provider: Any, anchor: Anchor) -> list[Target]:
+def _like(provider: Any, encoding: Encoding) -> list[Target]:
     """An exporter like the stock OTLP exporter that the application put into its provider in code."""
     try:
         for exporter in _exporters_of(provider):
-            target = _stock(exporter, anchor)
+            target = _stock(exporter, encoding)
             if target is not None:
                 return [target]
     except Exception as error:
@@ -133,18 +133,18 @@ def _like(provider: Any, anchor: Anchor) -> list[Target]:
     return []
 
 
-def _stock(exporter: Any, anchor: Anchor) -> Target | None:
+def _stock(exporter: Any, encoding: Encoding) -> Target | None:
     """An exporter with the settings of this one, None where it is no stock OTLP exporter."""
     kind = type(exporter)
     if kind.__name__ == "OTLPSpanExporter" and kind.__module__ == _HTTP:
         from loopscope.pipeline.export import old_http, otlp_http
 
         new = otlp_http.takes_bytes()
-        return _http(otlp_http.settings_of(exporter) if new else old_http.settings_of(exporter), anchor)
+        return _http(otlp_http.settings_of(exporter) if new else old_http.settings_of(exporter), encoding)
     if kind.__name__ == "OTLPSpanExporter" and kind.__module__ == _GRPC:
         from loopscope.pipeline.export import otlp_grpc
 
-        return _grpc(otlp_grpc.settings_of(exporter), anchor)
+        return _grpc(otlp_grpc.settings_of(exporter), encoding)
     return None
 
 

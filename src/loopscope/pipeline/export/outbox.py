@@ -55,10 +55,9 @@ class Outbox:
         if not self._batches:
             self.dropped["no_exporter"] += 1
             return
-        resource = self._resource()
         for batch in self._batches:
             try:
-                item = batch.target.prepare(span, resource)
+                item = batch.target.prepare(span, self._resource)
             except Exception:
                 self.dropped["not_encodable"] += 1
                 self._warn(batch, "a span could not be encoded", True)

@@ -63,6 +63,8 @@ class Provider:
         self._seen: Any = None
         self._chosen: Any = None
         self._ids = Ids()
+        #: the id generator of the provider in use, None where it makes random ids as we do
+        self._generator: Any = None
         #: errors of a sampler, an id generator or a resource detector
         self.errors = 0
 
@@ -71,6 +73,8 @@ class Provider:
         found = global_provider()
         if self._chosen is None or found is not self._seen:
             self._seen, self._chosen = found, self._choose(found)
+            generator = self._chosen.id_generator
+            self._generator = None if type(generator) is RandomIdGenerator else generator
         return self._chosen
 
     def _choose(self, found: Any) -> Any:
@@ -93,20 +97,19 @@ class Provider:
 
     def trace_id(self) -> int:
         """A new trace id."""
-        generator = self.sdk().id_generator
-        if type(generator) is not RandomIdGenerator:
+        self.sdk()
+        if self._generator is not None:
             try:
-                return generator.generate_trace_id()  # type: ignore[no-any-return]
+                return self._generator.generate_trace_id()  # type: ignore[no-any-return]
             except Exception:
                 self._fail("the id generator")
         return self._ids.trace_id()
 
     def span_id(self) -> int:
-        """A new span id."""
-        generator = self.sdk().id_generator
-        if type(generator) is not RandomIdGenerator:
+        """A new span id, of the provider that was in use when it was last asked for anything else."""
+        if self._generator is not None:
             try:
-                return generator.generate_span_id()  # type: ignore[no-any-return]
+                return self._generator.generate_span_id()  # type: ignore[no-any-return]
             except Exception:
                 self._fail("the id generator")
         return self._ids.span_id()

@@ -18,8 +18,9 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from loopscope import conventions
 from loopscope.model import Anchor
-from loopscope.pipeline import otlp, otlpjson
+from loopscope.pipeline import otlpjson
 from loopscope.pipeline.export.readable import readable
+from loopscope.pipeline.otlp import Encoding, request
 from loopscope.pipeline.spans.span import Span
 from loopscope.recording.writer import TraceFile
 
@@ -36,7 +37,7 @@ class Target(Protocol):
     #: spans of a batch at most
     size: int
 
-    def prepare(self, span: Span, resource: Any) -> Any:
+    def prepare(self, span: Span, resource: Callable[[], Any]) -> Any:
         """What `send` needs of a span; at most some tens of microseconds."""
 
     def send(self, items: list[Any], resource: Any) -> str | None:
@@ -62,7 +63,7 @@ class File:
         self._anchor = anchor
         self._file = TraceFile(path)
 
-    def prepare(self, span: Span, resource: Any) -> str:
+    def prepare(self, span: Span, resource: Callable[[], Any]) -> str:
         """See Target."""
         return otlpjson.encode(span, self._anchor)
 
@@ -97,9 +98,9 @@ class Exporter:
         self._anchor = anchor
         self._scope = InstrumentationScope(SCOPE[0], SCOPE[1], SCOPE[2])
 
-    def prepare(self, span: Span, resource: Any) -> Any:
+    def prepare(self, span: Span, resource: Callable[[], Any]) -> Any:
         """See Target."""
-        return readable(span, self._anchor, resource, self._scope)
+        return readable(span, self._anchor, resource(), self._scope)
 
     def send(self, items: list[Any], resource: Any) -> str | None:
         """See Target."""
@@ -128,13 +129,14 @@ class Bytes:
 
     size = 512
 
-    def __init__(self, open: Callable[[], Sender], anchor: Anchor) -> None:
+    def __init__(self, open: Callable[[], Sender], encoding: Encoding) -> None:
         self._open = open
         self._sender: Sender | None = open()
         self.where = self._sender.where
-        self._encoder = otlp.Encoder(anchor)
+        self._values = encoding.values
+        self._encoder = encoding.encoder()
 
-    def prepare(self, span: Span, resource: Any) -> bytes:
+    def prepare(self, span: Span, resource: Callable[[], Any]) -> bytes:
         """See Target."""
         return self._encoder.span(span)
 
@@ -143,7 +145,7 @@ class Bytes:
         try:
             if self._sender is None:
                 self._sender = self._open()
-            body = otlp.request(resource.attributes.items(), resource.schema_url or "", SCOPE, items)
+            body = request(resource.attributes.items(), resource.schema_url or "", SCOPE, items, self._values)
             return self._sender.send(body, len(items))
         except Exception as error:
             return f"{type(error).__name__}: {error}"

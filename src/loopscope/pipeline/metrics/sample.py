@@ -73,10 +73,6 @@ class Sample:
         if measured is not None and measured.exemplar is None:
             measured.exemplar = trace_id, span_id
 
-    def notable(self, step: Step) -> bool:
-        """Whether it is slow, delayed or stalled."""
-        return step.delay is not None or bool(step.looks) or step.end - step.start >= self._slow
-
     def take(self, now: int, all: bool = False) -> Iterator[Measured]:
         """What is to be recorded now. `all`: the present interval ends, and nothing is held back any longer."""
         if self._since is None:
@@ -88,7 +84,7 @@ class Sample:
         held, self._held = self._held, []
         for since, measured in held:
             step = measured.step
-            if not self.notable(step):
+            if not step.exceptional(self._slow):
                 measured.exemplar = None
             elif measured.exemplar is None and now - since < HOLD and not all:
                 self._held.append((since, measured))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dis
 from types import CodeType
+from typing import Any
 
 from loopscope import conventions as c
-from loopscope.model import Delay, Harm, Place, Step, TaskLife, Wait
-from loopscope.pipeline.spans.span import Attributes
+from loopscope.model import Delay, Harm, Place, Step, TaskLife, Wait, Where
+from loopscope.pipeline.spans.span import Attributes, Said
 
 SECOND = 1e9
 _LINES_LIMIT = 8192
 #: by the code's id, with the code to keep it alive
 _lines: dict[tuple[int, int], tuple[CodeType, int]] = {}
+_KINDS_LIMIT = 1024
+#: what is said of steps that woke, ended and suspended alike, of tasks of one function, and of those on one thread
+_kinds: dict[Any, Said] = {}
 
 
 def line_of(place: Place, lasti: int) -> int:
@@ -43,13 +47,23 @@ def place_attributes(place: Place, line: int) -> Attributes:
     return attributes
 
 
+def task_kind(life: TaskLife) -> tuple[Said, ...]:
+    """What is said of tasks of the same function, and of those on the same thread."""
+    place, where = life.place, life.where
+    kind = _kinds.get(place) or _share(place, place_attributes(place, place.line))
+    if where is None:
+        return (kind,)
+    there = _kinds.get(where)
+    if there is None:
+        there = _share(
+            where, [(c.LOOP_ID, where.loop), (c.THREAD_ID, where.thread), (c.THREAD_NAME, where.thread_name)]
+        )
+    return kind, there
+
+
 def task_attributes(life: TaskLife) -> Attributes:
-    """What is said of a task on each of its spans, but for what changes."""
+    """What is said of a task alone on each of its spans, but for what changes."""
     attributes: Attributes = [(c.TASK_ID, life.id), (c.TASK_NAME, life.name)]
-    where = life.where
-    if where is not None:
-        attributes += [(c.LOOP_ID, where.loop), (c.THREAD_ID, where.thread), (c.THREAD_NAME, where.thread_name)]
-    attributes += place_attributes(life.place, life.place.line)
     if life.late:
         attributes.append((c.TASK_LATE, True))
     if life.missing:
@@ -79,32 +93,48 @@ def freed_by(step: Step, waker: str) -> Attributes:
     return []
 
 
-def step_attributes(step: Step, task_name: str) -> Attributes:
-    """What is said of a step by itself; its waker's name is the caller's to add."""
-    where = step.where
-    attributes: Attributes = [
-        (c.STEP_INDEX, step.index),
-        (c.STEP_OUTCOME, step.outcome),
-        (c.STEP_READY, (step.start - step.ready) / SECOND),
-        (c.STEP_WAKER_KIND, step.waker_kind),
-        (c.TASK_NAME, task_name),
-        (c.THREAD_ID, where.thread),
-        (c.LOOP_ID, where.loop),
-    ]
-    awaiting = awaiting_name(step)
-    if awaiting is not None:
-        attributes.append((c.STEP_AWAITING, awaiting))
-        if isinstance(step.awaiting, Wait):
-            attributes += step.awaiting.details
+def step_attributes(step: Step) -> Attributes:
+    """What is said of a step alone; its waker's name is the caller's to add."""
+    attributes: Attributes = [(c.STEP_INDEX, step.index), (c.STEP_READY, (step.start - step.ready) / SECOND)]
+    if isinstance(step.awaiting, Wait):
+        attributes += step.awaiting.details
     if step.unpolled is not None:
         attributes.append((c.STEP_UNPOLLED, step.unpolled / SECOND))
         if step.unpolled_guessed:
             attributes.append((c.STEP_UNPOLLED_ESTIMATED, True))
+    return attributes
+
+
+def step_kind(step: Step) -> Said:
+    """What is said of a step, and of those that woke, ended and suspended like it."""
+    awaiting = step.awaiting
+    if isinstance(awaiting, Wait):
+        awaiting = awaiting.name
+    key = step.outcome, step.waker_kind, awaiting, step.point, step.lasti, step.error
+    said = _kinds.get(key)
+    if said is not None:
+        return said
+    attributes: Attributes = [(c.STEP_OUTCOME, step.outcome), (c.STEP_WAKER_KIND, step.waker_kind)]
+    awaiting = awaiting_name(step)
+    if awaiting is not None:
+        attributes.append((c.STEP_AWAITING, awaiting))
     if step.point is not None:
         attributes += place_attributes(step.point, line_of(step.point, step.lasti))
     if step.error is not None:
         attributes.append((c.ERROR_TYPE, step.error))
-    return attributes
+    return _share(key, attributes)
+
+
+def _share(key: Any, attributes: Attributes) -> Said:
+    if len(_kinds) >= _KINDS_LIMIT:
+        _kinds.clear()
+    said = _kinds[key] = Said(attributes)
+    return said
+
+
+def whose(task_name: str, where: Where) -> Said:
+    """Whose step it is, and where it ran."""
+    return Said([(c.TASK_NAME, task_name), (c.THREAD_ID, where.thread), (c.LOOP_ID, where.loop)])
 
 
 def delay_attributes(delay: Delay) -> Attributes:

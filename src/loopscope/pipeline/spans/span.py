@@ -24,18 +24,29 @@ class Event(NamedTuple):
     attributes: Attributes
 
 
+class Said:
+    """Attributes that many spans share. They are encoded once."""
+
+    __slots__ = ("attributes", "encoded")
+
+    def __init__(self, attributes: Attributes) -> None:
+        self.attributes = attributes
+        #: as OTLP has them in a span; None before the first is encoded
+        self.encoded: bytes | None = None
+
+
 class Span:
     """A finished span. Times are nanoseconds of the clock; ids are integers, 0 for no parent."""
 
     __slots__ = (
-        "attributes", "end", "error", "events", "links", "name", "parent_id", "parent_remote", "printed", "span_id",
-        "start", "trace_id", "trace_state",
+        "alone", "end", "error", "events", "links", "name", "parent_id", "parent_remote", "printed", "shared",
+        "span_id", "start", "trace_id", "trace_state",
     )  # fmt: skip
 
     def __init__(
-        self, name: str, trace_id: int, span_id: int, parent_id: int, start: int, end: int, attributes: Attributes,
+        self, name: str, trace_id: int, span_id: int, parent_id: int, start: int, end: int, alone: Attributes,
         links: list[Link] | None = None, error: bool = False, trace_state: Any = None, parent_remote: bool = False,
-        events: list[Event] | None = None,
+        events: list[Event] | None = None, shared: tuple[Said, ...] = (),
     ) -> None:  # fmt: skip
         self.name = name
         self.trace_id = trace_id
@@ -44,10 +55,17 @@ class Span:
         self.parent_remote = parent_remote
         self.start = start
         self.end = end
-        self.attributes = attributes
+        #: attributes that it has alone, and those that it shares with others
+        self.alone = alone
+        self.shared = shared
         self.links = links
         self.error = error
         self.trace_state = trace_state
         self.events = events
         #: events for trace files alone: what the program prints is no backend's business
         self.printed: list[Event] | None = None
+
+    @property
+    def attributes(self) -> Attributes:
+        """All of them."""
+        return [*(one for said in self.shared for one in said.attributes), *self.alone]

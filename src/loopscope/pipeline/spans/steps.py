@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from loopscope import conventions as c
-from loopscope.model import BARE, Printed, Step, TaskLife
+from loopscope.model import BARE, FULL, Printed, Step, TaskLife
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans import describe
 from loopscope.pipeline.spans.budget import Budget
@@ -81,12 +81,13 @@ class StepSpans:
         """Write the step's span, or coalesce it. The visit's step before it ended at `before`."""
         if not self._steps:
             return
-        level = self._budget.of(visit.trace.own)
-        if visit.keeps(step, self._caps) and not visit.spares(step, self._caps, level):
+        caps, level = self._caps, self._budget.of(visit.trace.own)
+        if visit.keeps(step, caps) and (level == FULL or not visit.spares(step, caps, level)):
             held, visit.held = visit.held, None
             if held is not None:
                 self._coalesce(visit, life, held[0])
-            self._flush(life, visit)
+            if visit.group is not None:
+                self._flush(life, visit)
             if self._states:
                 self._bars(life, visit, step, before)
             self._write(life, visit, step, shared)
@@ -162,7 +163,7 @@ class StepSpans:
             return
         visit.written += 1
         span_id = self._new_span_id()
-        attributes = describe.step_attributes(step, life.name)
+        attributes = describe.step_attributes(step)
         if shared:
             attributes.append((c.STEP_SHARED, True))
         links: list[Link] = []
@@ -173,6 +174,7 @@ class StepSpans:
         span = Span(
             c.STEP_SPAN + life.place.qualname, trace.trace_id, span_id, visit.span_id, step.start, step.end, attributes,
             links, step.error is not None, trace.trace_state,
+            shared=(visit.whose(life.name, step.where), describe.step_kind(step)),
         )  # fmt: skip
         span.printed = _printed(step.printed)
         if owed is not None:
@@ -184,7 +186,7 @@ class StepSpans:
 
     def _send(self, visit: Visit, span: Span, step: Step) -> None:
         self._emit(visit, span)
-        if visit.quiet is None and not visit.silent:
+        if step.exceptional(self._caps.slow) and visit.quiet is None and not visit.silent:
             self._exported(step, span.trace_id, span.span_id)
 
     def _waker(self, step: Step, trace_id: int, attributes: Attributes, links: list[Link]) -> tuple[int, int] | None:
@@ -219,7 +221,7 @@ class StepSpans:
             return
         key, trace_id = (life.id, step.index), visit.trace.trace_id
         self._placed.put(key, (*(self._placed.get(key) or ()), trace_id, span_id))
-        for span in self._owed.pop(key, ()):
+        for span in self._owed.pop(key, ()) if self._owed else ():
             span.links = span.links or []
             link_to((trace_id, span_id), span.trace_id, c.WOKEN_BY, span.links)
 
@@ -245,12 +247,12 @@ class StepSpans:
         if held.owed is not None:
             self._owed.pop(held.owed, None)
         if held.more is not None:
-            span.attributes += held.more()
+            span.alone += held.more()
         if step is None:
             self._emit(held.visit, span)
             return
         if step.harm is not None:
-            span.attributes += describe.harm_attributes(step.harm)
+            span.alone += describe.harm_attributes(step.harm)
         span.events = [Event(c.STALL, time, attributes) for time, attributes in self._stalled(step)] or None
         self._send(held.visit, span, step)
 

@@ -116,16 +116,17 @@ class Tracer(Sink):
     def stepped(self, life: TaskLife, step: Step) -> None:
         """See Sink."""
         notes: Notes = life.notes
-        long = step.end - step.start >= self._caps.hold
         if _excluded(life):
             return
         touched = self._touched(life, notes, step)
-        for trace_id in [t for t in notes.visits if t not in touched]:
-            self._close(life, notes.visits.pop(trace_id))
+        if notes.visits.keys() != touched.keys():
+            for trace_id in [t for t in notes.visits if t not in touched]:
+                self._close(life, notes.visits.pop(trace_id))
         shared = len(touched) > 1
         for trace, identities in touched.values():
             visit = notes.visits.get(trace.trace_id) or self._open(life, notes, trace, step)
-            self._adopt(visit, identities)
+            if identities:
+                self._adopt(visit, identities)
             before = visit.cursor
             visit.account(step)
             self.steps.place(life, visit, step, shared, before)
@@ -135,7 +136,10 @@ class Tracer(Sink):
                 visit.left = step.end
                 self._leaving[life.id] = life
         self._handoffs.stepped(life)
-        self._mute(life, notes, bool(touched) or bool(step.activated) or long)
+        if touched or step.activated or step.end - step.start >= self._caps.hold:
+            notes.idle = 0
+        else:
+            self._mute(life, notes)
 
     def ended(self, life: TaskLife, time: int) -> None:
         """See Sink."""
@@ -170,6 +174,13 @@ class Tracer(Sink):
     def _touched(self, life: TaskLife, notes: Notes, step: Step) -> dict[int, tuple[Trace, list[SpanIdentity]]]:
         """The traces that the step works for, with the spans of each that were current, oldest first."""
         touched: dict[int, tuple[Trace, list[SpanIdentity]]] = {}
+        if step.span is None and not step.activated:
+            home = notes.home
+            if home is None or step.start - home.born >= self._segment:
+                home = self._home(life, notes, step.start)
+            if home.sampled:
+                touched[home.trace_id] = (home, [])
+            return touched
         identities = step.activated if step.span is None else (step.span, *step.activated)
         for place, identity in enumerate(identities):
             activated = place > 0 or step.span is None
@@ -346,12 +357,12 @@ class Tracer(Sink):
         span = Span(
             c.TASK_SPAN + life.place.qualname, trace.trace_id, visit.span_id, visit.parent_id, visit.start,
             visit.cursor, attributes, visit.links, failed, trace.trace_state, visit.parent_remote,
-            self._budget.events(visit.start, visit.cursor),
+            self._budget.events(visit.start, visit.cursor), describe.task_kind(life),
         )  # fmt: skip
         if failed and life.state is not None:  # its exception may turn out to be never retrieved
             self.steps.hold(visit, span, partial(mishap_attributes, life))
         else:
-            span.attributes += mishap_attributes(life)
+            span.alone += mishap_attributes(life)
             self._quiet.tell(visit, span)
         self._quiet.silence(life.notes, visit)
         self._handoffs.closed(life.id, visit)
@@ -371,10 +382,8 @@ class Tracer(Sink):
             return not visit.quick or not self._caps.ordinary(step)
         return self._caps.notable(step)
 
-    def _mute(self, life: TaskLife, notes: Notes, useful: bool) -> None:
-        if useful:
-            notes.idle = 0
-            return
+    def _mute(self, life: TaskLife, notes: Notes) -> None:
+        """One more step that no trace took, and that harmed nobody."""
         notes.idle += 1
         if notes.idle >= MUTE_AFTER and life.pulse is not None and life.state is None and not notes.visits:
             life.unrecorded = life.pulse.muted = True

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from loopscope import conventions as c
-from loopscope.model import BARE, FULL, READY, WAITING, YIELDED, Printed, Step
+from loopscope.model import BARE, FULL, READY, WAITING, YIELDED, Printed, Step, Where
+from loopscope.pipeline.spans import describe
 from loopscope.pipeline.spans.describe import SECOND
-from loopscope.pipeline.spans.span import Attributes, Link, Span
+from loopscope.pipeline.spans.span import Attributes, Link, Said, Span
 from loopscope.pipeline.spans.traces import Trace
 
 #: a task span that is shorter is a quick one (nanoseconds)
@@ -76,9 +77,9 @@ class Visit:
     """An open task span."""
 
     __slots__ = (
-        "cursor", "detail", "first", "group", "held", "last", "left", "links", "local", "longest", "parent_id",
-        "parent_remote", "previous", "quiet", "ready", "room", "running", "segment", "silent", "span_id", "start",
-        "steps", "trace", "unkept", "untold", "waiting", "written",
+        "_named", "_where", "_whose", "cursor", "detail", "first", "group", "held", "last", "left", "links", "local",
+        "longest", "parent_id", "parent_remote", "previous", "quiet", "ready", "room", "running", "segment", "silent",
+        "span_id", "start", "steps", "trace", "unkept", "untold", "waiting", "written",
     )  # fmt: skip
 
     def __init__(self, trace: Trace, span_id: int, start: int, room: bool) -> None:
@@ -118,19 +119,34 @@ class Visit:
         self.group: Group | None = None
         #: the latest of steps that could be coalesced, kept apart in case it is the last; whether it is shared
         self.held: tuple[Step, bool] | None = None
+        #: what its steps' spans share, and the name and the thread of which that tells
+        self._whose: Said | None = None
+        self._named = ""
+        self._where: Where | None = None
 
     @property
     def left_in(self) -> str:
         """The state in which its last step left the task."""
         return READY if self.last is not None and self.last.outcome == YIELDED else WAITING
 
+    def whose(self, name: str, where: Where) -> Said:
+        """Whose steps these are, and where they run."""
+        said = self._whose
+        if said is None or where is not self._where or name != self._named:
+            said = self._whose = describe.whose(name, where)
+            self._named, self._where = name, where
+        return said
+
     def account(self, step: Step) -> None:
         """Add a step to the sums."""
-        ready, start, end = max(step.ready, self.cursor), max(step.start, self.cursor), max(step.end, self.cursor)
-        self.waiting += ready - self.cursor
+        cursor, ready, start, end = self.cursor, step.ready, step.start, step.end
+        if end - start > self.longest:
+            self.longest = end - start
+        if ready < cursor:  # a step is told in two segments, or overlaps with one of another loop
+            ready, start, end = cursor, max(start, cursor), max(end, cursor)
+        self.waiting += ready - cursor
         self.ready += start - ready
         self.running += end - start
-        self.longest = max(self.longest, step.end - step.start)
         self.cursor = end
         self.steps += 1
         self.previous, self.last = self.last, step
@@ -150,8 +166,8 @@ class Visit:
         return (caps.notable(step) or step.printed is not None) and room and not trace.crowded(caps.spans)
 
     def spares(self, step: Step, caps: Caps, level: int) -> bool:
-        """Whether this level of detail has no span of its own for the step."""
-        if level == FULL or (self.steps == 1 and not self._bare(level)) or not caps.ordinary(step):
+        """Whether this level of detail, which is not FULL, has no span of its own for the step."""
+        if (self.steps == 1 and not self._bare(level)) or not caps.ordinary(step):
             return False
         self.detail = max(self.detail, level)
         return True

@@ -1,0 +1,534 @@
+/* Spans as OTLP protobuf bytes, as pipeline/otlp.py has them, which is the reference.
+ *
+ * What is rare is left to Python: values other than text, numbers and booleans, text that has no UTF-8, trace states.
+ */
+#include "native.h"
+#include <stdint.h>
+#include <string.h>
+
+#undef NAMES
+#define NAMES(X) \
+    X(alone) X(any_value) X(attributes) X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) \
+    X(parent_remote) X(shared) X(span_id) X(start) X(state) X(text) X(trace_id) X(trace_state)
+
+/* Interned once in a process, and never freed. */
+static struct { NAMES(AS_OBJECT) PyObject *sixty_four; } names;
+
+/* ---------------------------------------------------------------- bytes in the making */
+
+typedef struct {
+    char *data;
+    size_t size, room;
+    char first[2048];
+} Bytes;
+
+static void
+bytes_begin(Bytes *bytes)
+{
+    bytes->data = bytes->first;
+    bytes->size = 0;
+    bytes->room = sizeof bytes->first;
+}
+
+static void
+bytes_end(Bytes *bytes)
+{
+    if (bytes->data != bytes->first)
+        PyMem_Free(bytes->data);
+}
+
+/* Where the next `count` bytes are to be written; NULL with an error set. */
+static char *
+bytes_more(Bytes *bytes, size_t count)
+{
+    if (count > bytes->room - bytes->size) {
+        if (count > PY_SSIZE_T_MAX / 4) {
+            PyErr_NoMemory();
+            return NULL;
+        }
+        size_t room = 2 * (bytes->size + count);
+        char *data = PyMem_Malloc(room);
+        if (data == NULL) {
+            PyErr_NoMemory();
+            return NULL;
+        }
+        memcpy(data, bytes->data, bytes->size);
+        bytes_end(bytes);
+        bytes->data = data;
+        bytes->room = room;
+    }
+    char *at = bytes->data + bytes->size;
+    bytes->size += count;
+    return at;
+}
+
+static int
+put(Bytes *bytes, const char *data, size_t size)
+{
+    char *at = bytes_more(bytes, size);
+    if (at == NULL)
+        return -1;
+    memcpy(at, data, size);
+    return 0;
+}
+
+static int
+varint_size(uint64_t number)
+{
+    int size = 1;
+    for (; number > 127; number >>= 7)
+        size++;
+    return size;
+}
+
+static char *
+write_varint(char *at, uint64_t number)
+{
+    for (; number > 127; number >>= 7)
+        *at++ = (char)(number | 128);
+    *at++ = (char)number;
+    return at;
+}
+
+static char *
+write_little(char *at, uint64_t number)
+{
+    for (int byte = 0; byte < 8; byte++, number >>= 8)
+        *at++ = (char)number;
+    return at;
+}
+
+static char *
+write_big(char *at, uint64_t number)
+{
+    for (int shift = 56; shift >= 0; shift -= 8)
+        *at++ = (char)(number >> shift);
+    return at;
+}
+
+/* A length-delimited field whose tag is one byte. */
+static int
+put_delimited(Bytes *bytes, char tag, const char *data, size_t size)
+{
+    char *at = bytes_more(bytes, 1 + varint_size(size) + size);
+    if (at == NULL)
+        return -1;
+    *at++ = tag;
+    memcpy(write_varint(at, size), data, size);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- the encoder */
+
+typedef struct {
+    PyObject_HEAD
+    long long offset;
+    /* pipeline.protobuf.Values: what is left to Python */
+    PyObject *values;
+} Encoder;
+
+/* Text as UTF-8. `*owner` is to be released once the bytes were read. */
+static const char *
+utf8(Encoder *self, PyObject *text, Py_ssize_t *size, PyObject **owner)
+{
+    *owner = NULL;
+    if (PyUnicode_Check(text)) {
+        const char *data = PyUnicode_AsUTF8AndSize(text, size);
+        if (data != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+            return data;
+        PyErr_Clear();
+    }
+    *owner = PyObject_CallMethodObjArgs(self->values, names.text, text, NULL);
+    char *data;
+    if (*owner == NULL || PyBytes_AsStringAndSize(*owner, &data, size) < 0) {
+        Py_CLEAR(*owner);
+        return NULL;
+    }
+    return data;
+}
+
+static int
+put_text(Encoder *self, Bytes *bytes, char tag, PyObject *text)
+{
+    PyObject *owner;
+    Py_ssize_t size;
+    const char *data = utf8(self, text, &size, &owner);
+    if (data == NULL)
+        return -1;
+    int failed = put_delimited(bytes, tag, data, size);
+    Py_XDECREF(owner);
+    return failed;
+}
+
+/* The head of a KeyValue, up to and without its AnyValue of so many bytes. */
+static int
+put_head(Bytes *bytes, char tag, const char *key, size_t length, size_t value)
+{
+    size_t name = 1 + varint_size(length) + length;
+    size_t size = name + 1 + varint_size(value) + value;
+    char *at = bytes_more(bytes, 1 + varint_size(size) + name + 1 + varint_size(value));
+    if (at == NULL)
+        return -1;
+    *at++ = tag;
+    at = write_varint(at, size);
+    *at++ = 0x0a;
+    at = write_varint(at, length);
+    memcpy(at, key, length);
+    at += length;
+    *at++ = 0x12;
+    write_varint(at, value);
+    return 0;
+}
+
+static int
+put_value(Encoder *self, Bytes *bytes, char tag, const char *key, size_t length, PyObject *value)
+{
+    char any[11];
+    char *at = any;
+    if (PyUnicode_CheckExact(value)) {
+        PyObject *owner;
+        Py_ssize_t size;
+        const char *data = utf8(self, value, &size, &owner);
+        if (data == NULL)
+            return -1;
+        int failed = put_head(bytes, tag, key, length, 1 + varint_size(size) + size) < 0
+            || put_delimited(bytes, 0x0a, data, size) < 0;
+        Py_XDECREF(owner);
+        return failed ? -1 : 0;
+    }
+    if (PyFloat_CheckExact(value)) {
+        double number = PyFloat_AS_DOUBLE(value);
+        uint64_t bits;
+        memcpy(&bits, &number, sizeof bits);
+        *at++ = 0x21;
+        at = write_little(at, bits);
+    } else if (PyBool_Check(value)) {
+        *at++ = 0x10;
+        *at++ = value == Py_True;
+    } else if (PyLong_CheckExact(value)) {
+        int overflow;
+        long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+        if (number == -1 && PyErr_Occurred())
+            return -1;
+        if (!overflow) {
+            *at++ = 0x18;
+            at = write_varint(at, (uint64_t)number);
+        }
+    }
+    if (at > any) {
+        if (put_head(bytes, tag, key, length, at - any) < 0)
+            return -1;
+        return put(bytes, any, at - any);
+    }
+    PyObject *made = PyObject_CallMethodObjArgs(self->values, names.any_value, value, NULL);
+    char *data;
+    Py_ssize_t size;
+    int failed = made == NULL || PyBytes_AsStringAndSize(made, &data, &size) < 0
+        || put_head(bytes, tag, key, length, size) < 0 || put(bytes, data, size) < 0;
+    Py_XDECREF(made);
+    return failed ? -1 : 0;
+}
+
+/* Item `place` of a pair, a link or an event: borrowed. */
+static PyObject *
+item(PyObject *tuple, Py_ssize_t place)
+{
+    if (PyTuple_Check(tuple) && place < PyTuple_GET_SIZE(tuple))
+        return PyTuple_GET_ITEM(tuple, place);
+    PyErr_Format(PyExc_TypeError, "a tuple of more than %zd was expected, not %R", place, tuple);
+    return NULL;
+}
+
+/* Does something with each item of a list or a tuple. Python code that runs meanwhile may change it. */
+typedef int (*Each)(Encoder *self, Bytes *bytes, char tag, PyObject *item);
+
+static int
+put_each(Encoder *self, Bytes *bytes, char tag, PyObject *items, Each each)
+{
+    PyObject *fast = PySequence_Fast(items, "a list was expected");
+    if (fast == NULL)
+        return -1;
+    int failed = 0;
+    for (Py_ssize_t place = 0; !failed && place < PySequence_Fast_GET_SIZE(fast); place++) {
+        PyObject *one = PySequence_Fast_GET_ITEM(fast, place);
+        Py_INCREF(one);
+        failed = each(self, bytes, tag, one) < 0;
+        Py_DECREF(one);
+    }
+    Py_DECREF(fast);
+    return failed ? -1 : 0;
+}
+
+static int
+put_pair(Encoder *self, Bytes *bytes, char tag, PyObject *pair)
+{
+    PyObject *key = item(pair, 0), *value = key != NULL ? item(pair, 1) : NULL;
+    if (value == NULL)
+        return -1;
+    PyObject *owner;
+    Py_ssize_t length;
+    const char *data = utf8(self, key, &length, &owner);
+    if (data == NULL)
+        return -1;
+    int failed = put_value(self, bytes, tag, data, length, value);
+    Py_XDECREF(owner);
+    return failed;
+}
+
+/* The clock reading as Unix time. */
+static int
+unix_time(Encoder *self, PyObject *reading, uint64_t *time)
+{
+    long long at = PyLong_AsLongLong(reading);
+    if (at == -1 && PyErr_Occurred())
+        return -1;
+    if (at > 0 ? self->offset > LLONG_MAX - at : at + self->offset < 0) {
+        PyErr_Format(PyExc_OverflowError, "%R is no time", reading);
+        return -1;
+    }
+    *time = (uint64_t)(at + self->offset);
+    return 0;
+}
+
+static int
+split(PyObject *trace_id, uint64_t *high, uint64_t *low)
+{
+    *low = PyLong_AsUnsignedLongLongMask(trace_id);
+    if (*low == (uint64_t)-1 && PyErr_Occurred())
+        return -1;
+    PyObject *rest = PyNumber_Rshift(trace_id, names.sixty_four);
+    if (rest == NULL)
+        return -1;
+    *high = PyLong_AsUnsignedLongLong(rest);
+    Py_DECREF(rest);
+    return *high == (uint64_t)-1 && PyErr_Occurred() ? -1 : 0;
+}
+
+static int
+put_ids(Bytes *bytes, PyObject *trace_id, PyObject *span_id)
+{
+    uint64_t high, low, id = PyLong_AsUnsignedLongLong(span_id);
+    if ((id == (uint64_t)-1 && PyErr_Occurred()) || split(trace_id, &high, &low) < 0)
+        return -1;
+    char *at = bytes_more(bytes, 28);
+    if (at == NULL)
+        return -1;
+    *at++ = 0x0a;
+    *at++ = 16;
+    at = write_big(write_big(at, high), low);
+    *at++ = 0x12;
+    *at++ = 8;
+    write_big(at, id);
+    return 0;
+}
+
+static int
+put_link(Encoder *self, Bytes *bytes, char tag, PyObject *link)
+{
+    PyObject *trace_id = item(link, 0), *span_id = trace_id != NULL ? item(link, 1) : NULL;
+    PyObject *attributes = span_id != NULL ? item(link, 2) : NULL;
+    if (attributes == NULL)
+        return -1;
+    Bytes body;
+    bytes_begin(&body);
+    int failed = put_ids(&body, trace_id, span_id) < 0 || put_each(self, &body, 0x22, attributes, put_pair) < 0
+        || put(&body, "\x35\x00\x01\x00\x00", 5) < 0 || put_delimited(bytes, tag, body.data, body.size) < 0;
+    bytes_end(&body);
+    return failed ? -1 : 0;
+}
+
+static int
+put_event(Encoder *self, Bytes *bytes, char tag, PyObject *event)
+{
+    PyObject *name = item(event, 0), *time = name != NULL ? item(event, 1) : NULL;
+    PyObject *attributes = time != NULL ? item(event, 2) : NULL;
+    uint64_t moment;
+    if (attributes == NULL || unix_time(self, time, &moment) < 0)
+        return -1;
+    Bytes body;
+    bytes_begin(&body);
+    char *at = bytes_more(&body, 9);
+    *at++ = 0x09;
+    write_little(at, moment);
+    int failed = put_text(self, &body, 0x12, name) < 0 || put_each(self, &body, 0x1a, attributes, put_pair) < 0
+        || put_delimited(bytes, tag, body.data, body.size) < 0;
+    bytes_end(&body);
+    return failed ? -1 : 0;
+}
+
+static int
+put_said(Encoder *self, Bytes *bytes, char tag, PyObject *said)
+{
+    PyObject *encoded = PyObject_GetAttr(said, names.encoded);
+    if (encoded == Py_None) {
+        Py_DECREF(encoded);
+        PyObject *attributes = PyObject_GetAttr(said, names.attributes);
+        if (attributes == NULL)
+            return -1;
+        Bytes body;
+        bytes_begin(&body);
+        encoded = put_each(self, &body, tag, attributes, put_pair) < 0
+            ? NULL : PyBytes_FromStringAndSize(body.data, body.size);
+        bytes_end(&body);
+        Py_DECREF(attributes);
+        if (encoded != NULL && PyObject_SetAttr(said, names.encoded, encoded) < 0)
+            Py_CLEAR(encoded);
+    }
+    char *data;
+    Py_ssize_t size;
+    int failed = encoded == NULL || PyBytes_AsStringAndSize(encoded, &data, &size) < 0 || put(bytes, data, size) < 0;
+    Py_XDECREF(encoded);
+    return failed ? -1 : 0;
+}
+
+/* What is read of a span. */
+enum { TRACE, ID, PARENT, REMOTE, STATE, NAME, START, END, SHARED, ALONE, EVENTS, LINKS, ERROR, FIELDS };
+
+static int
+put_span(Encoder *self, Bytes *bytes, PyObject **of)
+{
+    uint64_t start, end;
+    int parent = PyObject_IsTrue(of[PARENT]), remote = PyObject_IsTrue(of[REMOTE]), state = PyObject_IsTrue(of[STATE]);
+    int error = PyObject_IsTrue(of[ERROR]);
+    if (parent < 0 || remote < 0 || state < 0 || error < 0 || put_ids(bytes, of[TRACE], of[ID]) < 0)
+        return -1;
+    if (state) {
+        PyObject *text = PyObject_CallMethodObjArgs(self->values, names.state, of[STATE], NULL);
+        int failed = text == NULL || put_text(self, bytes, 0x1a, text) < 0;
+        Py_XDECREF(text);
+        if (failed)
+            return -1;
+    }
+    if (parent) {
+        uint64_t id = PyLong_AsUnsignedLongLong(of[PARENT]);
+        char *at = id == (uint64_t)-1 && PyErr_Occurred() ? NULL : bytes_more(bytes, 10);
+        if (at == NULL)
+            return -1;
+        *at++ = 0x22;
+        *at++ = 8;
+        write_big(at, id);
+    }
+    if (put_text(self, bytes, 0x2a, of[NAME]) < 0 || put(bytes, "\x30\x01", 2) < 0
+        || unix_time(self, of[START], &start) < 0 || unix_time(self, of[END], &end) < 0)
+        return -1;
+    char *at = bytes_more(bytes, 18);
+    if (at == NULL)
+        return -1;
+    *at++ = 0x39;
+    at = write_little(at, start);
+    *at++ = 0x41;
+    write_little(at, end);
+    if (put_each(self, bytes, 0x4a, of[SHARED], put_said) < 0 || put_each(self, bytes, 0x4a, of[ALONE], put_pair) < 0
+        || (of[EVENTS] != Py_None && put_each(self, bytes, 0x5a, of[EVENTS], put_event) < 0)
+        || (of[LINKS] != Py_None && put_each(self, bytes, 0x6a, of[LINKS], put_link) < 0)
+        || (error && put(bytes, "\x7a\x02\x18\x02", 4) < 0))
+        return -1;
+    return put(bytes, remote ? "\x85\x01\x00\x03\x00\x00" : "\x85\x01\x00\x01\x00\x00", 6);
+}
+
+static PyObject *
+encoder_span(Encoder *self, PyObject *span)
+{
+    PyObject *const wanted[FIELDS] = {
+        names.trace_id, names.span_id, names.parent_id, names.parent_remote, names.trace_state, names.name,
+        names.start, names.end, names.shared, names.alone, names.events, names.links, names.error,
+    };
+    PyObject *of[FIELDS] = {NULL}, *made = NULL;
+    int field = 0;
+    while (field < FIELDS && (of[field] = PyObject_GetAttr(span, wanted[field])) != NULL)
+        field++;
+    if (field == FIELDS) {
+        Bytes bytes;
+        bytes_begin(&bytes);
+        if (put_span(self, &bytes, of) == 0
+            && (made = PyBytes_FromStringAndSize(NULL, 1 + varint_size(bytes.size) + bytes.size)) != NULL) {
+            char *at = PyBytes_AS_STRING(made);
+            *at++ = 0x12;
+            memcpy(write_varint(at, bytes.size), bytes.data, bytes.size);
+        }
+        bytes_end(&bytes);
+    }
+    while (field-- > 0)
+        Py_DECREF(of[field]);
+    return made;
+}
+
+static int
+encoder_init(Encoder *self, PyObject *args, PyObject *options)
+{
+    PyObject *values;
+    long long offset;
+    if ((options != NULL && PyDict_GET_SIZE(options)) || !PyArg_ParseTuple(args, "LO", &offset, &values))
+        return PyErr_Occurred() ? -1 : (PyErr_SetString(PyExc_TypeError, "Encoder takes no keywords"), -1);
+    self->offset = offset;
+    Py_INCREF(values);
+    Py_XSETREF(self->values, values);
+    return 0;
+}
+
+static int
+encoder_traverse(Encoder *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->values);
+    return 0;
+}
+
+static int
+encoder_clear(Encoder *self)
+{
+    Py_CLEAR(self->values);
+    return 0;
+}
+
+static void
+encoder_dealloc(Encoder *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    encoder_clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef methods[] = {
+    {"span", (PyCFunction)encoder_span, METH_O, "The span as a field of ScopeSpans: spans' bytes may be joined."},
+    {NULL},
+};
+
+static PyMemberDef members[] = {
+    {"values", T_OBJECT, offsetof(Encoder, values), READONLY, NULL},
+    {NULL},
+};
+
+static PyType_Slot encoder_slots[] = {
+    {Py_tp_doc, "Encodes spans against one clock anchor: Encoder(offset, values)."},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_init, encoder_init},
+    {Py_tp_traverse, encoder_traverse},
+    {Py_tp_clear, encoder_clear},
+    {Py_tp_dealloc, encoder_dealloc},
+    {Py_tp_methods, methods},
+    {Py_tp_members, members},
+    {0, NULL},
+};
+
+static PyType_Spec encoder_spec = {
+    .name = "loopscope._native.Encoder",
+    .basicsize = sizeof(Encoder),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = encoder_slots,
+};
+
+#define INTERN(name) \
+    if (names.name == NULL && (names.name = PyUnicode_InternFromString(#name)) == NULL) \
+        return NULL;
+
+PyTypeObject *
+encoder_type(PyObject *module)
+{
+    NAMES(INTERN)
+    if (names.sixty_four == NULL && (names.sixty_four = PyLong_FromLong(64)) == NULL)
+        return NULL;
+    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &encoder_spec, NULL);
+}
