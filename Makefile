@@ -28,7 +28,8 @@ lint: setup
 ground: setup  ## the real Jaeger and the Pythons that this machine lacks: built once, outside of the repository
 	$(BIN)/python -m tests.ground
 
-bench: setup  ## what it costs, as ratios
+bench: setup  ## what it costs beside what others do: a table, tests/benchmarks/costs.json, a picture
+	$(BIN)/uv pip install -q --python $(BIN)/python --group bench
 	$(BIN)/python -m tests.benchmarks
 
 pages: setup  ## write CONVENTIONS.md anew, of the code, and deploy/scale/SIZING.md, of measured figures

@@ -1,10 +1,19 @@
-"""All that loopscope costs, printed: python -m tests.benchmarks."""
+"""All that loopscope costs beside what others do, printed and kept: make bench."""
 
 from __future__ import annotations
 
-from tests.benchmarks import export, sizes, steps
+import json
+import platform
+
+from tests.benchmarks import picture, rivals, sizes, table
 
 if __name__ == "__main__":
-    steps.report()
-    export.report()
+    rows = []
+    for row in table.rows():
+        print(table.line(row), flush=True)
+        rows.append(row)
+    beside = rivals.report()
     sizes.report()
+    found = {"python": platform.python_version(), "table": [row._asdict() for row in rows], "rivals": beside}
+    picture.KEPT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    picture.draw(beside)

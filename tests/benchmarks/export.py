@@ -1,7 +1,4 @@
-"""What export costs: a span downstream of the step against the stock way, a flood, and a timer's lateness meanwhile.
-
-Run it: python -m tests.benchmarks.export
-"""
+"""What export costs: a span downstream of the step against the stock way, a flood, and a timer's lateness meanwhile."""
 
 from __future__ import annotations
 
@@ -17,7 +14,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from loopscope import LoopscopeInstrumentor, runtime
-from tests.benchmarks.sink import Sink
 
 #: settings with which every step has its span
 ALL: dict[str, Any] = {
@@ -105,11 +101,22 @@ def stock(url: str, spans: int) -> float:
     return (time.process_time() - cpu) / spans * 1e6
 
 
-def timer(url: str | None, seconds: float) -> float:
-    """p99 lateness of a timer in milliseconds, bare or while 2,000 step spans a second are exported."""
+def share(url: str | None, rate: int, seconds: float) -> float:
+    """The share of a core that `rate` steps a second take, on defaults with spans sent to this URL, or bare."""
+    if url is not None:
+        LoopscopeInstrumentor().instrument(span_exporter=OTLPSpanExporter(endpoint=url))
+    cpu, wall = time.process_time(), time.perf_counter()
+    asyncio.run(paced(rate, seconds))
+    if url is not None:
+        LoopscopeInstrumentor().uninstrument()
+    return (time.process_time() - cpu) / (time.perf_counter() - wall)
+
+
+def timer(url: str | None, seconds: float, rate: int = 2_000) -> float:
+    """p99 lateness of a timer in milliseconds beside so many steps a second, bare or while their spans are exported."""
 
     async def main() -> list[float]:
-        load = asyncio.create_task(paced(2_000, seconds))
+        load = asyncio.create_task(paced(rate, seconds))
         late = await lateness(seconds)
         await load
         return late
@@ -122,28 +129,10 @@ def timer(url: str | None, seconds: float) -> float:
     return late[int(len(late) * 0.99)]
 
 
-def apart(call: str) -> str:
-    """The result of one of these, or of those in other modules here, in a process of its own."""
-    code = f"from tests.benchmarks import export, rivals, service, sizes; print({call})"
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
-    ).stdout.strip()
-
-
-def report() -> None:
-    """Measure each in a process of its own, and print."""
-    with Sink() as sink:
-        url = f"{sink.url}/v1/traces"
-        print("10,000 a second for ten seconds:", apart(f"export.flood({url!r}, 10_000, 10.0)"))
-        print("arrived:", sink.counts())
-        spans = 20_000
-        mine = min(float(apart(f"export.ours({url!r}, {spans})")) for _ in range(3))
-        theirs = min(float(apart(f"export.stock({url!r}, {spans})")) for _ in range(3))
-        print(f"one step span, whole process: {mine:.1f} us; stock: {theirs:.1f} us; ratio {mine / theirs:.2f}")
-        bare = [float(apart("export.timer(None, 4.0)")) for _ in range(3)]
-        loaded = [float(apart(f"export.timer({url!r}, 4.0)")) for _ in range(3)]
-        print(f"p99 lateness of a 1 ms timer: bare {min(bare):.2f} ms, exporting 2,000 a second {min(loaded):.2f} ms")
-
-
-if __name__ == "__main__":
-    report()
+def apart(call: str, core: str = "auto") -> str:
+    """The result of one of these, or of those in other modules here, in a process of its own, with this core."""
+    module = call.partition(".")[0]
+    code = f"from tests.benchmarks import {module}; print({call})"
+    environment = {**os.environ, "OTEL_PYTHON_LOOPSCOPE_CORE": core}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    return done.stdout.splitlines()[-1]

@@ -52,7 +52,7 @@ def load(port: int, seconds: float) -> float:
     return asyncio.run(main())
 
 
-def serve(url: str | None) -> float:
+def serve(url: str | None, core: str) -> float:
     """Requests a second of a new server, with loopscope sending to this URL, or without."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -64,9 +64,10 @@ def serve(url: str | None) -> float:
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": url,
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
             "OTEL_METRICS_EXPORTER": "none",
+            "OTEL_PYTHON_LOOPSCOPE_CORE": core,
         }
     code = f"{APP}\nimport uvicorn; uvicorn.run(app, port={port}, loop='uvloop', access_log=False, log_level='error')"
-    server = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    server = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
     try:
         while True:
             try:
@@ -82,13 +83,13 @@ def serve(url: str | None) -> float:
         server.wait()
 
 
-def measure(repeats: int = REPEATS) -> dict[str, float]:
+def measure(repeats: int = REPEATS, core: str = "auto") -> dict[str, float]:
     """Requests a second without and with, and the share that is lost: of the best of several."""
     bare, on = [], []
     with Sink() as sink:
         for _ in range(repeats):
-            bare.append(serve(None))
-            on.append(serve(f"{sink.url}/v1/traces"))
+            bare.append(serve(None, core))
+            on.append(serve(f"{sink.url}/null", core))
     return {"bare": max(bare), "on": max(on), "lost": 1 - max(on) / max(bare)}
 
 
