@@ -80,7 +80,7 @@ async def product(number: int, request: Request) -> dict[str, Any]:
     async with state.catalogue.connection() as connection:
         rows = await connection.rows(query, number)
         if problems.is_on("pool_exhaustion"):
-            stock = await warehouse.ask(state.warehouse, number, wait=0.3)
+            stock = await warehouse.ask(state.warehouse, number, wait=1.0)
     if not rows:
         raise HTTPException(404, f"no product {number}")
     if not problems.is_on("pool_exhaustion"):

@@ -20,7 +20,7 @@ class Billing:
         if problems.is_on("lock_convoy"):
             async with self._till:
                 number = await self._write(product)
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.3)
         else:
             number = await self._write(product)
         await self._orders.put(number)

@@ -189,6 +189,24 @@ def test_native_code_that_keeps_the_gil(loop: str, numbers: None) -> None:
 
 
 @pytest.mark.parametrize("loop", LOOPS)
+def test_native_code_on_another_thread_that_keeps_the_gil(loop: str, numbers: None) -> None:
+    """It gets the GIL while the loop looks at its selector, with nothing running: timers are due meanwhile."""
+
+    async def main() -> None:
+        running = asyncio.get_running_loop()
+        await running.run_in_executor(None, int)  # the thread is there: to start one lets the GIL go within the step
+        await asyncio.gather(
+            running.run_in_executor(None, native), *(asyncio.sleep(0.005 * number) for number in range(100))
+        )
+
+    def causes(seen: Seen) -> set[str]:
+        assert seen.runtime is not None
+        return {cause for _, cause in seen.runtime.pipeline.stalls.by_place}
+
+    assert GIL in causes(until(lambda: watch(main, loop), lambda seen: GIL in causes(seen)))
+
+
+@pytest.mark.parametrize("loop", LOOPS)
 def test_the_garbage_collector(loop: str, heap: None) -> None:
     """A forced collection of a big heap."""
     seen = until(lambda: watch(holding(collect), loop), lambda seen: seen.causes() == {COLLECTOR})

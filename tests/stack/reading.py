@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import urllib.parse
+import urllib.request
 from collections.abc import Iterable
+from typing import Any
 
 from tests.ground.jaeger import Jaeger
 from tests.ground.shop import Answered
@@ -29,6 +33,13 @@ def spans_of(jaeger: Jaeger, answered: Iterable[Answered]) -> list[Span]:
     traces = [jaeger.trace(each.trace_id) for each in answered]
     assert all(any(span.kind == "SERVER" for span in trace) for trace in traces)
     return [span for trace in traces for span in trace]
+
+
+def listed(jaeger: Jaeger, search: str, **others: str) -> list[list[dict[str, Any]]]:
+    """The spans of the traces that Jaeger's page lists for a search, by its address; `others` hold in its words' place."""
+    asked = {**dict(urllib.parse.parse_qsl(search)), **others}
+    with urllib.request.urlopen(f"{jaeger.query}/api/traces?{urllib.parse.urlencode(asked)}", timeout=10) as answer:
+        return [trace["spans"] for trace in json.load(answer)["data"] or []]
 
 
 def pool_waits(spans: list[Span]) -> list[float]:

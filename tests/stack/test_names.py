@@ -1,15 +1,18 @@
-"""The names in every TraceQL query are names that loopscope writes, on the spans that it finds: a parser takes any.
+"""The names in every TraceQL query, and in links of Jaeger's page, are names that loopscope writes, on the right spans.
 
-So does Tempo, which answers with nothing, or with a group `nil`. What it wants was found with the real one, 3.0.0.
+A parser takes any. So does Tempo, which answers with nothing, or with a group `nil`. What it wants was found with the
+real one, 3.0.0.
 """
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from loopscope import conventions
+from tests.ground.configured import DEPLOY
 from tests.ground.spans import Attributes
 from tests.stack.conftest import Stack
 from tests.stack.test_dashboards import TRACEQL
@@ -50,6 +53,13 @@ def test_numbers_are_of_their_kind(seen: list[Attributes], query: str) -> None:
             assert ("." in value) == _is_double(seen, name), name
     for name in re.findall(r"quantile_over_time\(span\.([\w.]+)", query):
         assert not _is_double(seen, name), name
+
+
+def test_the_page_links_each_span_of_a_task_to_the_others(seen: list[Attributes]) -> None:
+    (link,) = json.loads((DEPLOY / "jaeger-ui.json").read_text())["linkPatterns"]
+    assert link["url"] == f"/trace/#{{trace.traceID}}?uiFind=%22{link['key']}%3D#{{{link['key']}}}%22"
+    of_tasks = [span for span in seen if str(span["name"]).startswith(("task ", "step "))]
+    assert of_tasks and all(link["key"] in span for span in of_tasks)
 
 
 @pytest.mark.parametrize("query", ALL)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from tests.ground.configured import DEPLOY
 from tests.ground.jaeger import Jaeger
 from tests.stack import planted
 from tests.stack.conftest import Stack
+from tests.stack.reading import listed
 
 TEXT = (DEPLOY / "queries.md").read_text()
 #: question -> its queries, by language
@@ -66,12 +64,10 @@ PLANTED: dict[str, Callable[[str, float, Tags], bool]] = {
 
 
 def found(jaeger: Jaeger, query: str, service: str = "shop") -> list[list[Span]]:
-    """The spans of the traces that the page would list."""
-    asked = dict(urllib.parse.parse_qsl(query.removeprefix("/search?").replace("PLACE", lock())))
-    assert asked["service"] == "shop"
-    address = f"{jaeger.query}/api/traces?{urllib.parse.urlencode(asked | {'service': service})}"
-    with urllib.request.urlopen(address, timeout=10) as answer:
-        return [trace["spans"] for trace in json.load(answer)["data"] or []]
+    """The spans of the traces that the page would list, for a service in the shop's place."""
+    search = query.removeprefix("/search?").replace("PLACE", lock())
+    assert search.startswith("service=shop")
+    return listed(jaeger, search, service=service)
 
 
 def is_so(span: Span, wanted: Callable[[str, float, Tags], bool]) -> bool:

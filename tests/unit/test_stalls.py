@@ -105,6 +105,25 @@ def test_a_look_at_a_callback_that_a_step_had_kept_from_being_seen() -> None:
     assert (fed.stalls.stalls, fed.stalls.callback_at(1, 0, SECOND)) == (1, None)
 
 
+def test_a_time_between_steps() -> None:
+    """A task was ready, and what held the thread kept the watchdog too: one stall, whoever tells of it first and how often."""
+    late = look(-1, -1, 100 * MS, 450 * MS, GIL)
+    for records in ([late], []):
+        fed = Fed().feed(*records)
+        fed.stalls.between(1, 200 * MS, 400 * MS)
+        fed.stalls.between(1, 50 * MS, 400 * MS)
+        fed.stalls.tick(500 * MS)
+        assert fed.stalls.stalls == 0, "a look may come yet"
+        fed.feed(*([] if records else [late]))
+        fed.stalls.tick(SECOND)
+        assert fed.stalls.by_place == {("a callback", GIL): 1}
+    fed.stalls.between(1, 50 * MS, 400 * MS)
+    fed.stalls.between(1, 2 * SECOND, 2 * SECOND + 99 * MS)
+    fed.feed(look(-1, -1, 2 * SECOND, 2 * SECOND + 99 * MS, GIL))
+    fed.stalls.tick(3 * SECOND)
+    assert fed.stalls.stalls == 1, "one was told, the other is too short"
+
+
 def test_collections_tell_the_cause() -> None:
     """At least half of the step, on whichever thread: a collection holds the GIL."""
     fed = Fed().feed(birth(1), collection(0, 40 * MS), collection(60 * MS, 95 * MS, 2), long(1))

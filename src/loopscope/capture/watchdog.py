@@ -229,8 +229,10 @@ class Watchdog:
                 due = self._step(here, life, late)
             elif here.ident not in core.running:
                 continue
-            elif here.polling:
-                self._missed(here, late, here.polling)
+            elif polling := here.polling:
+                self._missed(here, late, polling)
+                # It waits for something, or for the GIL: the records tell whether a task was ready meanwhile.
+                self._missed(here, Late(max(late.due, polling), now, late.switches), now)
                 due = 0
             else:
                 due = self._callback(here, late)

@@ -39,6 +39,8 @@ _BURST = 4
 _NAMED = 64
 #: timers of a loop that does not show its looks may be noticed this late without anybody's fault (nanoseconds)
 _LATE = 2_000_000
+#: a loop that comes back so late from its look at the selector, a timer being due, was kept from it (nanoseconds)
+_BACK = 10 * _LATE
 #: shorter pauses between steps are not told apart (nanoseconds)
 _SHORT = 20_000
 #: pauses between steps up to which a loop that does not show its looks counts as busy (nanoseconds)
@@ -46,23 +48,22 @@ _PAUSE = 1_000_000
 
 #: gives the function that a callback of the loop on this thread ran in this time, where a stack was taken
 CallbackAt = Callable[[int, int, int], "Frame | None"]
+#: is told that no step and no callback that is known held this thread in this time
+Unseen = Callable[[int, int, int], None]
 
 
-def _nobody(thread: int, start: int, end: int) -> Frame | None:
+def _nobody(thread: int, start: int, end: int) -> None:
     return None
 
 
 class Culprits(Sink):
     """Sink that notes on each step what delayed it, and on the steps that did, their harm."""
 
-    def __init__(
-        self, threshold: int, callback_at: CallbackAt = _nobody, suspect: Callable[[int], None] = lambda thread: None
-    ) -> None:
+    def __init__(self, threshold: int, callback_at: CallbackAt = _nobody, unseen: Unseen = _nobody) -> None:
         #: nanoseconds
         self._threshold = threshold
         self._callback_at = callback_at
-        #: told of a thread that was held by nobody known: a task that is not recorded, perhaps
-        self._suspect = suspect
+        self._unseen = unseen
         self._threads: dict[int, Occupancy] = {}
         self._bursts = Bursts()
         #: by thread: when the turn of a loop that does not show its looks began
@@ -163,6 +164,8 @@ class Culprits(Sink):
             return _burst(occupancy, ready, held)
         if longest is None:
             if held.steps + callbacks < self._threshold:
+                if held.idle >= _BACK:
+                    self._unseen(step.where.thread, ready, ready + held.idle)
                 return None
             if held.steps > callbacks:
                 return _burst(occupancy, ready, held)
@@ -174,7 +177,7 @@ class Culprits(Sink):
             return _step(maker, making, length)
         frame = self._callback_at(step.where.thread, longest.start, longest.end)
         if frame is None:
-            self._suspect(step.where.thread)
+            self._unseen(step.where.thread, longest.start, longest.end)
             return Delay("callback", None, length, 1, "", "", (0, -1))
         return Delay("callback", None, length, 1, function_of(frame), place_of(frame), (0, -1))
 

@@ -85,7 +85,7 @@ class Pipeline:
         self.budget = Budget(settings.max_spans_per_second, settings.max_cpu_share)
         self._computed = Computed()
         self.stalls = Stalls(int(settings.stall_threshold * SECOND))
-        culprits = Culprits(delay, self.stalls.callback_at, self._suspect)
+        culprits = Culprits(delay, self.stalls.callback_at, self._unseen)
         self.tracer = Tracer(
             Traces(segment, provider.trace_id, provider.sample),
             provider.span_id,
@@ -225,8 +225,9 @@ class Pipeline:
                 life.overdue = True
             yield
 
-    def _suspect(self, thread: int) -> None:
-        """Have the next steps of this thread's muted tasks recorded."""
+    def _unseen(self, thread: int, start: int, end: int) -> None:
+        """No step and no callback that is known held this thread: perhaps a muted task, so those are heard again."""
+        self.stalls.between(thread, start, end)
         now = clock()
         if now - self._suspected < SECOND // 10:
             return

@@ -2,7 +2,8 @@
 
 The watchdog's looks come before the record of the step they belong to, or a little after it. One that came too late
 to see the step itself tells only when its thread was held, and is matched by that. A step that was longer than the
-threshold and that nobody looked at is a stall all the same.
+threshold and that nobody looked at is a stall all the same. So is what such a look tells of a time between steps in
+which a task was ready: a loop that has looked at its selector waits for the GIL there, with nothing running.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Held(NamedTuple):
 class _Thread:
     """What is remembered of a thread."""
 
-    __slots__ = ("callbacks", "long", "missed")
+    __slots__ = ("between", "callbacks", "long", "missed")
 
     def __init__(self) -> None:
         #: its last long steps, with their task
@@ -72,6 +73,8 @@ class _Thread:
         #: looks that came too late to see what they were meant for
         self.missed: deque[Look] = deque(maxlen=_KEPT)
         self.callbacks: deque[Held] = deque(maxlen=_KEPT)
+        #: times between its steps in which a task was ready, by their end
+        self.between: dict[int, int] = {}
 
 
 def events(step: Step) -> list[tuple[int, list[tuple[str, Any]]]]:
@@ -127,7 +130,7 @@ class Stalls(Sink):
         """A stall that nobody saw: what times alone tell of it."""
         cause = None
         for look in thread.missed:
-            if _covers(step, look):
+            if _covers(step.start, step.end, look):
                 cause = look.cause
                 thread.missed.remove(look)
                 break
@@ -146,7 +149,9 @@ class Stalls(Sink):
         thread = self._thread(look.thread)
         for life, step in reversed(thread.long):
             if look.task <= 0:
-                if _covers(step, look):  # also one of a callback that began when the watchdog was kept from running
+                if _covers(
+                    step.start, step.end, look
+                ):  # also one of a callback that began when the watchdog was kept from running
                     guess = _guess(step)
                     if guess is not None and guess.cause is None:
                         step.looks = [guess._replace(cause=look.cause)]
@@ -215,12 +220,28 @@ class Stalls(Sink):
                 best, found = overlap, held.frame
         return found
 
+    def between(self, thread: int, start: int, end: int) -> None:
+        """A task was ready for all of this time, and neither a step ran nor a callback that is known."""
+        known = self._thread(thread).between
+        if end - start >= self._threshold and (end in known or len(known) < _KEPT):
+            known[end] = min(start, known.get(end, start))
+
     # ------------------------------------------------------------ telling
 
     def tick(self, now: int, final: bool = False) -> None:
         """Tell the stalls that ended a moment ago; `final`: all."""
         while self._ended and (final or now - self._ended[0][1].end >= GRACE):
             self._tell(*self._ended.popleft())
+        for thread in self._threads.values():
+            for end in [end for end in thread.between if final or now - end >= GRACE]:
+                self._tell_between(thread, thread.between.pop(end), end)
+
+    def _tell_between(self, thread: _Thread, start: int, end: int) -> None:
+        for look in thread.missed:
+            if _covers(start, end, look):
+                thread.missed.remove(look)
+                self._note("", "a callback", look.cause, [look], "held", look._replace(since=start, time=end))
+                return
 
     def _note(self, place: str, name: str, cause: str | None, looks: list[Look], held: str, whole: Look) -> None:
         """Count a stall, and log it, if its place was not logged lately."""
@@ -270,9 +291,9 @@ def _nested(thread: _Thread, step: Step) -> int:
     return total
 
 
-def _covers(step: Step, look: Look) -> bool:
-    """Whether most of what a late look tells of lies within this step."""
-    return 2 * (min(step.end, look.time) - max(step.start, look.since)) >= look.time - look.since
+def _covers(start: int, end: int, look: Look) -> bool:
+    """Whether most of what a late look tells of lies within this time."""
+    return 2 * (min(end, look.time) - max(start, look.since)) >= look.time - look.since
 
 
 def _guess(step: Step) -> Look | None:
