@@ -7,12 +7,22 @@ import ast
 from tests.benchmarks import export, steps
 from tests.benchmarks.sink import Sink
 
+YIELDS = "yields"
+
+#: added per step over a bare uvloop step, with room for noise: `make bench` shows what it is
+LIMITS = {
+    ("recorded", "python"): 2.5,
+    ("not recorded", "python"): 0.4,
+    ("recorded", "native"): 1.0,
+    ("not recorded", "native"): 0.25,
+}
+
 
 def best(limits: dict[str, float], tries: int = 8) -> dict[str, float]:
     """Measure until all are within limits, a few times at most: a busy machine only ever makes it worse."""
     found: dict[str, float] = {}
     for _ in range(tries):
-        measured = steps.measure(repeats=8, programs=("yields",))
+        measured = steps.measure(repeats=8, programs=(YIELDS,))
         found = {key: min(measured[key], found.get(key, measured[key])) for key in limits}
         if all(found[key] <= limit for key, limit in limits.items()):
             break
@@ -20,12 +30,11 @@ def best(limits: dict[str, float], tries: int = 8) -> dict[str, float]:
 
 
 def test_cost_of_a_step() -> None:
-    """Of an empty one: `make bench` shows what it is on a quiet machine."""
     limits = {
-        steps.ratio(loop, "yields", what, core): limit
-        for core, recorded, not_recorded in (("python", 2.5, 0.4), ("native", 1.2, 0.3))
+        steps.ratio(loop, YIELDS, what, core): limit
+        for (what, core), limit in LIMITS.items()
         for loop in steps.LOOPS
-        for what, limit in (("recorded", recorded), ("not recorded", not_recorded))
+        if core in steps.available()
     }
     found = best(limits)
     assert all(found[key] <= limit for key, limit in limits.items()), found

@@ -13,6 +13,7 @@ import pytest
 
 from tests.cpython import runner
 from tests.ground import pythons
+from tests.outside import core
 
 #: tests that pass without and not with it, each with its reason
 EXEMPT: dict[str, str] = {}
@@ -53,6 +54,7 @@ def test_asyncio(version: str) -> None:
         spans += outcomes.spans
         counts = outcomes.counts
         assert counts is not None and counts["recording"] and not counts["errors"], (outcomes.module, counts)
+        assert counts["core"] == core(), counts
         assert counts["flushed"] and not counts["records.dropped"], (outcomes.module, counts)
         recording += counts["spans.of_tests"] > 0
     assert not worse, "\n\n".join(f"{name}: {text}" for name, text in worse.items())
