@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from loopscope import runtime
 from loopscope.pipeline import worker as module
 from loopscope.pipeline.worker import Worker
+from loopscope.settings import Settings
 
 
 def never() -> None:
@@ -169,3 +171,38 @@ def test_in_a_forked_child_there_is_no_thread() -> None:
     worker.start()
     assert rounds.ran.wait(5)
     assert worker.stop(5)
+
+
+def test_while_it_is_barred_it_is_not_started() -> None:
+    """Others do its work meanwhile: two at once would be too many."""
+    rounds = Rounds()
+    worker = Worker(rounds, never, nothing)
+    with worker.barred():
+        worker.start()
+        assert not worker.running
+    assert not worker.running
+    worker.start()
+    assert rounds.ran.wait(5) and worker.stop(5)
+
+
+@pytest.mark.parametrize("name", ["flush", "prepare", "finish"])
+def test_a_step_in_another_thread_starts_no_thread_while_its_work_is_done(name: str) -> None:
+    """It was about to when the work began; the next step starts it."""
+    runtime.start(Settings(trace_file="/dev/null"))
+    try:
+        active = runtime.current()
+        assert active is not None
+        core, work, running = active.core, active.pipeline.round, []
+
+        def stepping(final: bool) -> Iterator[None]:
+            core.awaken()
+            running.append(active.worker.running)
+            return work(final)
+
+        active.pipeline.round = stepping  # type: ignore[method-assign]
+        core.asleep = False
+        getattr(active, name)()
+        assert running == [False] and core.asleep
+        assert not active.worker.running
+    finally:
+        runtime.stop()

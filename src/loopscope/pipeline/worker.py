@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from loopscope.model import clock
 from loopscope.threads import await_exit
@@ -39,6 +40,8 @@ class Worker:
         self._urgent = False
         #: the thread has seen that it is to stop, and does nothing more
         self._left = False
+        #: others do its work now, and it is not to be started
+        self._barred = 0
         self._lock = threading.Lock()
 
     @property
@@ -47,8 +50,10 @@ class Worker:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Start the thread. At the very end of a process none can be started: then nothing happens."""
+        """Start the thread. While it is barred, or at the very end of a process, nothing happens."""
         with self._lock:
+            if self._barred:
+                return
             self._stopping = self._urgent = False
             if self.running and not self._left:
                 return
@@ -76,6 +81,17 @@ class Worker:
         await_exit(thread)
         return True
 
+    @contextmanager
+    def barred(self) -> Iterator[None]:
+        """Within, nobody starts the thread: a task of another thread may be about to. Who asked must ask again."""
+        with self._lock:
+            self._barred += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._barred -= 1
+
     def round(self) -> None:
         """One round of work in the calling thread, unpaused."""
         for _ in self._work():
@@ -84,6 +100,7 @@ class Worker:
     def forked(self) -> None:
         """In a forked child there is no thread."""
         self._thread = None
+        self._barred = 0
         self._lock = threading.Lock()
         self._wake = threading.Event()
 

@@ -174,17 +174,18 @@ class Runtime:
         """Build what cannot be built at exit, where no thread starts and no pool works: provider and exporters."""
         if self.core.asleep or self._built:  # there was no step, or all is there
             return
-        while not self._built and not self.worker.stop(0.02):
-            pass
-        with self._busy:
-            if not self._built:
-                try:
-                    self.metrics.prepare()
-                    self.worker.round()
-                    if self.pipeline.pending:
-                        self.pipeline.open()
-                except Exception:
-                    self._pipeline_failed()
+        with self.worker.barred():
+            while not self._built and not self.worker.stop(0.02):
+                pass
+            with self._busy:
+                if not self._built:
+                    try:
+                        self.metrics.prepare()
+                        self.worker.round()
+                        if self.pipeline.pending:
+                            self.pipeline.open()
+                    except Exception:
+                        self._pipeline_failed()
         self.core.asleep = True  # a loop may go on in another thread
 
     @property
@@ -197,14 +198,15 @@ class Runtime:
         until = clock() + int(timeout * 1e9)
         self.pipeline.hurry(until)
         self.watchdog.stop(0.2)
-        if not self.worker.stop(timeout):
-            self.metrics.disconnect()
-            if self.pipeline.outbox is not None:
-                self.pipeline.outbox.abort()
-        if self.worker.stop(0.2):
-            self._finish(until)
-        else:  # its thread hangs, and what it holds is lost
-            self.pipeline.give_up()
+        with self.worker.barred():
+            if not self.worker.stop(timeout):
+                self.metrics.disconnect()
+                if self.pipeline.outbox is not None:
+                    self.pipeline.outbox.abort()
+            if self.worker.stop(0.2):
+                self._finish(until)
+            else:  # its thread hangs, and what it holds is lost
+                self.pipeline.give_up()
         self.core.asleep = True  # should the process live on
         self._report()
 
@@ -227,17 +229,20 @@ class Runtime:
         timeout = self._standard.timeout if timeout is None else timeout
         until = clock() + int(timeout * 1e9)
         was = self.worker.running
-        sent = self.worker.stop(timeout)
-        if sent:
-            with self._busy:
-                try:
-                    self.worker.round()
-                    sent = self.pipeline.send(until)
-                    self.metrics.flush(until)
-                except Exception:
-                    self._pipeline_failed()
+        with self.worker.barred():
+            sent = self.worker.stop(timeout)
+            if sent:
+                with self._busy:
+                    try:
+                        self.worker.round()
+                        sent = self.pipeline.send(until)
+                        self.metrics.flush(until)
+                    except Exception:
+                        self._pipeline_failed()
         if was:
             self.worker.start()
+        else:
+            self.core.asleep = True  # the next step starts it
         return sent and not self._broken
 
     # ------------------------------------------------------------ forks
