@@ -6,6 +6,7 @@ import gc
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 from loopscope.model import Anchor, Record
@@ -64,6 +65,11 @@ class Queue:
         self.queue: deque[Record] = deque()
         self.dropped = 0
         self.usage = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """See Source."""
+        return len(self.queue)
 
     def take(self) -> Record | None:
         """See Source."""
@@ -142,6 +148,29 @@ def test_the_first_spans() -> None:
 
     taken = least(measure)
     assert max(taken) < MOST, sorted(taken)[-5:]
+
+
+def test_what_comes_meanwhile_waits() -> None:
+    """Records may come faster than they are taken: a round ends all the same, and time's own work is done."""
+    cold, index = Cold(), count()
+
+    def one() -> Record:
+        return step(1, number := next(index), 10 * number, 10 * number, 10 * number + 5)
+
+    class Endless(Queue):
+        """Each record that is taken makes another."""
+
+        def take(self) -> Record | None:
+            taken = super().take()
+            self.queue.append(one())
+            return taken
+
+    cold.pipeline._source = endless = Endless()
+    endless.queue += [birth(1, 0), *(one() for _ in range(100))]
+    for _ in range(3):
+        for _ in cold.pipeline.round():
+            pass
+    assert (next(index), len(endless.queue)) == (4 * 101 - 1, 101)
 
 
 def test_many_living_tasks() -> None:

@@ -27,6 +27,11 @@ class Buffer:
         """The filled share of it."""
         return len(self.queue) / self.limit
 
+    @property
+    def waiting(self) -> int:
+        """Records in it."""
+        return len(self.queue)
+
     def put(self, record: Record) -> bool:
         """Take the record, or count it as dropped where the limit is reached."""
         if len(self.queue) < self.limit:

@@ -41,6 +41,10 @@ class Source(Protocol):
     def usage(self) -> float:
         """Its filled share."""
 
+    @property
+    def waiting(self) -> int:
+        """Records in it."""
+
     def take(self) -> Record | None:
         """The oldest record, None where there is none."""
 
@@ -182,15 +186,20 @@ class Pipeline:
         return True
 
     def round(self, final: bool = False) -> Iterator[None]:
-        """Take every record that is there now, then what time brings. `final`: close what is open."""
+        """Take the records that are there now, then what time brings. `final`: close what is open.
+
+        Not those that come meanwhile: they may come faster than they are taken.
+        """
         now = clock()
         yield from self.metrics.tick(now)
-        source, feed, taken = self._source, self.assembler.feed, 0
-        while (record := source.take()) is not None:
+        source, feed = self._source, self.assembler.feed
+        for left in range(source.waiting, 0, -1):
+            record = source.take()
+            if record is None:  # past the deadline
+                break
             feed(record)
             yield
-            taken += 1
-            if taken & 7:  # time is not looked at after each
+            if left & 7:  # time is not looked at after each
                 continue
             self._due()
             if self._held and self._outbox is not None:
