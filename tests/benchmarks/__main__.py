@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 
-from tests.benchmarks import picture, rivals, sizes, table
+from tests.benchmarks import page, picture, rivals, sizes, table
 
 if __name__ == "__main__":
     rows = []
@@ -15,5 +15,6 @@ if __name__ == "__main__":
     beside = rivals.report()
     sizes.report()
     found = {"python": platform.python_version(), "table": [row._asdict() for row in rows], "rivals": beside}
-    picture.KEPT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    page.KEPT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    page.write()
     picture.draw(beside)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import rivals
+from tests.benchmarks import page, rivals
 
-KEPT = Path(__file__).with_name("costs.json")
 FOLDER = Path(__file__).parents[2] / "examples" / "pictures"
 #: style sheets of matplotlib, by what a page may be
 THEMES = {"light": "default", "dark": "dark_background"}
@@ -45,4 +43,4 @@ def _colour(key: str) -> Any:
 
 
 if __name__ == "__main__":
-    draw(json.loads(KEPT.read_text(encoding="utf-8"))["rivals"])
+    draw(page.kept()["rivals"])

@@ -11,6 +11,7 @@ from loopscope import conventions
 from loopscope.activation.cli import commands
 from loopscope.pipeline.metrics.instruments import HISTOGRAMS, OBSERVED
 from loopscope.settings import PREFIX, known_settings
+from tests.benchmarks import page as costs_page
 from tests.processes.program import ROOT
 from tests.stack import conventions_page, sizing_page
 
@@ -35,6 +36,11 @@ def test_conventions_are_up_to_date() -> None:
 
 def test_sizing_is_up_to_date() -> None:
     assert TEXTS["deploy/scale/SIZING.md"] == sizing_page.page(), "run `make pages`"
+
+
+def test_costs_are_those_measured_last() -> None:
+    _, block, _ = costs_page.parts(TEXTS["README.md"])
+    assert block.strip() == costs_page.shown(costs_page.kept()).strip(), "run `python -m tests.benchmarks.page`"
 
 
 def test_conventions_tell_every_name() -> None:
