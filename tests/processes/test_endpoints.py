@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -114,3 +115,30 @@ def test_backend_that_comes_back() -> None:
         "loopscope's spans do not reach http",
         "loopscope lost 3 spans (export_failed)",
     ]
+
+
+# A version of the exporter whose insides are elsewhere: `unknown` or not.
+MOVED = """
+import asyncio, json
+from loopscope import runtime
+from loopscope.pipeline.export import old_http, otlp_grpc, otlp_http
+if {unknown}:
+    for module in (old_http, otlp_grpc, otlp_http):
+        module.takes_bytes = lambda: False
+async def job(): await asyncio.sleep(0)
+asyncio.run(job())
+runtime.flush()
+print(json.dumps(runtime.statistics()["targets"]))
+"""
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_an_exporter_that_is_not_known(protocol: Protocol, unknown: bool) -> None:
+    """It gets ordinary spans, and statistics name it: the same arrives, at a higher cost."""
+    with Receiver() as receiver:
+        ended = run(MOVED.format(unknown=unknown), to(receiver, protocol))
+        names = [span.name for span in receiver.spans()]
+    assert ended.code == 0 and ended.err == ""
+    assert list(json.loads(ended.out).values()) == ["spans" if unknown else "bytes"]
+    assert sorted(names)[-3:] == ["step job", "step job", "task job"]

@@ -15,6 +15,8 @@ from loopscope.pipeline.spans.span import Span
 class Target:
     """A target that notes what is sent, and fails as it is told."""
 
+    takes = "spans"
+
     def __init__(self, size: int = 3, where: str = "there") -> None:
         self.where, self.size = where, size
         self.sent: list[list[str]] = []

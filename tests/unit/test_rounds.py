@@ -31,7 +31,7 @@ def unmetered() -> Metrics:
 class Sink:
     """A target that encodes as the real one does, and sends nowhere."""
 
-    where, size = "nowhere", 512
+    where, size, takes = "nowhere", 512, "bytes"
 
     def __init__(self) -> None:
         self._encoding = otlp.Encoding(Anchor(0))

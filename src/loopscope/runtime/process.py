@@ -87,7 +87,8 @@ def flush(timeout: float | None = None) -> bool:
 
 def statistics() -> dict[str, Any]:
     """Counts since switching on: records, lines dropped; spans exported, coalesced, and dropped by cause; values of
-    attributes that OTLP cannot say, which were replaced; errors; changes of the level of detail.
+    attributes that OTLP cannot say, which were replaced; errors; changes of the level of detail. `targets`: what each
+    place that spans go to is handed; a stock OTLP exporter that is handed `spans` is of a version unknown to loopscope.
 
     And that level, and `coverage`: by loop, the share of its active time that is in recorded steps and named callbacks.
     """
@@ -327,6 +328,7 @@ class Runtime:
             "spans.exported": outbox.exported if outbox is not None else 0,
             "spans.coalesced": self.pipeline.tracer.steps.coalesced,
             "spans.dropped": dropped,
+            "targets": {} if outbox is None else {target.where: target.takes for target in outbox.targets},
             "values.replaced": self._encoding.values.replaced,
             "stalls": self.pipeline.stalls.stalls,
             "errors": self.core.errors + self.provider.errors,

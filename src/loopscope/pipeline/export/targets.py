@@ -36,6 +36,8 @@ class Target(Protocol):
     where: str
     #: spans of a batch at most
     size: int
+    #: what it is handed: OTLP `bytes`, the SDK's `spans`, which cost far more, or `lines` of a file
+    takes: str
 
     def prepare(self, span: Span, resource: Callable[[], Any]) -> Any:
         """What `send` needs of a span; at most some tens of microseconds."""
@@ -56,7 +58,7 @@ class Target(Protocol):
 class File:
     """Appends to a trace file."""
 
-    size = 512
+    size, takes = 512, "lines"
 
     def __init__(self, path: str, anchor: Anchor) -> None:
         self.where = path
@@ -90,7 +92,7 @@ class File:
 class Exporter:
     """Any SpanExporter, by its public interface."""
 
-    size = 512
+    size, takes = 512, "spans"
 
     def __init__(self, exporter: SpanExporter, anchor: Anchor, where: str) -> None:
         self.where = where
@@ -127,7 +129,7 @@ class Exporter:
 class Bytes:
     """A stock OTLP exporter that is handed encoded requests."""
 
-    size = 512
+    size, takes = 512, "bytes"
 
     def __init__(self, open: Callable[[], Sender], encoding: Encoding) -> None:
         self._open = open
