@@ -293,6 +293,11 @@ class TaskLife:
     mishaps: tuple[str, ...] = ()
     #: for the spans: what they keep of this task
     notes: Any = None
+    #: for the sums: index of the next step that they count, the application's function that awaits, and the lock or
+    #: queue that is waited for: where it was made, the step, since when
+    counted: int = 0
+    awaits: Place | None = None
+    contends: tuple[str, int, int] | None = None
 
     @property
     def cancel_stands(self) -> bool:

@@ -17,7 +17,6 @@ from loopscope.model import (
     RETURNED,
     SUSPENDED,
     Look,
-    Place,
     Step,
     TaskLife,
     Wait,
@@ -63,24 +62,18 @@ class Sums(Sink):
         self.utilization = Utilization(self.loops)
         #: where the SDK's histograms get their steps from; None while there are none
         self.sample: Sample | None = None
-        #: index of the next step, by task
-        self._next: dict[int, int] = {}
-        #: what a task waits for: (place, step, since)
-        self._waiting: dict[int, tuple[str, int, int]] = {}
-        #: the application's function that awaits, by task
-        self._awaiting: dict[int, Place] = {}
 
     def born(self, life: TaskLife) -> None:
         """See Sink."""
         self.alive += 1
-        self._next[life.id] = life.steps
+        life.counted = life.steps
 
     def stepped(self, life: TaskLife, step: Step) -> None:
         """See Sink."""
         index, ready, start, end = step.index, step.ready, step.start, step.end
-        following = self._next.get(life.id, index)
+        following = life.counted
         self.steps += index + 1 - following
-        self._next[life.id] = index + 1
+        life.counted = index + 1
         self.running += end - start
         self.ready += start - ready
         self.delays.add(start - ready + (step.unpolled or 0))
@@ -89,19 +82,16 @@ class Sums(Sink):
             self.delayed.add(step.delay.name, step.delay.duration)
         if step.waker_kind is CANCEL:
             self.cancellations.add(step.waker_name or UNKNOWN)
-        point = self._awaiting.pop(life.id, None)
+        point = life.awaits
         if point is not None and index == following:
             waited = step.waited
             name = waited if type(waited) is str else awaited_name(waited) or UNKNOWN
             self.awaits.add((name, point.function), ready - life.before)
-        if step.outcome == SUSPENDED:
-            point = step.point or life.place
-            if point.origin == APPLICATION:
-                self._awaiting[life.id] = point
-        if self._waiting:
-            self._waited(life.id, step)
-        if type(step.awaiting) is Wait:
-            self._wait(life.id, step, step.awaiting)
+        point = (step.point or life.place) if step.outcome == SUSPENDED else None
+        life.awaits = point if point is not None and point.origin == APPLICATION else None
+        if life.contends is not None:
+            self._waited(life.contends, step)
+        life.contends = _contended(step, step.awaiting) if type(step.awaiting) is Wait else None
         if self.sample is not None:
             self.sample.add(step)
 
@@ -110,11 +100,8 @@ class Sums(Sink):
         self.alive -= 1
         state = life.state or UNKNOWN
         self.exits[state] = self.exits.get(state, 0) + 1
-        following = self._next.pop(life.id, life.steps)
-        if life.pulse is not None and life.pulse.index > following:
-            self.steps += life.pulse.index - following
-        self._waiting.pop(life.id, None)
-        self._awaiting.pop(life.id, None)
+        if life.pulse is not None and life.pulse.index > life.counted:
+            self.steps += life.pulse.index - life.counted
         latency = life.cancel_latency
         if latency is not None:
             self.cancelled.add(life.place.function, latency)
@@ -135,14 +122,16 @@ class Sums(Sink):
 
     # ------------------------------------------------------------ contention
 
-    def _wait(self, task: int, step: Step, wait: Wait) -> None:
-        for key, place in wait.details:
-            if key == c.WAIT_PLACE:
-                self._waiting[task] = (str(place), step.index, step.end)
-                return
-
-    def _waited(self, task: int, step: Step) -> None:
-        waiting = self._waiting.pop(task, None)
-        if waiting is not None and step.index == waiting[1] + 1:
+    def _waited(self, contends: tuple[str, int, int], step: Step) -> None:
+        place, index, since = contends
+        if step.index == index + 1:
             name = awaited_name(step.waited) or UNKNOWN
-            self.waits.add((name, waiting[0]), max(step.ready - waiting[2], 0))
+            self.waits.add((name, place), max(step.ready - since, 0))
+
+
+def _contended(step: Step, wait: Wait) -> tuple[str, int, int] | None:
+    """What a step begins to wait for, where it is known where that was made."""
+    for key, place in wait.details:
+        if key == c.WAIT_PLACE:
+            return str(place), step.index, step.end
+    return None
