@@ -96,7 +96,7 @@ woken_by(PyObject *actor, PyObject *now)
 static Verdict
 note(Call *call, PyObject *actor)
 {
-    PyObject *now = PyObject_CallNoArgs(natives.clock);
+    PyObject *now = reading();
     if (now == NULL)
         return ERROR;
     call->how = actor == call->life ? Py_NewRef(natives.yields) : woken_by(actor, now);

@@ -78,7 +78,7 @@ typedef struct {
     PlaceSlots place;
     ChainSlots chain;
     PyTypeObject *core, *step;
-    PyObject *clock, *append, *local, *chains;
+    PyObject *append, *local, *chains;
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep;
     PyObject *future, *tasks, *yields, *py_step, *py_wakeup;
     PyObject *never, *plain, *zero, *minus_one, *tag, *suspended, *yielded, *task_kind;
@@ -129,6 +129,20 @@ slot_put(PyObject *cell, Py_ssize_t offset, PyObject *value)
 #if PY_VERSION_HEX < 0x030D0000
 #define PyObject_GetOptionalAttr _PyObject_LookupAttr
 #endif
+
+/* A reading of `loopscope.model.clock`, which is time.perf_counter_ns: a new reference, NULL with an error set. */
+static inline PyObject *
+reading(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyTime_t now;
+    if (PyTime_PerfCounterRaw(&now) < 0)
+        return NULL;
+#else
+    _PyTime_t now = _PyTime_GetPerfCounter();
+#endif
+    return PyLong_FromLongLong(now);
+}
 
 /* ---------------------------------------------------------------- core.c */
 

@@ -108,7 +108,6 @@ slots_load(void)
     if (load_task() < 0)
         return -1;
     FETCH(never, "loopscope.capture.life", "NEVER")
-    FETCH(clock, "loopscope.model", "clock")
     FETCH(tag, "loopscope.model", "STEP")
     FETCH(suspended, "loopscope.model", "SUSPENDED")
     FETCH(yielded, "loopscope.model", "YIELDED")

@@ -267,7 +267,7 @@ begin(Step *self, PyObject *here, PyObject **start)
     slot_put(self->life, natives.life.ready, Py_NewRef(natives.zero));
     if (look(core, self->life) < 0 && core_fail(core) < 0)
         return -1;
-    *start = PyObject_CallNoArgs(natives.clock);
+    *start = reading();
     if (*start == NULL)
         return core_fail(core);
     slot_put(self->life, natives.life.started, Py_NewRef(*start));
@@ -279,7 +279,7 @@ static int
 end(Step *self, PyObject *here, PyObject *outer, PyObject *start, PyObject *doomed, PyObject *const *args,
     Py_ssize_t count)
 {
-    PyObject *now = PyObject_CallNoArgs(natives.clock);
+    PyObject *now = reading();
     slot_put(here, natives.here.life, Py_NewRef(outer));
     if (now == NULL)
         return core_fail(self->core);

@@ -1,7 +1,8 @@
 """What a step costs on the loop's thread, by core: added to an empty step, as a ratio to a bare uvloop step.
 
 A step ends in `sleep(0)` ("yields"), or waits for a future that the next one sets ("waits").
-Bare and instrumented runs are interleaved in one process; CPU time of the loop's thread; the minimum of many.
+Bare and instrumented runs are interleaved in one process; CPU time of the loop's thread; the minimum of many. Records are
+thrown away every so often, as the background thread takes them: memory that is ever new would be a cost of its own.
 Run it: python -m tests.benchmarks.steps
 """
 
@@ -23,25 +24,35 @@ from loopscope.capture.life import FIRST
 from loopscope.model import STEP
 from loopscope.pipeline.spans.application import Application
 
-STEPS = 20_000
+STEPS, TURN = 20_000, 500
 REPEATS = 15
 
-Program = Callable[[], Coroutine[Any, Any, None]]
+#: what is called every TURN steps
+Drain = Callable[[], None]
+Program = Callable[[Drain], Coroutine[Any, Any, None]]
 
 
-async def yields() -> None:
+def nothing() -> None:
+    """For a bare run."""
+
+
+async def yields(drain: Drain) -> None:
     """Empty steps."""
-    for _ in range(STEPS):
+    for step in range(STEPS):
         await asyncio.sleep(0)
+        if not step % TURN:
+            drain()
 
 
-async def waits() -> None:
+async def waits(drain: Drain) -> None:
     """Two tasks that wake each other."""
     loop = asyncio.get_running_loop()
     turns = [loop.create_future(), loop.create_future()]
 
     async def player(mine: int) -> None:
-        for _ in range(STEPS // 2):
+        for step in range(STEPS // 2):
+            if not step % TURN:
+                drain()
             turn = turns[mine] = loop.create_future()
             if not turns[1 - mine].done():
                 turns[1 - mine].set_result(None)
@@ -62,14 +73,14 @@ def available() -> dict[str, type[Core]]:
     return {core.name: core for core in chosen}
 
 
-def one(new_loop: Callable[[], Any], program: Program) -> float:
+def one(new_loop: Callable[[], Any], program: Program, drain: Drain = nothing) -> float:
     """Nanoseconds of the thread's CPU time per step."""
     loop = new_loop()
     gc.collect()
     gc.disable()
     try:
         began = time.thread_time_ns()
-        loop.run_until_complete(program())
+        loop.run_until_complete(program(drain))
         return (time.thread_time_ns() - began) / STEPS
     finally:
         gc.enable()
@@ -78,7 +89,13 @@ def one(new_loop: Callable[[], Any], program: Program) -> float:
 
 def recorded(new_loop: Callable[[], Any], program: Program, kind: type[Core], wanted: bool) -> float:
     """The same with every step recorded into a buffer, or with the tasks excluded."""
-    buffer = Buffer(STEPS * 2)
+    buffer, steps = Buffer(STEPS * 2), 0
+
+    def drain() -> None:
+        nonlocal steps
+        steps += sum(record[0] == STEP for record in buffer.queue)
+        buffer.queue.clear()
+
     core = kind(buffer, lambda name: wanted, lambda: None)
     seen = Application(buffer.put_vital, 0)
     core.current, core.current_in, core.describe = seen.current, seen.current_in, seen.describe
@@ -86,10 +103,10 @@ def recorded(new_loop: Callable[[], Any], program: Program, kind: type[Core], wa
     gate = Gate(core)
     gate.install()
     try:
-        took = one(new_loop, program)
+        took = one(new_loop, program, drain)
     finally:
         gate.remove()
-    steps = sum(record[0] == STEP for record in buffer.queue)
+    drain()
     assert core.errors == 0 and (steps > STEPS if wanted else steps < 3 * FIRST), (core.errors, steps)
     return took
 

@@ -13,8 +13,8 @@ YIELDS = "yields"
 LIMITS = {
     ("recorded", "python"): 2.5,
     ("not recorded", "python"): 0.4,
-    ("recorded", "native"): 1.0,
-    ("not recorded", "native"): 0.25,
+    ("recorded", "native"): 1.5,
+    ("not recorded", "native"): 0.3,
 }
 
 
