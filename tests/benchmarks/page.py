@@ -22,18 +22,17 @@ def kept() -> dict[str, Any]:
 
 def shown(costs: dict[str, Any]) -> str:
     """The tables."""
-    lines = ["| | core | | goal |", "|---|---|--:|--:|"]
+    by_measure: dict[str, dict[str, str]] = {}
     for row in (Row(**told) for told in costs["table"]):
-        goal = "" if row.goal is None else f"{'≥' if row.least else '≤'} {_digits(row.goal)}"
-        value = f"{_digits(row.value)} {row.unit}".strip()
-        lines.append(f"| {row.measure} | {row.core} | {value if row.met is not False else f'**{value}**'} | {goal} |")
-    lines += [
-        "",
-        f"CPython {costs['python']}, 2 cores; bold: the goal is not met. Beside others, on the same empty steps:",
-        "",
-    ]
+        by_measure.setdefault(row.measure, {})[row.core] = f"{_digits(row.value)} {row.unit}".strip()
+    lines = ["| | Python core | native core |", "|---|--:|--:|"]
+    for measure, values in by_measure.items():
+        either = values.get("", "")
+        lines.append(f"| {measure} | {values.get('python', either)} | {values.get('native', either)} |")
+    lines += ["", f"CPython {costs['python']}, 2 cores. Beside others, on the same empty steps:", ""]
     lines += ["| | loop | the loop's thread, over a bare uvloop step | whole process, µs a step |", "|---|---|--:|--:|"]
-    for key, cost in sorted(costs["rivals"].items(), key=lambda one: one[1]["process"]):  # type: ignore[no-any-return]
+    beside: dict[str, dict[str, float]] = costs["rivals"]
+    for key, cost in sorted(beside.items(), key=lambda one: one[1]["process"]):
         loop, name = key.split()
         lines.append(f"| {rivals.WORK[name]} | {loop} | {_digits(cost['thread'])} | {_digits(cost['process'])} |")
     return "\n".join(lines) + "\n"

@@ -35,7 +35,7 @@ def draw(beside: dict[str, dict[str, float]]) -> None:
 def _label(key: str) -> str:
     loop, name = key.split()
     work: str = rivals.WORK[name].partition(":")[0]
-    return f"{work if name != 'loopscope' else 'loopscope, everything on'} ({loop})"
+    return f"{work} ({loop})"
 
 
 def _colour(key: str) -> Any:

@@ -32,7 +32,7 @@ Wrap = Callable[[Coro], Any]
 Tool = Callable[[str], AbstractContextManager[Wrap]]
 
 WORK = {
-    "loopscope": "a span for each step and each task, with who woke and who delayed it",
+    "loopscope": "loopscope, everything on: a span for each step and each task, with who woke and who delayed it",
     "stock": "OpenTelemetry's SDK: a span for each step, of one attribute",
     "debug": "asyncio's debug mode: a traceback for each handle, no record",
     "viztracer": "viztracer --log_async: all function calls",
