@@ -46,7 +46,7 @@ def test_prometheus_understands_them() -> None:
 
 def test_modules_that_measured_exist() -> None:
     modules = re.findall(r"`python -m (tests\.benchmarks\.\w+)`", PAGE)
-    assert len(modules) == 3
+    assert modules
     assert all((ROOT / f"{module.replace('.', '/')}.py").exists() for module in modules)
 
 
