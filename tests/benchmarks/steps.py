@@ -19,10 +19,9 @@ import uvloop
 from loopscope.capture import cores
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.core import Core
-from loopscope.capture.gate import Gate
 from loopscope.capture.life import FIRST
 from loopscope.model import STEP
-from loopscope.pipeline.spans.application import Application
+from tests.native.records import gated
 
 STEPS, TURN = 20_000, 500
 REPEATS = 15
@@ -96,16 +95,8 @@ def recorded(new_loop: Callable[[], Any], program: Program, kind: type[Core], wa
         steps += sum(record[0] == STEP for record in buffer.queue)
         buffer.queue.clear()
 
-    core = kind(buffer, lambda name: wanted, lambda: None)
-    seen = Application(buffer.put_vital, 0)
-    core.current, core.current_in, core.describe = seen.current, seen.current_in, seen.describe
-    core.deaf = not seen.heard
-    gate = Gate(core)
-    gate.install()
-    try:
+    with gated(kind, buffer, lambda name: wanted) as core:
         took = one(new_loop, program, drain)
-    finally:
-        gate.remove()
     drain()
     assert core.errors == 0 and (steps > STEPS if wanted else steps < 3 * FIRST), (core.errors, steps)
     return took

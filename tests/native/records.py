@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from loopscope.capture.buffer import Buffer
@@ -37,19 +38,25 @@ Program = Callable[[], Coroutine[Any, Any, Any]]
 def recorded(kind: type[Core], program: Program, loop: str, debug: bool = False) -> tuple[list[Record], Core]:
     """The records of a program by a core of this class, and the core."""
     buffer = Buffer(1_000_000)
-    core = kind(buffer, lambda name: "excluded" not in name, lambda: None)
+    with gated(kind, buffer, lambda name: "excluded" not in name) as core:
+        LOOPS[loop](program(), debug=debug)
+    return list(buffer.queue), core
+
+
+@contextmanager
+def gated(kind: type[Core], buffer: Buffer, wanted: Callable[[str], bool]) -> Iterator[Core]:
+    """A core of this class, which hears of the application's spans, with its gate in place while the block lasts."""
+    core = kind(buffer, wanted, lambda: None)
     seen = Application(buffer.put_vital, 0)
     core.current, core.current_in, core.describe = seen.current, seen.current_in, seen.describe
     core.deaf = not seen.heard
     gate = Gate(core)
     gate.install()
     try:
-        LOOPS[loop](program(), debug=debug)
+        yield core
     finally:
         gate.remove()
-        records = list(buffer.queue)
         core.release()
-    return records, core
 
 
 def timeless(records: list[Record]) -> list[Any]:

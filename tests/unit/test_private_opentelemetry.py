@@ -228,3 +228,13 @@ def test_quiet_keeps_only_what_is_logged_inside(caplog: pytest.LogCaptureFixture
     quiet.remove()
     assert [record.getMessage() for record in caplog.records] == ["theirs 1", "theirs 3"]
     assert quiet.last == "ours 2"
+
+
+def test_span_ids_are_the_providers_from_the_first_on() -> None:
+    """Also where nothing else was asked of it before."""
+
+    class Counting(RandomIdGenerator):
+        def generate_span_id(self) -> int:
+            return 7
+
+    assert Provider(TracerProvider(id_generator=Counting(), shutdown_on_exit=False)).span_id() == 7

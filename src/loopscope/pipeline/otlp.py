@@ -11,11 +11,10 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from loopscope.model import Anchor
-from loopscope.pipeline.protobuf import Values, delimited, varint
+from loopscope.pipeline.protobuf import INT64, Values, delimited, double, varint
 from loopscope.pipeline.spans.span import Attributes, Event, Link, Said, Span
 
 _CACHE_LIMIT = 8192
-_double = struct.Struct("<d").pack
 _time = struct.Struct("<BQ").pack
 _times = struct.Struct("<BQBQ").pack
 _id = struct.Struct(">HQ").pack
@@ -26,7 +25,6 @@ _KIND_INTERNAL = b"\x30\x01"
 _FLAGS = b"\x35\x00\x01\x00\x00"
 _STATUS_ERROR = b"\x7a\x02\x18\x02"
 _VARINTS = [bytes((number,)) for number in range(128)]
-_INT64 = range(-(1 << 63), 1 << 63)
 
 
 class SpanEncoder(Protocol):
@@ -93,14 +91,14 @@ class Encoder:
         for key, value in attributes:
             kind = type(value)
             if kind is float:
-                parts += (self._doubles.get(key) or self._double(key), _double(value))
+                parts += (self._doubles.get(key) or self._double(key), double(value))
             elif kind is str:
                 parts.append(self._texts.get((key, value)) or self._text(key, value))
             elif kind is int and 0 <= value < 1 << 14:
                 number = _VARINTS[value] if value < 128 else bytes((value & 127 | 128, value >> 7))
                 head = key, len(number)
                 parts += (self._wholes.get(head) or self._whole(head), number)
-            elif kind is int and value in _INT64:  # ids of threads: few
+            elif kind is int and value in INT64:  # ids of threads: few
                 parts.append(self._texts.get((key, value)) or self._text(key, value))
             else:
                 parts.append(delimited(9, self._values.key_value(key, value)))

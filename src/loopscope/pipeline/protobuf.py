@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-_double = struct.Struct("<d").pack
-_INT64 = range(-(1 << 63), 1 << 63)
+double = struct.Struct("<d").pack
+INT64 = range(-(1 << 63), 1 << 63)
 
 
 def varint(number: int) -> bytes:
@@ -48,10 +48,10 @@ class Values:
             return delimited(1, self.text(value))
         if isinstance(value, bool):
             return b"\x10\x01" if value else b"\x10\x00"
-        if isinstance(value, int) and value in _INT64:
+        if isinstance(value, int) and value in INT64:
             return b"\x18" + varint(value)
         if isinstance(value, float):
-            return b"\x21" + _double(value)
+            return b"\x21" + double(value)
         if isinstance(value, bytes):
             return delimited(7, value)
         if isinstance(value, (list, tuple)):

@@ -106,7 +106,8 @@ class Provider:
         return self._ids.trace_id()
 
     def span_id(self) -> int:
-        """A new span id, of the provider that was in use when it was last asked for anything else."""
+        """A new span id."""
+        self.sdk()
         if self._generator is not None:
             try:
                 return self._generator.generate_span_id()  # type: ignore[no-any-return]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SECOND = 1_000_000_000
+from loopscope.pipeline.spans.traces import SECOND
 
 
 class Bucket:

@@ -11,8 +11,9 @@ from collections import deque
 
 from loopscope import conventions as c
 from loopscope.model import BARE, FULL, REQUESTS
-from loopscope.pipeline.spans.bucket import SECOND, Bucket
+from loopscope.pipeline.spans.bucket import Bucket
 from loopscope.pipeline.spans.span import Event
+from loopscope.pipeline.spans.traces import SECOND
 
 #: a rate, and a share of a processor's time, that no process reaches
 UNBOUNDED = 1 << 62

@@ -174,13 +174,6 @@ class Tracer(Sink):
     def _touched(self, life: TaskLife, notes: Notes, step: Step) -> dict[int, tuple[Trace, list[SpanIdentity]]]:
         """The traces that the step works for, with the spans of each that were current, oldest first."""
         touched: dict[int, tuple[Trace, list[SpanIdentity]]] = {}
-        if step.span is None and not step.activated:
-            home = notes.home
-            if home is None or step.start - home.born >= self._segment:
-                home = self._home(life, notes, step.start)
-            if home.sampled:
-                touched[home.trace_id] = (home, [])
-            return touched
         identities = step.activated if step.span is None else (step.span, *step.activated)
         for place, identity in enumerate(identities):
             activated = place > 0 or step.span is None
