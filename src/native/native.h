@@ -27,7 +27,9 @@
 
 #define NAMES(X) \
     X(_loopscope) X(_loopscope_label) X(PENDING) X(__name__) X(arrive) X(awaken) X(begin) X(context) X(dropped) \
-    X(extend) X(f_lasti) X(failing) X(here) X(look) X(rouse) X(stepped)
+    X(extend) X(f_lasti) X(failing) X(here) X(look) X(rouse) X(stepped) \
+    X(alone) X(any_value) X(attributes) X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) \
+    X(parent_remote) X(shared) X(span_id) X(start) X(state) X(text) X(trace_id) X(trace_state)
 
 #define LIFE(X) \
     X(activated) X(cancels) X(cell) X(here) X(hush) X(id) X(index) X(left) X(loop) X(name) X(place) X(ready) \
@@ -81,7 +83,7 @@ typedef struct {
     PyObject *append, *local, *chains;
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep;
     PyObject *future, *tasks, *yields, *py_step, *py_wakeup;
-    PyObject *never, *plain, *zero, *minus_one, *tag, *suspended, *yielded, *task_kind;
+    PyObject *never, *plain, *zero, *minus_one, *sixty_four, *tag, *suspended, *yielded, *task_kind;
     /* what the interpreter has: task.cancelling() */
     int cancelling;
     /* the type of what a C task passes for a step that is not a wake, once it is met */

@@ -6,14 +6,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#undef NAMES
-#define NAMES(X) \
-    X(alone) X(any_value) X(attributes) X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) \
-    X(parent_remote) X(shared) X(span_id) X(start) X(state) X(text) X(trace_id) X(trace_state)
-
-/* Interned once in a process, and never freed. */
-static struct { NAMES(AS_OBJECT) PyObject *sixty_four; } names;
-
 /* ---------------------------------------------------------------- bytes in the making */
 
 typedef struct {
@@ -138,7 +130,7 @@ utf8(Encoder *self, PyObject *text, Py_ssize_t *size, PyObject **owner)
             return data;
         PyErr_Clear();
     }
-    *owner = PyObject_CallMethodObjArgs(self->values, names.text, text, NULL);
+    *owner = PyObject_CallMethodObjArgs(self->values, natives.names.text, text, NULL);
     char *data;
     if (*owner == NULL || PyBytes_AsStringAndSize(*owner, &data, size) < 0) {
         Py_CLEAR(*owner);
@@ -220,7 +212,7 @@ put_value(Encoder *self, Bytes *bytes, char tag, const char *key, size_t length,
             return -1;
         return put(bytes, any, at - any);
     }
-    PyObject *made = PyObject_CallMethodObjArgs(self->values, names.any_value, value, NULL);
+    PyObject *made = PyObject_CallMethodObjArgs(self->values, natives.names.any_value, value, NULL);
     char *data;
     Py_ssize_t size;
     int failed = made == NULL || PyBytes_AsStringAndSize(made, &data, &size) < 0
@@ -296,7 +288,7 @@ split(PyObject *trace_id, uint64_t *high, uint64_t *low)
     *low = PyLong_AsUnsignedLongLongMask(trace_id);
     if (*low == (uint64_t)-1 && PyErr_Occurred())
         return -1;
-    PyObject *rest = PyNumber_Rshift(trace_id, names.sixty_four);
+    PyObject *rest = PyNumber_Rshift(trace_id, natives.sixty_four);
     if (rest == NULL)
         return -1;
     *high = PyLong_AsUnsignedLongLong(rest);
@@ -359,10 +351,10 @@ put_event(Encoder *self, Bytes *bytes, char tag, PyObject *event)
 static int
 put_said(Encoder *self, Bytes *bytes, char tag, PyObject *said)
 {
-    PyObject *encoded = PyObject_GetAttr(said, names.encoded);
+    PyObject *encoded = PyObject_GetAttr(said, natives.names.encoded);
     if (encoded == Py_None) {
         Py_DECREF(encoded);
-        PyObject *attributes = PyObject_GetAttr(said, names.attributes);
+        PyObject *attributes = PyObject_GetAttr(said, natives.names.attributes);
         if (attributes == NULL)
             return -1;
         Bytes body;
@@ -371,7 +363,7 @@ put_said(Encoder *self, Bytes *bytes, char tag, PyObject *said)
             ? NULL : PyBytes_FromStringAndSize(body.data, body.size);
         bytes_end(&body);
         Py_DECREF(attributes);
-        if (encoded != NULL && PyObject_SetAttr(said, names.encoded, encoded) < 0)
+        if (encoded != NULL && PyObject_SetAttr(said, natives.names.encoded, encoded) < 0)
             Py_CLEAR(encoded);
     }
     char *data;
@@ -393,7 +385,7 @@ put_span(Encoder *self, Bytes *bytes, PyObject **of)
     if (parent < 0 || remote < 0 || state < 0 || error < 0 || put_ids(bytes, of[TRACE], of[ID]) < 0)
         return -1;
     if (state) {
-        PyObject *text = PyObject_CallMethodObjArgs(self->values, names.state, of[STATE], NULL);
+        PyObject *text = PyObject_CallMethodObjArgs(self->values, natives.names.state, of[STATE], NULL);
         int failed = text == NULL || put_text(self, bytes, 0x1a, text) < 0;
         Py_XDECREF(text);
         if (failed)
@@ -429,9 +421,10 @@ put_span(Encoder *self, Bytes *bytes, PyObject **of)
 static PyObject *
 encoder_span(Encoder *self, PyObject *span)
 {
+    const Names *name = &natives.names;
     PyObject *const wanted[FIELDS] = {
-        names.trace_id, names.span_id, names.parent_id, names.parent_remote, names.trace_state, names.name,
-        names.start, names.end, names.shared, names.alone, names.events, names.links, names.error,
+        name->trace_id, name->span_id, name->parent_id, name->parent_remote, name->trace_state, name->name, name->start,
+        name->end, name->shared, name->alone, name->events, name->links, name->error,
     };
     PyObject *of[FIELDS] = {NULL}, *made = NULL;
     int field = 0;
@@ -520,15 +513,8 @@ static PyType_Spec encoder_spec = {
     .slots = encoder_slots,
 };
 
-#define INTERN(name) \
-    if (names.name == NULL && (names.name = PyUnicode_InternFromString(#name)) == NULL) \
-        return NULL;
-
 PyTypeObject *
 encoder_type(PyObject *module)
 {
-    NAMES(INTERN)
-    if (names.sixty_four == NULL && (names.sixty_four = PyLong_FromLong(64)) == NULL)
-        return NULL;
     return (PyTypeObject *)PyType_FromModuleAndSpec(module, &encoder_spec, NULL);
 }

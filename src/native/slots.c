@@ -132,9 +132,10 @@ slots_load(void)
     Py_DECREF(queue);
     natives.zero = PyLong_FromLong(0);
     natives.minus_one = PyLong_FromLong(-1);
+    natives.sixty_four = PyLong_FromLong(64);
     natives.plain = PyUnicode_InternFromString("asyncio.Future");
     PyObject *cancelling = fetch("loopscope.capture.private", "CANCELLING");
-    if (!natives.append || !natives.zero || !natives.minus_one || !natives.plain || !cancelling)
+    if (!natives.append || !natives.zero || !natives.minus_one || !natives.sixty_four || !natives.plain || !cancelling)
         return -1;
     natives.cancelling = PyObject_IsTrue(cancelling);
     Py_DECREF(cancelling);
