@@ -1,4 +1,4 @@
-"""The extension whose sources are in `src/native`: see loopscope.capture.native and pipeline.otlp."""
+"""The extension whose sources are in `src/native`: see loopscope.capture.native, pipeline.otlp, pipeline.pipeline."""
 
 from collections import deque
 from collections.abc import Callable
@@ -28,3 +28,7 @@ class Gate:
 class Encoder:
     def __init__(self, offset: int, values: Values, /) -> None: ...
     def span(self, span: Span, /) -> bytes: ...
+
+class Ordinary:
+    def __init__(self, pipeline: Any, /) -> None: ...
+    def feed(self, record: Record, /) -> bool: ...

@@ -26,12 +26,13 @@ load(PyObject *module)
         return -1;
     natives.core = core_type(module);
     natives.step = step_type(module);
-    PyTypeObject *gate = gate_type(module), *encoder = gate != NULL ? encoder_type(module) : NULL;
+    natives.encoder = encoder_type(module);
+    PyTypeObject *gate = gate_type(module), *ordinary = ordinary_type(module);
     if (add_type(module, natives.core) < 0 || add_type(module, natives.step) < 0 || add_type(module, gate) < 0
-        || add_type(module, encoder) < 0)
+        || add_type(module, natives.encoder) < 0 || add_type(module, ordinary) < 0)
         return -1;
     Py_DECREF(gate);
-    Py_DECREF(encoder);
+    Py_DECREF(ordinary);
     loaded = 1;
     return 0;
 }
@@ -50,7 +51,7 @@ static PyModuleDef_Slot slots[] = {
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "loopscope._native",
-    .m_doc = "The native core of capture, and OTLP's encoder. See loopscope.capture.native and loopscope.pipeline.otlp.",
+    .m_doc = "The native core: capture, the ordinary step's way to its span, OTLP's encoder.",
     .m_slots = slots,
 };
 

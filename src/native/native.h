@@ -7,6 +7,7 @@
  * gate.c    call_soon
  * core.c    the fields of a core that are read per step
  * otlp.c    spans as bytes, in the background thread
+ * cold.h    what the background thread does of an ordinary step
  *
  * What is rare is left to the Python core: first and last steps, cancellations, wakes by anything but a task.
  * The GIL guards everything; there is one interpreter, and one load of the module in a process (module.c).
@@ -36,7 +37,7 @@
     X(span) X(started) X(where)
 #define HERE(X) X(blind) X(ended) X(life) X(polls)
 #define LOOP_STATE(X) X(here)
-#define PLACE(X) X(chain) X(code) X(leaf) X(origin) X(public) X(timed)
+#define PLACE(X) X(chain) X(code) X(function) X(leaf) X(origin) X(public) X(qualname) X(timed)
 #define CHAIN(X) X(further) X(waits)
 
 #define AS_OBJECT(name) PyObject *name;
@@ -79,7 +80,7 @@ typedef struct {
     LoopStateSlots loop_state;
     PlaceSlots place;
     ChainSlots chain;
-    PyTypeObject *core, *step;
+    PyTypeObject *core, *step, *encoder;
     PyObject *append, *local, *chains;
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep;
     PyObject *future, *tasks, *yields, *py_step, *py_wakeup;
@@ -95,6 +96,23 @@ typedef struct {
 extern Natives natives;
 
 int slots_load(void);
+
+/* The offset of one slot; -1 with an error set where the class has no such slot of an object. */
+Py_ssize_t offset_of(PyTypeObject *type, const char *name);
+
+/* module.name, imported: a new reference; NULL with an error set. The second: if it is a class. */
+PyObject *fetch(const char *module, const char *name);
+PyTypeObject *fetch_type(const char *module, const char *name);
+
+#define LOAD_SLOT(name) if ((into->name = offset_of(into->type, #name)) < 0) return -1;
+#define LOADER(function, Slots, FIELDS, module, class) \
+    static int function(Slots *into) \
+    { \
+        if ((into->type = fetch_type(module, class)) == NULL) \
+            return -1; \
+        FIELDS(LOAD_SLOT) \
+        return 0; \
+    }
 
 /* A reader of `name`, an attribute or a method without arguments. */
 int reader_make(Reader *reader, PyObject *type, const char *name, int method);
@@ -183,5 +201,18 @@ PyTypeObject *gate_type(PyObject *module);
 /* ---------------------------------------------------------------- otlp.c */
 
 PyTypeObject *encoder_type(PyObject *module);
+
+/* What is written of a span: the fields of a Span, in this order. */
+enum {
+    OF_TRACE, OF_ID, OF_PARENT, OF_REMOTE, OF_STATE, OF_NAME, OF_START, OF_END, OF_SHARED, OF_ALONE, OF_EVENTS,
+    OF_LINKS, OF_ERROR, OF_FIELDS
+};
+
+/* A span as Encoder.span has it, of its fields: a new reference. */
+PyObject *encoder_bytes(PyObject *encoder, PyObject **of);
+
+/* ---------------------------------------------------------------- ordinary.c */
+
+PyTypeObject *ordinary_type(PyObject *module);
 
 #endif

@@ -373,26 +373,23 @@ put_said(Encoder *self, Bytes *bytes, char tag, PyObject *said)
     return failed ? -1 : 0;
 }
 
-/* What is read of a span. */
-enum { TRACE, ID, PARENT, REMOTE, STATE, NAME, START, END, SHARED, ALONE, EVENTS, LINKS, ERROR, FIELDS };
-
 static int
 put_span(Encoder *self, Bytes *bytes, PyObject **of)
 {
     uint64_t start, end;
-    int parent = PyObject_IsTrue(of[PARENT]), remote = PyObject_IsTrue(of[REMOTE]), state = PyObject_IsTrue(of[STATE]);
-    int error = PyObject_IsTrue(of[ERROR]);
-    if (parent < 0 || remote < 0 || state < 0 || error < 0 || put_ids(bytes, of[TRACE], of[ID]) < 0)
+    int parent = PyObject_IsTrue(of[OF_PARENT]), remote = PyObject_IsTrue(of[OF_REMOTE]), state = PyObject_IsTrue(of[OF_STATE]);
+    int error = PyObject_IsTrue(of[OF_ERROR]);
+    if (parent < 0 || remote < 0 || state < 0 || error < 0 || put_ids(bytes, of[OF_TRACE], of[OF_ID]) < 0)
         return -1;
     if (state) {
-        PyObject *text = PyObject_CallMethodObjArgs(self->values, natives.names.state, of[STATE], NULL);
+        PyObject *text = PyObject_CallMethodObjArgs(self->values, natives.names.state, of[OF_STATE], NULL);
         int failed = text == NULL || put_text(self, bytes, 0x1a, text) < 0;
         Py_XDECREF(text);
         if (failed)
             return -1;
     }
     if (parent) {
-        uint64_t id = PyLong_AsUnsignedLongLong(of[PARENT]);
+        uint64_t id = PyLong_AsUnsignedLongLong(of[OF_PARENT]);
         char *at = id == (uint64_t)-1 && PyErr_Occurred() ? NULL : bytes_more(bytes, 10);
         if (at == NULL)
             return -1;
@@ -400,8 +397,8 @@ put_span(Encoder *self, Bytes *bytes, PyObject **of)
         *at++ = 8;
         write_big(at, id);
     }
-    if (put_text(self, bytes, 0x2a, of[NAME]) < 0 || put(bytes, "\x30\x01", 2) < 0
-        || unix_time(self, of[START], &start) < 0 || unix_time(self, of[END], &end) < 0)
+    if (put_text(self, bytes, 0x2a, of[OF_NAME]) < 0 || put(bytes, "\x30\x01", 2) < 0
+        || unix_time(self, of[OF_START], &start) < 0 || unix_time(self, of[OF_END], &end) < 0)
         return -1;
     char *at = bytes_more(bytes, 18);
     if (at == NULL)
@@ -410,37 +407,43 @@ put_span(Encoder *self, Bytes *bytes, PyObject **of)
     at = write_little(at, start);
     *at++ = 0x41;
     write_little(at, end);
-    if (put_each(self, bytes, 0x4a, of[SHARED], put_said) < 0 || put_each(self, bytes, 0x4a, of[ALONE], put_pair) < 0
-        || (of[EVENTS] != Py_None && put_each(self, bytes, 0x5a, of[EVENTS], put_event) < 0)
-        || (of[LINKS] != Py_None && put_each(self, bytes, 0x6a, of[LINKS], put_link) < 0)
+    if (put_each(self, bytes, 0x4a, of[OF_SHARED], put_said) < 0 || put_each(self, bytes, 0x4a, of[OF_ALONE], put_pair) < 0
+        || (of[OF_EVENTS] != Py_None && put_each(self, bytes, 0x5a, of[OF_EVENTS], put_event) < 0)
+        || (of[OF_LINKS] != Py_None && put_each(self, bytes, 0x6a, of[OF_LINKS], put_link) < 0)
         || (error && put(bytes, "\x7a\x02\x18\x02", 4) < 0))
         return -1;
     return put(bytes, remote ? "\x85\x01\x00\x03\x00\x00" : "\x85\x01\x00\x01\x00\x00", 6);
+}
+
+PyObject *
+encoder_bytes(PyObject *encoder, PyObject **of)
+{
+    Bytes bytes;
+    PyObject *made = NULL;
+    bytes_begin(&bytes);
+    if (put_span((Encoder *)encoder, &bytes, of) == 0
+        && (made = PyBytes_FromStringAndSize(NULL, 1 + varint_size(bytes.size) + bytes.size)) != NULL) {
+        char *at = PyBytes_AS_STRING(made);
+        *at++ = 0x12;
+        memcpy(write_varint(at, bytes.size), bytes.data, bytes.size);
+    }
+    bytes_end(&bytes);
+    return made;
 }
 
 static PyObject *
 encoder_span(Encoder *self, PyObject *span)
 {
     const Names *name = &natives.names;
-    PyObject *const wanted[FIELDS] = {
+    PyObject *const wanted[OF_FIELDS] = {
         name->trace_id, name->span_id, name->parent_id, name->parent_remote, name->trace_state, name->name, name->start,
         name->end, name->shared, name->alone, name->events, name->links, name->error,
     };
-    PyObject *of[FIELDS] = {NULL}, *made = NULL;
+    PyObject *of[OF_FIELDS] = {NULL};
     int field = 0;
-    while (field < FIELDS && (of[field] = PyObject_GetAttr(span, wanted[field])) != NULL)
+    while (field < OF_FIELDS && (of[field] = PyObject_GetAttr(span, wanted[field])) != NULL)
         field++;
-    if (field == FIELDS) {
-        Bytes bytes;
-        bytes_begin(&bytes);
-        if (put_span(self, &bytes, of) == 0
-            && (made = PyBytes_FromStringAndSize(NULL, 1 + varint_size(bytes.size) + bytes.size)) != NULL) {
-            char *at = PyBytes_AS_STRING(made);
-            *at++ = 0x12;
-            memcpy(write_varint(at, bytes.size), bytes.data, bytes.size);
-        }
-        bytes_end(&bytes);
-    }
+    PyObject *made = field == OF_FIELDS ? encoder_bytes((PyObject *)self, of) : NULL;
     while (field-- > 0)
         Py_DECREF(of[field]);
     return made;

@@ -3,8 +3,7 @@
 
 Natives natives;
 
-/* The offset of one slot; -1 with an error set where the class has no such slot of an object. */
-static Py_ssize_t
+Py_ssize_t
 offset_of(PyTypeObject *type, const char *name)
 {
     PyObject *descriptor = PyObject_GetAttrString((PyObject *)type, name);
@@ -22,8 +21,7 @@ offset_of(PyTypeObject *type, const char *name)
     return offset;
 }
 
-/* module.name, imported: a new reference */
-static PyObject *
+PyObject *
 fetch(const char *module, const char *name)
 {
     PyObject *from = PyImport_ImportModule(module);
@@ -34,7 +32,7 @@ fetch(const char *module, const char *name)
     return found;
 }
 
-static PyTypeObject *
+PyTypeObject *
 fetch_type(const char *module, const char *name)
 {
     PyObject *found = fetch(module, name);
@@ -44,16 +42,6 @@ fetch_type(const char *module, const char *name)
     }
     return (PyTypeObject *)found;
 }
-
-#define LOAD_SLOT(name) if ((into->name = offset_of(into->type, #name)) < 0) return -1;
-#define LOADER(function, Slots, FIELDS, module, class) \
-    static int function(Slots *into) \
-    { \
-        if ((into->type = fetch_type(module, class)) == NULL) \
-            return -1; \
-        FIELDS(LOAD_SLOT) \
-        return 0; \
-    }
 
 LOADER(load_life, LifeSlots, LIFE, "loopscope.capture.life", "Life")
 LOADER(load_here, HereSlots, HERE, "loopscope.capture.life", "Here")

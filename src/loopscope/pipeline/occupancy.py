@@ -51,6 +51,8 @@ _Sums = tuple[int, int, int, int, int]
 class Occupancy:
     """The last pieces of one thread, disjoint and in order. Of nested steps the innermost holds it."""
 
+    __slots__ = ("_ends", "_long", "_longs", "_short", "_shown", "_starts", "_sums", "_total", "_until", "_whose")
+
     def __init__(self, long: int, short: int = 1) -> None:
         #: pieces that are longer are found by themselves (nanoseconds)
         self._long = max(long, 1)

@@ -60,6 +60,7 @@ class Pipeline:
         open_outbox: Callable[[], Outbox],
         metrics: Metrics,
         spans: bool = True,
+        native: bool = False,
     ) -> None:
         self._source = source
         self._provider = provider
@@ -68,6 +69,8 @@ class Pipeline:
         self.metrics = metrics
         #: whether spans are made
         self._spans = spans
+        #: whether the ordinary step goes its way in C
+        self._native = native
         self._outbox: Outbox | None = None
         self._held: deque[Span] = deque()
         self._since = 0
@@ -89,7 +92,7 @@ class Pipeline:
         self.budget = Budget(settings.max_spans_per_second, settings.max_cpu_share)
         self._computed = Computed()
         self.stalls = Stalls(int(settings.stall_threshold * SECOND))
-        culprits = Culprits(delay, self.stalls.callback_at, self._unseen)
+        self.culprits = culprits = Culprits(delay, self.stalls.callback_at, self._unseen)
         self.tracer = Tracer(
             Traces(segment, provider.trace_id, provider.sample),
             provider.span_id,
@@ -111,6 +114,11 @@ class Pipeline:
         if self._spans:
             sinks.append(self.tracer)
         self.assembler = Assembler(Sinks(*sinks))
+        self._feed: Callable[[Record], Any] = self.assembler.feed
+        if self._native and self._spans:
+            from loopscope import _native
+
+            self._feed = _native.Ordinary(self).feed
         self.metrics.stalls = lambda: self.stalls.by_place
 
     @property
@@ -192,7 +200,7 @@ class Pipeline:
         """
         now = clock()
         yield from self.metrics.tick(now)
-        source, feed = self._source, self.assembler.feed
+        source, feed = self._source, self._feed
         for left in range(source.waiting, 0, -1):
             record = source.take()
             if record is None:  # past the deadline

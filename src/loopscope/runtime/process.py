@@ -120,7 +120,15 @@ class Runtime:
         #: whether spans are made: metrics may be all that is wanted
         self.spans = settings.detail != "none" and not self._nowhere()
         self.metrics = Metrics(settings, standard, meter_provider, self.statistics, self.provider.resource)
-        self.pipeline = Pipeline(self.buffer, self.provider, settings, self._open_outbox, self.metrics, self.spans)
+        self.pipeline = Pipeline(
+            self.buffer,
+            self.provider,
+            settings,
+            self._open_outbox,
+            self.metrics,
+            self.spans,
+            self.core.name == cores.NATIVE,
+        )
         self.pipeline.look = self._look
         self.watchdog = Watchdog(self.core, int(settings.stall_threshold * 1e9), settings.stacks)
         self.worker = Worker(self._round, self._pipeline_failed, self.watchdog.glances.take)

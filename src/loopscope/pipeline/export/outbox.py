@@ -58,15 +58,19 @@ class Outbox:
         for batch in self._batches:
             try:
                 item = batch.target.prepare(span, self._resource)
-            except Exception:
-                self.dropped["not_encodable"] += 1
-                self._warn(batch, "a span could not be encoded", True)
+            except Exception as error:
+                self.refused(batch, error)
                 continue
             if not batch.items:
                 batch.since = clock()
             batch.items.append(item)
             if len(batch.items) >= batch.target.size:
                 self._send(batch)
+
+    def refused(self, batch: Batch, error: Exception) -> None:
+        """A span could not be encoded for this batch."""
+        self.dropped["not_encodable"] += 1
+        self._warn(batch, "a span could not be encoded", error)
 
     def backdate(self, since: int) -> None:
         """What waits has been waiting since this clock reading."""
@@ -111,10 +115,10 @@ class Outbox:
         batch.given_up = self.until > 0
         self._warn(batch, reason)
 
-    def _warn(self, batch: Batch, reason: str, trace: bool = False) -> None:
+    def _warn(self, batch: Batch, reason: str, error: Exception | None = None) -> None:
         if not batch.warned:
             batch.warned = True
-            logger.warning("loopscope's spans do not reach %s: %s", batch.target.where, reason, exc_info=trace)
+            logger.warning("loopscope's spans do not reach %s: %s", batch.target.where, reason, exc_info=error)
 
     def abort(self) -> None:
         """Give up what another thread is sending."""

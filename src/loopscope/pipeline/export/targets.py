@@ -136,11 +136,11 @@ class Bytes:
         self._sender: Sender | None = open()
         self.where = self._sender.where
         self._values = encoding.values
-        self._encoder = encoding.encoder()
+        self.encoder = encoding.encoder()
 
     def prepare(self, span: Span, resource: Callable[[], Any]) -> bytes:
         """See Target."""
-        return self._encoder.span(span)
+        return self.encoder.span(span)
 
     def send(self, items: list[Any], resource: Any) -> str | None:
         """See Target."""

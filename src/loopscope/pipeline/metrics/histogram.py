@@ -87,6 +87,8 @@ class Window:
     is over a second old; that collection's interval is never empty for want of age.
     """
 
+    __slots__ = ("_histogram", "_reading", "_shown", "_taken", "add")
+
     def __init__(self) -> None:
         self._histogram = Histogram()
         #: the histogram's; one that is just being counted at a reading may go with the old interval, unseen

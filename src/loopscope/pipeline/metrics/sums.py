@@ -36,6 +36,11 @@ UNKNOWN = "unknown"
 class Sums(Sink):
     """A Sink. Durations are nanoseconds."""
 
+    __slots__ = (
+        "alive", "awaits", "cancellations", "cancelled", "delayed", "delays", "exits", "loops", "mishaps", "ready",
+        "running", "sample", "steps", "swallowed", "utilization", "waits",
+    )  # fmt: skip
+
     def __init__(self) -> None:
         #: tasks alive
         self.alive = 0

@@ -35,6 +35,8 @@ CHANGES = 16
 class Budget:
     """The level of detail now."""
 
+    __slots__ = ("_changed", "_changes", "_cpu", "_patience", "_rising", "_spans", "changes", "due", "level")
+
     def __init__(self, rate: int, cpu: float = UNBOUNDED) -> None:
         #: spans a second; nanoseconds of processor time a second
         self._spans = Bucket(rate, BURST, DEBT)

@@ -18,6 +18,9 @@ _KINDS_LIMIT = 1024
 #: what is said of steps that woke, ended and suspended alike, of tasks of one function, and of those on one thread
 _kinds: dict[Any, Said] = {}
 
+#: what the task is to a step that it woke, by what the step waited for
+FREED_BY = {"asyncio.Lock.acquire": c.WAIT_HOLDER, "asyncio.gather": c.WAIT_LAST, "asyncio.wait": c.WAIT_LAST}
+
 
 def line_of(place: Place, lasti: int) -> int:
     """The line of an instruction, the function's first where it is unknown."""
@@ -86,11 +89,8 @@ def awaited_name(awaited: str | Place | Wait | None) -> str | None:
 def freed_by(step: Step, waker: str) -> Attributes:
     """What it means that this task's step woke this one: it held the lock, or finished last."""
     name = awaited_name(step.waited)
-    if name == "asyncio.Lock.acquire":
-        return [(c.WAIT_HOLDER, waker)]
-    if name in ("asyncio.gather", "asyncio.wait"):
-        return [(c.WAIT_LAST, waker)]
-    return []
+    key = FREED_BY.get(name) if name is not None else None
+    return [] if key is None else [(key, waker)]
 
 
 def step_attributes(step: Step) -> Attributes:

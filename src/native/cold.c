@@ -1,0 +1,132 @@
+/* The slots of the pipeline's own objects, and whole numbers in them. */
+#include "cold.h"
+
+Cold cold;
+
+LOADER(load_life, TaskLifeSlots, TASK_LIFE, "loopscope.model", "TaskLife")
+LOADER(load_step, StepSlots, STEP, "loopscope.model", "Step")
+LOADER(load_notes, NotesSlots, NOTES, "loopscope.pipeline.spans.notes", "Notes")
+LOADER(load_trace, TraceSlots, TRACE, "loopscope.pipeline.spans.traces", "Trace")
+LOADER(load_visit, VisitSlots, VISIT, "loopscope.pipeline.spans.visit", "Visit")
+LOADER(load_group, GroupSlots, GROUP, "loopscope.pipeline.spans.visit", "Group")
+LOADER(load_occupancy, OccupancySlots, OCCUPANCY, "loopscope.pipeline.occupancy", "Occupancy")
+LOADER(load_loop_time, LoopTimeSlots, LOOP_TIME, "loopscope.pipeline.metrics.looptime", "LoopTime")
+LOADER(load_histogram, HistogramSlots, HISTOGRAM, "loopscope.pipeline.metrics.histogram", "Histogram")
+LOADER(load_window, WindowSlots, WINDOW, "loopscope.pipeline.metrics.histogram", "Window")
+LOADER(load_tally, TallySlots, TALLY, "loopscope.pipeline.metrics.tally", "Tally")
+LOADER(load_sums, SumsSlots, SUMS, "loopscope.pipeline.metrics.sums", "Sums")
+LOADER(load_recent, RecentSlots, RECENT, "loopscope.pipeline.recent", "Recent")
+LOADER(load_bucket, BucketSlots, BUCKET, "loopscope.pipeline.spans.bucket", "Bucket")
+LOADER(load_budget, BudgetSlots, BUDGET, "loopscope.pipeline.spans.budget", "Budget")
+LOADER(load_batch, BatchSlots, BATCH, "loopscope.pipeline.export.outbox", "Batch")
+
+static int
+load_slots(void)
+{
+    return load_life(&cold.life) < 0 || load_step(&cold.step) < 0 || load_notes(&cold.notes) < 0
+        || load_trace(&cold.trace) < 0 || load_visit(&cold.visit) < 0 || load_group(&cold.group) < 0
+        || load_occupancy(&cold.occupancy) < 0 || load_loop_time(&cold.loop_time) < 0
+        || load_histogram(&cold.histogram) < 0 || load_window(&cold.window) < 0 || load_tally(&cold.tally) < 0
+        || load_sums(&cold.sums) < 0 || load_recent(&cold.recent) < 0 || load_bucket(&cold.bucket) < 0
+        || load_budget(&cold.budget) < 0 || load_batch(&cold.batch) < 0 ? -1 : 0;
+}
+
+static int
+load_number(const char *module, const char *name, long long *into)
+{
+    PyObject *found = fetch(module, name);
+    int failed = found == NULL || number(found, into) < 0;
+    Py_XDECREF(found);
+    return failed ? -1 : 0;
+}
+
+#define LOAD_NUMBER(field, module, name) if (load_number(module, name, &cold.field) < 0) return -1;
+#define LOAD_TEXT(module, field) if ((cold.text.field = fetch(module, #field)) == NULL) return -1;
+#define LOAD_NAME(field) if ((cold.name.field = PyUnicode_InternFromString(#field)) == NULL) return -1;
+#define FETCH(field, module, name) if ((cold.field = fetch(module, name)) == NULL) return -1;
+
+int
+cold_load(void)
+{
+    static int loaded = 0;
+    if (loaded)
+        return 0;
+    if (load_slots() < 0)
+        return -1;
+    NUMBERS(LOAD_NUMBER)
+    TEXTS(LOAD_TEXT)
+    ASKED(LOAD_NAME)
+    if ((cold.wait = fetch_type("loopscope.model", "Wait")) == NULL)
+        return -1;
+    FETCH(piece, "loopscope.pipeline.occupancy", "Piece")
+    FETCH(kind_step, "loopscope.pipeline.occupancy", "STEP")
+    FETCH(kind_callback, "loopscope.pipeline.occupancy", "CALLBACK")
+    FETCH(kind_idle, "loopscope.pipeline.occupancy", "IDLE")
+    FETCH(kind_gap, "loopscope.pipeline.occupancy", "GAP")
+    FETCH(kinds, "loopscope.pipeline.spans.describe", "_kinds")
+    FETCH(step_kind, "loopscope.pipeline.spans.describe", "step_kind")
+    FETCH(freed_by, "loopscope.pipeline.spans.describe", "FREED_BY")
+    PyTypeObject *queue = fetch_type("collections", "deque");
+    if (queue == NULL)
+        return -1;
+    cold.clear = PyObject_GetAttrString((PyObject *)queue, "clear");
+    Py_DECREF(queue);
+    cold.nothing = PyTuple_New(0);
+    cold.woken = Py_BuildValue("[(OO)]", cold.text.LINK, cold.text.WOKEN_BY);
+    if (cold.clear == NULL || cold.nothing == NULL || cold.woken == NULL)
+        return -1;
+    loaded = 1;
+    return 0;
+}
+
+int
+slot_number(PyObject *cell, Py_ssize_t offset, long long value)
+{
+    PyObject *made = PyLong_FromLongLong(value);
+    if (made == NULL)
+        return -1;
+    slot_put(cell, offset, made);
+    return 0;
+}
+
+int
+slot_add(PyObject *cell, Py_ssize_t offset, long long more)
+{
+    long long before;
+    if (more == 0)
+        return 0;
+    return number(SLOT(cell, offset), &before) < 0 ? -1 : slot_number(cell, offset, before + more);
+}
+
+PyObject *
+recent_get(PyObject *recent, PyObject *key)
+{
+    PyObject *found = PyDict_GetItemWithError(SLOT(recent, cold.recent._young), key);
+    if (found == NULL && !PyErr_Occurred())
+        found = PyDict_GetItemWithError(SLOT(recent, cold.recent._old), key);
+    return found;
+}
+
+int
+recent_put(PyObject *recent, PyObject *key, PyObject *value)
+{
+    long long size;
+    if (number(SLOT(recent, cold.recent._size), &size) < 0)
+        return -1;
+    if (PyDict_GET_SIZE(SLOT(recent, cold.recent._young)) >= size) {
+        PyObject *young = PyDict_New();
+        if (young == NULL)
+            return -1;
+        slot_put(recent, cold.recent._old, Py_NewRef(SLOT(recent, cold.recent._young)));
+        slot_put(recent, cold.recent._young, young);
+    }
+    return PyDict_SetItem(SLOT(recent, cold.recent._young), key, value);
+}
+
+PyObject *
+awaited_name(PyObject *awaited)
+{
+    if (Py_IS_TYPE(awaited, cold.wait))
+        awaited = PyTuple_GET_ITEM(awaited, 0);
+    return Py_IS_TYPE(awaited, natives.place.type) ? SLOT(awaited, natives.place.public) : awaited;
+}

@@ -1,0 +1,208 @@
+/* What the background thread does of an ordinary step, in C: the way from its record to its span's bytes.
+ *
+ * The pipeline in Python is the reference, and what the state is kept in: its objects' slots are read and written here
+ * by their offsets. A step is ordinary where it ends nothing, failed in nothing and changed no span, where it was not
+ * delayed and held its thread for no longer than anything is told of, and where what it belongs to is open already.
+ * All of that is found out before anything is changed: what is not ordinary goes to the assembler, untouched.
+ *
+ * ordinary.c  whether a step is ordinary, and what follows
+ * cold.c      the slots, and whole numbers in them
+ * occupied.c  who held the thread: pipeline.occupancy and pipeline.culprits
+ * summed.c    the sums: pipeline.metrics
+ * told.c      the step's span: pipeline.spans
+ */
+#ifndef LOOPSCOPE_COLD_H
+#define LOOPSCOPE_COLD_H
+
+#include "native.h"
+
+/* ---------------------------------------------------------------- slots */
+
+#define TASK_LIFE(X) \
+    X(awaiting) X(awaits) X(before) X(contends) X(counted) X(last_end) X(name) X(notes) X(place) X(pulse) X(ready) \
+    X(running) X(state) X(steps) X(where)
+#define STEP(X) \
+    X(index) X(where) X(ready) X(start) X(end) X(waker_kind) X(waker) X(waker_step) X(waker_name) X(outcome) \
+    X(awaiting) X(point) X(lasti) X(span) X(activated) X(span_after) X(error) X(polls) X(cancel) X(unpolled) \
+    X(unpolled_guessed) X(waited) X(delay) X(harm) X(looks) X(printed)
+#define NOTES(X) X(excluded) X(home) X(idle) X(visits)
+#define TRACE(X) X(born) X(last_end) X(local) X(open) X(own) X(sampled) X(spans) X(trace_id) X(trace_state)
+#define VISIT(X) \
+    X(_named) X(_where) X(_whose) X(cursor) X(detail) X(first) X(group) X(held) X(last) X(left) X(local) X(longest) \
+    X(previous) X(quiet) X(ready) X(running) X(segment) X(silent) X(span_id) X(steps) X(waiting) X(written)
+#define GROUP(X) X(count) X(end) X(ready) X(running) X(span_id) X(start)
+#define OCCUPANCY(X) \
+    X(_ends) X(_long) X(_longs) X(_short) X(_shown) X(_starts) X(_sums) X(_total) X(_until) X(_whose)
+#define LOOP_TIME(X) X(_before) X(_busy) X(_first) X(_until) X(covered) X(estimated) X(idle)
+#define HISTOGRAM(X) X(_counts) X(_max)
+#define WINDOW(X) X(_histogram)
+#define TALLY(X) X(_entries)
+#define SUMS(X) X(awaits) X(delays) X(ready) X(running) X(sample) X(steps)
+#define RECENT(X) X(_old) X(_size) X(_young)
+#define BUCKET(X) X(_burst) X(_debt) X(now) X(rate) X(room)
+#define BUDGET(X) X(_spans) X(level)
+#define BATCH(X) X(items) X(since) X(target)
+
+#define SLOTS(Name, FIELDS) typedef struct { PyTypeObject *type; FIELDS(AS_OFFSET) } Name;
+SLOTS(TaskLifeSlots, TASK_LIFE)
+SLOTS(StepSlots, STEP)
+SLOTS(NotesSlots, NOTES)
+SLOTS(TraceSlots, TRACE)
+SLOTS(VisitSlots, VISIT)
+SLOTS(GroupSlots, GROUP)
+SLOTS(OccupancySlots, OCCUPANCY)
+SLOTS(LoopTimeSlots, LOOP_TIME)
+SLOTS(HistogramSlots, HISTOGRAM)
+SLOTS(WindowSlots, WINDOW)
+SLOTS(TallySlots, TALLY)
+SLOTS(SumsSlots, SUMS)
+SLOTS(RecentSlots, RECENT)
+SLOTS(BucketSlots, BUCKET)
+SLOTS(BudgetSlots, BUDGET)
+SLOTS(BatchSlots, BATCH)
+
+/* Names of attributes, and texts of `conventions` and `model`. */
+#define TEXTS(X) \
+    X("loopscope.conventions", STEP_INDEX) X("loopscope.conventions", STEP_READY) \
+    X("loopscope.conventions", STEP_UNPOLLED) X("loopscope.conventions", STEP_WAKER_TASK) \
+    X("loopscope.conventions", STEP_WAKER_NAME) X("loopscope.conventions", LINK) X("loopscope.conventions", WOKEN_BY) \
+    X("loopscope.conventions", STEP_SPAN) X("loopscope.model", TASK) X("loopscope.model", TIMER) \
+    X("loopscope.model", IO) X("loopscope.model", THREAD) X("loopscope.model", CALLBACK) X("loopscope.model", YIELD) \
+    X("loopscope.model", SUSPENDED) X("loopscope.model", YIELDED) X("loopscope.pipeline.metrics.sums", UNKNOWN)
+
+/* Whole numbers: those of the clock in nanoseconds. */
+#define NUMBERS(X) \
+    X(pause, "loopscope.pipeline.culprits", "_PAUSE") X(kept, "loopscope.pipeline.occupancy", "_KEPT") \
+    X(fresh, "loopscope.pipeline.spans.traces", "FRESH") X(forget, "loopscope.pipeline.spans.traces", "FORGET") \
+    X(second, "loopscope.pipeline.spans.traces", "SECOND") X(gap, "loopscope.pipeline.metrics.looptime", "GAP") \
+    X(longest, "loopscope.pipeline.metrics.histogram", "_LONGEST") \
+    X(parts, "loopscope.pipeline.metrics.histogram", "_PARTS") X(application, "loopscope.model", "APPLICATION") \
+    X(full, "loopscope.model", "FULL") X(bare, "loopscope.model", "BARE") X(requests, "loopscope.model", "REQUESTS")
+
+/* Names that are read as attributes. */
+#define ASKED(X) \
+    X(_batches) X(_outbox) X(_send) X(_waiting) X(add) X(coalesced) X(encoder) X(excluded) X(is_remote) X(refused) \
+    X(size) X(trace_flags) X(trace_id) X(whose)
+
+#define AS_NUMBER(name, module, constant) long long name;
+#define AS_TEXT(module, name) PyObject *name;
+
+/* Filled once, when the first Ordinary is made, and never freed. */
+typedef struct {
+    TaskLifeSlots life;
+    StepSlots step;
+    NotesSlots notes;
+    TraceSlots trace;
+    VisitSlots visit;
+    GroupSlots group;
+    OccupancySlots occupancy;
+    LoopTimeSlots loop_time;
+    HistogramSlots histogram;
+    WindowSlots window;
+    TallySlots tally;
+    SumsSlots sums;
+    RecentSlots recent;
+    BucketSlots bucket;
+    BudgetSlots budget;
+    BatchSlots batch;
+    NUMBERS(AS_NUMBER)
+    struct { TEXTS(AS_TEXT) } text;
+    struct { ASKED(AS_OBJECT) } name;
+    PyTypeObject *wait;
+    PyObject *piece, *kinds, *step_kind, *freed_by, *clear, *nothing;
+    /* the attributes of a link to a waking step */
+    PyObject *woken;
+    /* kinds of pieces: see pipeline.occupancy */
+    PyObject *kind_step, *kind_callback, *kind_idle, *kind_gap;
+} Cold;
+
+extern Cold cold;
+
+int cold_load(void);
+
+/* ---------------------------------------------------------------- whole numbers */
+
+/* -1 with an error set where it is none, or does not fit. */
+static inline int
+number(PyObject *object, long long *into)
+{
+    *into = PyLong_AsLongLong(object);
+    return *into == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+/* Sets a slot to a number. */
+int slot_number(PyObject *cell, Py_ssize_t offset, long long value);
+
+/* Adds to the number in a slot. */
+int slot_add(PyObject *cell, Py_ssize_t offset, long long more);
+
+/* What a Recent remembers under a key: borrowed, NULL for nothing or with an error set. */
+PyObject *recent_get(PyObject *recent, PyObject *key);
+
+int recent_put(PyObject *recent, PyObject *key, PyObject *value);
+
+/* What is awaited, as describe.awaited_name has it: borrowed, Py_None for nothing. */
+PyObject *awaited_name(PyObject *awaited);
+
+/* ---------------------------------------------------------------- ordinary.c */
+
+/* The parts of a pipeline. They are there for as long as it is, and what is replaced in them is read anew. */
+#define PARTS(X) \
+    X(feed, "assembler", "feed") X(lives, "assembler", "lives") X(lines, "printed", "_lines") \
+    X(looks, "stalls", "_looks") X(threads, "culprits", "_threads") X(turns, "culprits", "_turns") \
+    X(loops, "metrics.sums.loops", "_loops") X(sums, "metrics", "sums") X(known, "tracer", "lives") \
+    X(names, "tracer", "_names") X(foreign, "tracer.traces", "_foreign") X(handoffs, "tracer", "_handoffs") \
+    X(spans, "tracer", "steps") X(placed, "tracer.steps", "_placed") X(owed, "tracer.steps", "_owed") \
+    X(held, "", "_held") X(budget, "", "budget") X(new_span_id, "tracer.steps", "_new_span_id")
+
+#define LIMITS(X) \
+    X(threshold, "culprits", "_threshold") X(stall, "stalls", "_threshold") X(rotate, "tracer.traces", "_rotate") \
+    X(steps, "tracer._caps", "steps") X(room, "tracer._caps", "spans") X(delay, "tracer._caps", "delay") \
+    X(slow, "tracer._caps", "slow") X(hold, "tracer._caps", "hold") X(told, "tracer.steps", "_steps") \
+    X(states, "tracer.steps", "_states")
+
+#define AS_PART(name, owner, attribute) PyObject *name;
+#define AS_LIMIT(name, owner, attribute) long long name;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *pipeline;
+    PARTS(AS_PART)
+    LIMITS(AS_LIMIT)
+} Ordinary;
+
+/* A step on its way. All borrowed of its record, or of what is open, but for `waited`, `outbox` and `step`. */
+typedef struct {
+    PyObject *id, *where, *thread, *loop, *outcome, *awaiting, *point, *lasti, *span, *name, *polls;
+    PyObject *kind, *waker, *waker_step, *waker_name;
+    long long index, ready, start, end, last;
+    /* -1 where it does not apply */
+    long long unpolled;
+    PyObject *life, *notes, *trace, *visit, *occupancy, *loop_time;
+    /* the life of the waking task, NULL where it is unknown */
+    PyObject *waker_life;
+    PyObject *waited, *outbox, *batch, *encoder, *step;
+    /* whether it gets a span of its own; else it is coalesced, at this level of detail */
+    int tells, level;
+} Passing;
+
+/* ---------------------------------------------------------------- occupied.c */
+
+/* 1 where who held the thread is nothing out of the ordinary; -1 with an error set. */
+int occupied_fits(Ordinary *self, Passing *passing);
+
+int occupied(Ordinary *self, Passing *passing);
+
+/* ---------------------------------------------------------------- summed.c */
+
+int summed_fits(Ordinary *self, Passing *passing);
+
+int summed(Ordinary *self, Passing *passing);
+
+/* ---------------------------------------------------------------- told.c */
+
+int told_fits(Ordinary *self, Passing *passing);
+
+int told(Ordinary *self, Passing *passing);
+
+#endif

@@ -1,0 +1,197 @@
+/* Who held a thread: what Culprits and Occupancy do of a step that runs within no other and delays nobody. */
+#include "cold.h"
+
+/* Whether a wake from outside may have come earlier than anybody knows: Culprits guesses that. */
+static int
+is_guessed(Ordinary *self, Passing *passing)
+{
+    if (passing->unpolled >= 0)
+        return 0;
+    int outside = passing->kind == cold.text.IO
+        || (passing->kind == cold.text.CALLBACK && passing->waker == natives.zero && passing->waker_name == Py_None);
+    PyObject *turn = outside ? PyDict_GetItemWithError(self->turns, passing->thread) : NULL;
+    return turn != NULL || PyErr_Occurred() ? 1 : 0;
+}
+
+int
+occupied_fits(Ordinary *self, Passing *passing)
+{
+    PyObject *occupancy = PyDict_GetItemWithError(self->threads, passing->thread);
+    if (occupancy == NULL || !Py_IS_TYPE(occupancy, cold.occupancy.type))
+        return PyErr_Occurred() ? -1 : 0;
+    long long until;
+    if (number(SLOT(occupancy, cold.occupancy._until), &until) < 0)
+        return -1;
+    passing->occupancy = occupancy;
+    if (until > passing->start || (passing->polls == Py_None && is_guessed(self, passing)))
+        return PyErr_Occurred() ? -1 : 0;
+    return 1;
+}
+
+/* ---------------------------------------------------------------- pieces */
+
+/* Which of the running sums a kind of piece counts in. */
+static Py_ssize_t
+column_of(PyObject *kind)
+{
+    return kind == cold.kind_step ? 0 : kind == cold.kind_callback ? 2 : kind == cold.kind_idle ? 3 : 4;
+}
+
+/* The running sums with more in them. */
+static int
+count(PyObject *occupancy, PyObject *kind, long long length, int piece)
+{
+    PyObject *before = SLOT(occupancy, cold.occupancy._total);
+    PyObject *total = PyTuple_New(5);
+    if (total == NULL)
+        return -1;
+    for (Py_ssize_t column = 0; column < 5; column++) {
+        PyObject *sum = PyTuple_GET_ITEM(before, column);
+        long long more = column == column_of(kind) ? length : column == 1 && kind == cold.kind_step ? piece : 0;
+        long long value = 0;
+        if (more && number(sum, &value) < 0) {
+            Py_DECREF(total);
+            return -1;
+        }
+        PyObject *made = more ? PyLong_FromLongLong(value + more) : Py_NewRef(sum);
+        if (made == NULL) {
+            Py_DECREF(total);
+            return -1;
+        }
+        PyTuple_SET_ITEM(total, column, made);
+    }
+    PyObject_GC_UnTrack(total); /* numbers alone */
+    slot_put(occupancy, cold.occupancy._total, total);
+    return 0;
+}
+
+static int
+append(PyObject *cell, Py_ssize_t offset, PyObject *item)
+{
+    if (item == NULL)
+        return -1;
+    int failed = PyList_Append(SLOT(cell, offset), item);
+    Py_DECREF(item);
+    return failed;
+}
+
+/* A piece that is found by itself. */
+static int
+remember(PyObject *occupancy, long long start, long long end, PyObject *kind, PyObject *place)
+{
+    PyObject *piece = PyObject_CallFunction(cold.piece, "LLOOO", start, end, kind, place, Py_None);
+    PyObject *arguments[] = {SLOT(occupancy, cold.occupancy._longs), piece};
+    PyObject *done = piece == NULL ? NULL : PyObject_Vectorcall(natives.append, arguments, 2, NULL);
+    Py_XDECREF(piece);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* The older half of the pieces is forgotten once there are so many. */
+static int
+forget(PyObject *occupancy)
+{
+    const Py_ssize_t columns[] = {
+        cold.occupancy._starts, cold.occupancy._ends, cold.occupancy._whose, cold.occupancy._sums,
+    };
+    if (PyList_GET_SIZE(SLOT(occupancy, cold.occupancy._ends)) < 2 * cold.kept)
+        return 0;
+    for (int column = 0; column < 4; column++)
+        if (PyList_SetSlice(SLOT(occupancy, columns[column]), 0, cold.kept, NULL) < 0)
+            return -1;
+    return 0;
+}
+
+/* Occupancy._push, of a piece without a holder. */
+static int
+push(PyObject *occupancy, long long start, long long end, PyObject *kind, PyObject *place)
+{
+    long long until, shortest;
+    if (number(SLOT(occupancy, cold.occupancy._until), &until) < 0
+        || number(SLOT(occupancy, cold.occupancy._long), &shortest) < 0
+        || (end > until && slot_number(occupancy, cold.occupancy._until, end) < 0))
+        return -1;
+    if (end <= start)
+        return 0;
+    if (append(occupancy, cold.occupancy._starts, PyLong_FromLongLong(start)) < 0
+        || append(occupancy, cold.occupancy._ends, PyLong_FromLongLong(end)) < 0
+        || append(occupancy, cold.occupancy._whose, PyTuple_Pack(3, kind, place, Py_None)) < 0
+        || append(occupancy, cold.occupancy._sums, Py_NewRef(SLOT(occupancy, cold.occupancy._total))) < 0
+        || count(occupancy, kind, end - start, 1) < 0)
+        return -1;
+    if (end - start >= shortest && kind != cold.kind_idle && remember(occupancy, start, end, kind, place) < 0)
+        return -1;
+    return forget(occupancy);
+}
+
+/* Occupancy._pause */
+static int
+rest(PyObject *occupancy, long long start, long long end, PyObject *kind)
+{
+    long long shortest;
+    if (number(SLOT(occupancy, cold.occupancy._short), &shortest) < 0)
+        return -1;
+    if (end - start >= shortest)
+        return push(occupancy, start, end, kind, Py_None);
+    if (end <= start)
+        return 0;
+    return count(occupancy, kind, end - start, 0) < 0 ? -1 : slot_number(occupancy, cold.occupancy._until, end);
+}
+
+/* Occupancy._between */
+static int
+between(PyObject *occupancy, long long until, PyObject *polls)
+{
+    long long at, begin, end;
+    if (number(SLOT(occupancy, cold.occupancy._until), &at) < 0)
+        return -1;
+    if (at == 0)
+        at = until;
+    int shown = polls != Py_None;
+    slot_put(occupancy, cold.occupancy._shown, Py_NewRef(shown ? Py_True : Py_False));
+    PyObject *kind = shown ? cold.kind_callback : cold.kind_gap;
+    for (Py_ssize_t place = 0; shown && place + 1 < PyTuple_GET_SIZE(polls); place += 2) {
+        if (number(PyTuple_GET_ITEM(polls, place), &begin) < 0 || number(PyTuple_GET_ITEM(polls, place + 1), &end) < 0)
+            return -1;
+        begin = begin > at ? begin : at;
+        end = end < until ? end : until;
+        if (end <= begin)
+            continue;
+        if (rest(occupancy, at, begin, kind) < 0 || push(occupancy, begin, end, cold.kind_idle, Py_None) < 0)
+            return -1;
+        at = end;
+    }
+    return rest(occupancy, at, until, kind);
+}
+
+/* ---------------------------------------------------------------- a step */
+
+/* Culprits._turn: of a loop that does not show its looks. */
+static int
+turn(Ordinary *self, Passing *passing)
+{
+    long long began = 0, last = 0;
+    PyObject *before = PyDict_GetItemWithError(self->turns, passing->thread);
+    if (before == NULL && PyErr_Occurred())
+        return -1;
+    if (before != NULL
+        && (number(PyTuple_GET_ITEM(before, 0), &began) < 0 || number(PyTuple_GET_ITEM(before, 1), &last) < 0))
+        return -1;
+    if (!began || passing->ready >= began || passing->start - last >= cold.pause)
+        began = passing->start;
+    PyObject *now = Py_BuildValue("LL", began, passing->end > last ? passing->end : last);
+    int failed = now == NULL ? -1 : PyDict_SetItem(self->turns, passing->thread, now);
+    Py_XDECREF(now);
+    return failed;
+}
+
+int
+occupied(Ordinary *self, Passing *passing)
+{
+    if (between(passing->occupancy, passing->start, passing->polls) < 0)
+        return -1;
+    if (passing->polls == Py_None && turn(self, passing) < 0)
+        return -1;
+    return push(passing->occupancy, passing->start, passing->end, cold.kind_step,
+                SLOT(passing->life, cold.life.place));
+}

@@ -1,0 +1,325 @@
+/* Whether a step is ordinary, and what follows: Assembler._step, and after it the sinks in their order. See cold.h. */
+#include "cold.h"
+#include <string.h>
+
+/* Items of a step's record, and of its `how`: see model.py. */
+enum {
+    TAG, ID, INDEX, WHERE, HOW, BEGIN, END, OUTCOME, AWAITING, POINT, LASTI, SPAN, ACTIVATED, AFTER, NAME, STATE, ERROR,
+    POLLS, ITEMS
+};
+enum { SINCE, KIND, WAKER, WAKER_STEP, WAKER_NAME, HOW_ITEMS };
+
+/* ---------------------------------------------------------------- whether it is ordinary */
+
+static int
+is_wake(PyObject *kind)
+{
+    return kind == cold.text.TASK || kind == cold.text.TIMER || kind == cold.text.IO || kind == cold.text.THREAD
+        || kind == cold.text.CALLBACK || kind == cold.text.YIELD;
+}
+
+/* What the record of a step tells that goes on, failed in nothing and changed no span. */
+static int
+read_record(PyObject *record, Passing *passing)
+{
+    if (!PyTuple_CheckExact(record) || PyTuple_GET_SIZE(record) != ITEMS
+        || PyTuple_GET_ITEM(record, TAG) != natives.tag)
+        return 0;
+    PyObject **item = &PyTuple_GET_ITEM(record, 0), *how = item[HOW];
+    if (item[STATE] != Py_None || item[ERROR] != Py_None || item[ACTIVATED] != Py_None || item[SPAN] != item[AFTER]
+        || Py_IS_TYPE(item[AWAITING], cold.wait)
+        || (item[OUTCOME] != cold.text.SUSPENDED && item[OUTCOME] != cold.text.YIELDED)
+        || (item[POLLS] != Py_None && !PyTuple_CheckExact(item[POLLS]))
+        || !PyTuple_CheckExact(how) || PyTuple_GET_SIZE(how) != HOW_ITEMS || !is_wake(PyTuple_GET_ITEM(how, KIND))
+        || !PyTuple_Check(item[WHERE]) || PyTuple_GET_SIZE(item[WHERE]) != 3)
+        return 0;
+    passing->id = item[ID];
+    passing->where = item[WHERE];
+    passing->thread = PyTuple_GET_ITEM(item[WHERE], 0);
+    passing->loop = PyTuple_GET_ITEM(item[WHERE], 2);
+    passing->outcome = item[OUTCOME];
+    passing->awaiting = item[AWAITING];
+    passing->point = item[POINT];
+    passing->lasti = item[LASTI];
+    passing->span = item[SPAN];
+    passing->name = item[NAME];
+    passing->polls = item[POLLS];
+    passing->kind = PyTuple_GET_ITEM(how, KIND);
+    passing->waker = PyTuple_GET_ITEM(how, WAKER);
+    passing->waker_step = PyTuple_GET_ITEM(how, WAKER_STEP);
+    passing->waker_name = PyTuple_GET_ITEM(how, WAKER_NAME);
+    passing->unpolled = -1;
+    return number(item[INDEX], &passing->index) < 0 || number(PyTuple_GET_ITEM(how, SINCE), &passing->ready) < 0
+        || number(item[BEGIN], &passing->start) < 0 || number(item[END], &passing->end) < 0 ? -1 : 1;
+}
+
+/* The task's life, where this is its next step. */
+static int
+find_life(Ordinary *self, Passing *passing)
+{
+    PyObject *life = PyDict_GetItemWithError(self->lives, passing->id);
+    if (life == NULL || !Py_IS_TYPE(life, cold.life.type))
+        return PyErr_Occurred() ? -1 : 0;
+    long long steps;
+    if (number(SLOT(life, cold.life.steps), &steps) < 0
+        || number(SLOT(life, cold.life.last_end), &passing->last) < 0)
+        return -1;
+    passing->life = life;
+    return steps == passing->index;
+}
+
+/* The step's times, after the last one's. I/O that no task made may have come earlier. */
+static int
+set_times(Passing *passing)
+{
+    long long last = passing->last;
+    if (passing->start < last)
+        passing->start = last;
+    if (passing->ready < last)
+        passing->ready = last;
+    else if (passing->ready > passing->start)
+        passing->ready = passing->start;
+    if (passing->end < passing->start)
+        passing->end = passing->start;
+    if (passing->kind != cold.text.IO)
+        return 0;
+    int woken = PyObject_IsTrue(passing->waker);
+    if (woken)
+        return woken < 0 ? -1 : 0;
+    if (number(passing->waker_step, &passing->unpolled) < 0)
+        return -1;
+    if (passing->unpolled > passing->ready - last)
+        passing->unpolled = passing->ready - last;
+    passing->waker_step = natives.zero;
+    return 0;
+}
+
+/* Whether it neither waited nor ran for so long that anything is told of it, or asked of others. */
+static int
+is_brief(Ordinary *self, Passing *passing)
+{
+    long long length = passing->end - passing->start, delay = passing->start - passing->ready;
+    long long most = delay + (passing->unpolled > 0 ? passing->unpolled : 0);
+    return most < self->threshold && delay < self->delay && length < self->threshold && length < self->stall
+        && length < self->hold && length < self->slow;
+}
+
+/* Whether the step is ordinary. Nothing is changed. */
+static int
+fits(Ordinary *self, PyObject *record, Passing *passing)
+{
+    int fits = read_record(record, passing);
+    if (fits == 1)
+        fits = find_life(self, passing);
+    if (fits == 1 && set_times(passing) < 0)
+        return -1;
+    if (fits != 1 || !is_brief(self, passing) || PyDict_GET_SIZE(self->lines) || PyDict_GET_SIZE(self->looks))
+        return fits < 0 ? -1 : 0;
+    fits = occupied_fits(self, passing);
+    if (fits == 1)
+        fits = summed_fits(self, passing);
+    if (fits == 1)
+        fits = told_fits(self, passing);
+    return fits;
+}
+
+/* ---------------------------------------------------------------- what follows */
+
+/* A number, as the record has it where it has it. */
+static PyObject *
+as_recorded(PyObject *item, long long value)
+{
+    return PyLong_AsLongLong(item) == value ? Py_NewRef(item) : PyLong_FromLongLong(value);
+}
+
+/* The Step: a new reference */
+static PyObject *
+make_step(PyObject *record, Passing *passing)
+{
+    PyObject *step = cold.step.type->tp_alloc(cold.step.type, 0);
+    if (step == NULL)
+        return NULL;
+    PyObject *how = PyTuple_GET_ITEM(record, HOW);
+    PyObject *ready = as_recorded(PyTuple_GET_ITEM(how, SINCE), passing->ready);
+    PyObject *start = as_recorded(PyTuple_GET_ITEM(record, BEGIN), passing->start);
+    PyObject *end = as_recorded(PyTuple_GET_ITEM(record, END), passing->end);
+    PyObject *unpolled = passing->unpolled < 0 ? Py_NewRef(Py_None) : PyLong_FromLongLong(passing->unpolled);
+    SLOT(step, cold.step.index) = Py_NewRef(PyTuple_GET_ITEM(record, INDEX));
+    SLOT(step, cold.step.where) = Py_NewRef(passing->where);
+    SLOT(step, cold.step.ready) = ready;
+    SLOT(step, cold.step.start) = start;
+    SLOT(step, cold.step.end) = end;
+    SLOT(step, cold.step.waker_kind) = Py_NewRef(passing->kind);
+    SLOT(step, cold.step.waker) = Py_NewRef(passing->waker);
+    SLOT(step, cold.step.waker_step) = Py_NewRef(passing->waker_step);
+    SLOT(step, cold.step.waker_name) = Py_NewRef(passing->waker_name);
+    SLOT(step, cold.step.outcome) = Py_NewRef(passing->outcome);
+    SLOT(step, cold.step.awaiting) = Py_NewRef(passing->awaiting);
+    SLOT(step, cold.step.point) = Py_NewRef(passing->point);
+    SLOT(step, cold.step.lasti) = Py_NewRef(passing->lasti);
+    SLOT(step, cold.step.span) = Py_NewRef(passing->span);
+    SLOT(step, cold.step.activated) = Py_NewRef(cold.nothing);
+    SLOT(step, cold.step.span_after) = Py_NewRef(passing->span);
+    SLOT(step, cold.step.error) = Py_NewRef(Py_None);
+    SLOT(step, cold.step.polls) = Py_NewRef(passing->polls);
+    SLOT(step, cold.step.cancel) = Py_NewRef(Py_None);
+    SLOT(step, cold.step.unpolled) = unpolled;
+    SLOT(step, cold.step.unpolled_guessed) = Py_NewRef(Py_False);
+    SLOT(step, cold.step.waited) = Py_NewRef(passing->waited);
+    SLOT(step, cold.step.delay) = Py_NewRef(Py_None);
+    SLOT(step, cold.step.harm) = Py_NewRef(Py_None);
+    SLOT(step, cold.step.looks) = Py_NewRef(Py_None);
+    SLOT(step, cold.step.printed) = Py_NewRef(Py_None);
+    if (ready == NULL || start == NULL || end == NULL || unpolled == NULL)
+        Py_CLEAR(step);
+    return step;
+}
+
+/* The life with one more step: Assembler._step. */
+static int
+assemble(PyObject *record, Passing *passing)
+{
+    PyObject *life = passing->life;
+    passing->waited = Py_NewRef(SLOT(life, cold.life.awaiting));
+    if ((passing->step = make_step(record, passing)) == NULL)
+        return -1;
+    slot_put(life, cold.life.awaiting, Py_NewRef(passing->awaiting));
+    slot_put(life, cold.life.name, Py_NewRef(passing->name));
+    slot_put(life, cold.life.where, Py_NewRef(passing->where));
+    slot_put(life, cold.life.before, Py_NewRef(SLOT(life, cold.life.last_end)));
+    slot_put(life, cold.life.last_end, Py_NewRef(SLOT(passing->step, cold.step.end)));
+    return slot_number(life, cold.life.steps, passing->index + 1) < 0
+        || slot_add(life, cold.life.running, passing->end - passing->start) < 0
+        || slot_add(life, cold.life.ready, passing->start - passing->ready) < 0 ? -1 : 0;
+}
+
+static PyObject *
+ordinary_feed(Ordinary *self, PyObject *record)
+{
+    Passing passing;
+    memset(&passing, 0, sizeof passing);
+    PyObject *done;
+    int ordinary = fits(self, record, &passing);
+    if (ordinary < 0)
+        PyErr_Clear(); /* what cannot be understood here, such as an enormous number, is not ordinary */
+    if (ordinary == 1) {
+        int failed = assemble(record, &passing) < 0 || occupied(self, &passing) < 0 || summed(self, &passing) < 0
+            || told(self, &passing) < 0;
+        done = failed ? NULL : Py_NewRef(Py_True);
+    } else if ((done = PyObject_CallOneArg(self->feed, record)) != NULL)
+        Py_SETREF(done, Py_NewRef(Py_False));
+    Py_XDECREF(passing.waited);
+    Py_XDECREF(passing.outbox);
+    Py_XDECREF(passing.encoder);
+    Py_XDECREF(passing.step);
+    return done;
+}
+
+/* ---------------------------------------------------------------- its type */
+
+/* object.one.two.name, the path being `one.two`: a new reference */
+static PyObject *
+follow(PyObject *object, const char *path, const char *name)
+{
+    PyObject *at = Py_NewRef(object);
+    while (at != NULL && *path) {
+        const char *end = strchr(path, '.');
+        size_t length = end == NULL ? strlen(path) : (size_t)(end - path);
+        PyObject *key = PyUnicode_FromStringAndSize(path, length);
+        Py_SETREF(at, key == NULL ? NULL : PyObject_GetAttr(at, key));
+        Py_XDECREF(key);
+        path += length + (end != NULL);
+    }
+    PyObject *found = at == NULL ? NULL : PyObject_GetAttrString(at, name);
+    Py_XDECREF(at);
+    return found;
+}
+
+static int
+take_limit(PyObject *pipeline, const char *path, const char *name, long long *into)
+{
+    PyObject *found = follow(pipeline, path, name);
+    int failed = found == NULL ? -1 : number(found, into);
+    Py_XDECREF(found);
+    return failed;
+}
+
+#define TAKE_PART(part, path, attribute) if ((self->part = follow(pipeline, path, attribute)) == NULL) goto failed;
+#define TAKE_LIMIT(limit, path, attribute) if (take_limit(pipeline, path, attribute, &self->limit) < 0) goto failed;
+
+/* Ordinary(pipeline) */
+static PyObject *
+ordinary_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    PyObject *pipeline;
+    if (!PyArg_ParseTuple(args, "O", &pipeline) || cold_load() < 0)
+        return NULL;
+    Ordinary *self = (Ordinary *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->pipeline = Py_NewRef(pipeline);
+    PARTS(TAKE_PART)
+    LIMITS(TAKE_LIMIT)
+    if (PyDict_CheckExact(self->lives) && PyDict_CheckExact(self->lines) && PyDict_CheckExact(self->looks)
+        && PyDict_CheckExact(self->threads) && PyDict_CheckExact(self->turns) && PyDict_CheckExact(self->loops)
+        && PyDict_CheckExact(self->known) && PyDict_CheckExact(self->foreign) && PyDict_CheckExact(self->owed)
+        && Py_IS_TYPE(self->sums, cold.sums.type) && Py_IS_TYPE(self->names, cold.recent.type)
+        && Py_IS_TYPE(self->placed, cold.recent.type))
+        return (PyObject *)self;
+    PyErr_SetString(PyExc_TypeError, "Ordinary() takes a Pipeline");
+failed:
+    Py_DECREF(self);
+    return NULL;
+}
+
+#define VISIT_PART(part, path, attribute) Py_VISIT(self->part);
+#define CLEAR_PART(part, path, attribute) Py_CLEAR(self->part);
+
+static int
+ordinary_traverse(Ordinary *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->pipeline);
+    PARTS(VISIT_PART)
+    return 0;
+}
+
+/* No clear: as a Step, it never changes. Its pipeline lets go of it. */
+static void
+ordinary_dealloc(Ordinary *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Py_CLEAR(self->pipeline);
+    PARTS(CLEAR_PART)
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef ordinary_methods[] = {
+    {"feed", (PyCFunction)ordinary_feed, METH_O,
+     "Take one record. True where it was an ordinary step's; all others go to the assembler."},
+    {NULL},
+};
+
+static PyType_Slot ordinary_slots[] = {
+    {Py_tp_doc, "The way of ordinary steps from their record to their span's bytes: Ordinary(pipeline)."},
+    {Py_tp_new, ordinary_make},
+    {Py_tp_methods, ordinary_methods},
+    {Py_tp_traverse, ordinary_traverse},
+    {Py_tp_dealloc, ordinary_dealloc},
+    {0, NULL},
+};
+
+static PyType_Spec ordinary_spec = {
+    .name = "loopscope._native.Ordinary",
+    .basicsize = sizeof(Ordinary),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = ordinary_slots,
+};
+
+PyTypeObject *
+ordinary_type(PyObject *module)
+{
+    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &ordinary_spec, NULL);
+}

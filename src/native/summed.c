@@ -1,0 +1,229 @@
+/* The sums of the metrics: what Sums.stepped does of an ordinary step. */
+#include "cold.h"
+
+/* Whether the looks at the selector that came with the step count: they set the loop's time anew. */
+static int
+has_looks(Passing *passing)
+{
+    return passing->polls != Py_None && PyTuple_GET_SIZE(passing->polls) > 0
+        && SLOT(passing->loop_time, cold.loop_time.estimated) == Py_False;
+}
+
+int
+summed_fits(Ordinary *self, Passing *passing)
+{
+    PyObject *loop_time = PyDict_GetItemWithError(self->loops, passing->loop);
+    if (loop_time == NULL || !Py_IS_TYPE(loop_time, cold.loop_time.type))
+        return PyErr_Occurred() ? -1 : 0;
+    passing->loop_time = loop_time;
+    if (SLOT(passing->life, cold.life.contends) != Py_None)
+        return 0;
+    long long until;
+    if (number(SLOT(loop_time, cold.loop_time._until), &until) < 0)
+        return -1;
+    return passing->start >= until || has_looks(passing);
+}
+
+/* ---------------------------------------------------------------- the histogram */
+
+/* Window.add, that is Histogram.add. */
+static int
+add_delay(PyObject *window, long long duration)
+{
+    PyObject *histogram = SLOT(window, cold.window._histogram);
+    PyObject *counts = SLOT(histogram, cold.histogram._counts);
+    long long most, before, place = duration;
+    if (number(SLOT(histogram, cold.histogram._max), &most) < 0
+        || (duration > most && slot_number(histogram, cold.histogram._max, duration) < 0))
+        return -1;
+    if (duration >= cold.longest)
+        place = duration = cold.longest;
+    if (duration >= 2 * cold.parts) {
+        int shift = 0;
+        for (long long rest = duration; rest >= 2 * cold.parts; rest >>= 1)
+            shift++;
+        place = shift * cold.parts + (duration >> shift);
+    }
+    if (place >= PyList_GET_SIZE(counts)) {
+        PyErr_SetString(PyExc_IndexError, "a duration has no bucket");
+        return -1;
+    }
+    if (number(PyList_GET_ITEM(counts, place), &before) < 0)
+        return -1;
+    PyObject *made = PyLong_FromLongLong(before + 1);
+    return made == NULL ? -1 : PyList_SetItem(counts, place, made);
+}
+
+/* ---------------------------------------------------------------- the loop's time */
+
+/* LoopTime.looked */
+static int
+looked(PyObject *time, PyObject *polls, long long before)
+{
+    long long until, first, begin, end;
+    if (number(SLOT(time, cold.loop_time._until), &until) < 0 || number(SLOT(time, cold.loop_time._first), &first) < 0)
+        return -1;
+    for (Py_ssize_t place = 0; place + 1 < PyTuple_GET_SIZE(polls); place += 2) {
+        if (number(PyTuple_GET_ITEM(polls, place), &begin) < 0 || number(PyTuple_GET_ITEM(polls, place + 1), &end) < 0)
+            return -1;
+        if (begin >= before)
+            break;
+        if (begin < first) {
+            first = begin;
+            if (slot_number(time, cold.loop_time._first, first) < 0)
+                return -1;
+        }
+        begin = begin > until ? begin : until;
+        if (end <= begin)
+            continue;
+        until = end;
+        if (slot_add(time, cold.loop_time.idle, end - begin) < 0
+            || slot_number(time, cold.loop_time._until, until) < 0)
+            return -1;
+    }
+    PyObject *done = PyObject_CallOneArg(cold.clear, SLOT(time, cold.loop_time._before));
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* What the sums were before the step goes to those that may be taken back. */
+static int
+keep(PyObject *time, PyObject *start)
+{
+    PyObject *sums = PyTuple_Pack(5, start, SLOT(time, cold.loop_time.covered), SLOT(time, cold.loop_time._busy),
+                                  SLOT(time, cold.loop_time.idle), SLOT(time, cold.loop_time._until));
+    if (sums == NULL)
+        return -1;
+    PyObject_GC_UnTrack(sums); /* numbers alone */
+    PyObject *arguments[] = {SLOT(time, cold.loop_time._before), sums};
+    PyObject *done = PyObject_Vectorcall(natives.append, arguments, 2, NULL);
+    Py_DECREF(sums);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* The part of LoopTime.step for loops that do not show their looks. */
+static int
+estimate(PyObject *time, Passing *passing, long long begun, long long until)
+{
+    long long gap = begun - until, busy = gap;
+    if (gap >= cold.gap) {
+        long long ready = passing->ready > until ? passing->ready : until;
+        busy = gap < passing->start - ready ? gap : passing->start - ready;
+    }
+    long long ran = passing->end > begun ? passing->end - begun : 0;
+    return slot_add(time, cold.loop_time.idle, gap - busy) < 0 || slot_add(time, cold.loop_time._busy, busy + ran) < 0
+        ? -1 : 0;
+}
+
+/* LoopTime.step, where no step is to be taken back. */
+static int
+loop_stepped(PyObject *time, Passing *passing)
+{
+    long long first, until;
+    if (number(SLOT(time, cold.loop_time._first), &first) < 0
+        || (passing->start < first && slot_number(time, cold.loop_time._first, passing->start) < 0)
+        || number(SLOT(time, cold.loop_time._until), &until) < 0
+        || keep(time, SLOT(passing->step, cold.step.start)) < 0)
+        return -1;
+    if (!until)
+        until = passing->start;
+    long long begun = passing->start > until ? passing->start : until;
+    if (SLOT(time, cold.loop_time.estimated) == Py_True && estimate(time, passing, begun, until) < 0)
+        return -1;
+    if (passing->end <= begun)
+        return slot_number(time, cold.loop_time._until, until);
+    return slot_add(time, cold.loop_time.covered, passing->end - begun) < 0
+        ? -1 : slot_number(time, cold.loop_time._until, passing->end);
+}
+
+/* ---------------------------------------------------------------- what was awaited */
+
+/* Tally.add */
+static int
+tally(PyObject *tally, PyObject *key, long long duration)
+{
+    PyObject *entry = PyDict_GetItemWithError(SLOT(tally, cold.tally._entries), key), *done;
+    if (entry == NULL) {
+        PyObject *length = PyErr_Occurred() ? NULL : PyLong_FromLongLong(duration);
+        done = length == NULL ? NULL : PyObject_CallMethodObjArgs(tally, cold.name.add, key, length, NULL);
+        Py_XDECREF(length);
+        Py_XDECREF(done);
+        return done == NULL ? -1 : 0;
+    }
+    long long times, sum;
+    if (number(PyTuple_GET_ITEM(entry, 0), &times) < 0 || number(PyTuple_GET_ITEM(entry, 1), &sum) < 0)
+        return -1;
+    PyObject *now = Py_BuildValue("LL", times + 1, sum + duration);
+    int failed = now == NULL ? -1 : PyDict_SetItem(SLOT(tally, cold.tally._entries), key, now);
+    Py_XDECREF(now);
+    return failed;
+}
+
+/* A wait of the application's is over. */
+static int
+awaited(Ordinary *self, Passing *passing, PyObject *point)
+{
+    PyObject *name = awaited_name(passing->waited);
+    if (name != passing->waited || name == Py_None) {
+        int known = PyObject_IsTrue(name);
+        if (known < 0)
+            return -1;
+        name = known ? name : cold.text.UNKNOWN;
+    }
+    PyObject *key = PyTuple_Pack(2, name, SLOT(point, natives.place.function));
+    int failed = key == NULL ? -1 : tally(SLOT(self->sums, cold.sums.awaits), key, passing->ready - passing->last);
+    Py_XDECREF(key);
+    return failed;
+}
+
+/* The application's function that awaits from now on. */
+static int
+await_from(Passing *passing)
+{
+    PyObject *point = Py_None;
+    if (passing->outcome == cold.text.SUSPENDED)
+        point = passing->point != Py_None ? passing->point : SLOT(passing->life, cold.life.place);
+    if (point != Py_None) {
+        long long origin;
+        if (!Py_IS_TYPE(point, natives.place.type)) {
+            PyErr_SetString(PyExc_TypeError, "not a Place");
+            return -1;
+        }
+        if (number(SLOT(point, natives.place.origin), &origin) < 0)
+            return -1;
+        if (origin != cold.application)
+            point = Py_None;
+    }
+    slot_put(passing->life, cold.life.awaits, Py_NewRef(point));
+    return 0;
+}
+
+/* ---------------------------------------------------------------- a step */
+
+int
+summed(Ordinary *self, Passing *passing)
+{
+    PyObject *sums = self->sums, *life = passing->life;
+    long long following, delay = passing->start - passing->ready;
+    if (number(SLOT(life, cold.life.counted), &following) < 0
+        || slot_add(sums, cold.sums.steps, passing->index + 1 - following) < 0
+        || slot_number(life, cold.life.counted, passing->index + 1) < 0
+        || slot_add(sums, cold.sums.running, passing->end - passing->start) < 0
+        || slot_add(sums, cold.sums.ready, delay) < 0
+        || add_delay(SLOT(sums, cold.sums.delays), delay + (passing->unpolled > 0 ? passing->unpolled : 0)) < 0
+        || (has_looks(passing) && looked(passing->loop_time, passing->polls, passing->start) < 0)
+        || loop_stepped(passing->loop_time, passing) < 0)
+        return -1;
+    PyObject *point = SLOT(life, cold.life.awaits);
+    if (point != Py_None && passing->index == following && awaited(self, passing, point) < 0)
+        return -1;
+    if (await_from(passing) < 0)
+        return -1;
+    PyObject *sample = SLOT(sums, cold.sums.sample);
+    if (sample == Py_None)
+        return 0;
+    PyObject *done = PyObject_CallMethodObjArgs(sample, cold.name.add, passing->step, NULL);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}

@@ -1,0 +1,588 @@
+/* The step's span: what Tracer, Visit and StepSpans do of an ordinary step, and its way into the outbox. */
+#include "cold.h"
+
+/* ---------------------------------------------------------------- which trace */
+
+/* Whether the task's steps are told at all. */
+static int
+is_excluded(Passing *passing)
+{
+    PyObject *pulse = SLOT(passing->life, cold.life.pulse);
+    if (pulse == Py_None)
+        return PyObject_IsTrue(SLOT(passing->notes, cold.notes.excluded));
+    PyObject *said = PyObject_GetAttr(pulse, cold.name.excluded);
+    int excluded = said == NULL ? -1 : PyObject_IsTrue(said);
+    Py_XDECREF(said);
+    return excluded;
+}
+
+/* The trace of steps that work for no other, where it is known, young and sampled. */
+static int
+find_home(Ordinary *self, Passing *passing)
+{
+    PyObject *home = SLOT(passing->notes, cold.notes.home);
+    if (!Py_IS_TYPE(home, cold.trace.type) || SLOT(home, cold.trace.sampled) != Py_True)
+        return 0;
+    long long born;
+    if (number(SLOT(home, cold.trace.born), &born) < 0)
+        return -1;
+    passing->trace = home;
+    return passing->start - born < self->rotate;
+}
+
+/* An attribute of a span's identity that is a whole number; -1 with an error set. */
+static long long
+ask(PyObject *identity, PyObject *name)
+{
+    PyObject *said = PyObject_GetAttr(identity, name);
+    long long value = said == NULL ? -1 : PyLong_AsLongLong(said);
+    Py_XDECREF(said);
+    return value;
+}
+
+/* Whether the identity tells nothing new of its trace: see Trace.heed. */
+static int
+is_heeded(PyObject *trace, PyObject *identity)
+{
+    long long remote = ask(identity, cold.name.is_remote);
+    long long flags = remote < 0 ? -1 : ask(identity, cold.name.trace_flags);
+    if (flags < 0)
+        return PyErr_Occurred() ? -1 : 0;
+    int sampled = SLOT(trace, cold.trace.sampled) == Py_True, local = SLOT(trace, cold.trace.local) == Py_True;
+    if (remote)
+        return local || sampled == (flags & 1);
+    return local && sampled == ((flags & 1) || sampled);
+}
+
+/* The application's trace of the span that is current, where it is known, fresh and sampled. */
+static int
+find_foreign(Ordinary *self, Passing *passing)
+{
+    PyObject *trace_id = PyObject_GetAttr(passing->span, cold.name.trace_id);
+    if (trace_id == NULL)
+        return -1;
+    PyObject *trace = PyDict_GetItemWithError(self->foreign, trace_id);
+    Py_DECREF(trace_id);
+    if (trace == NULL || !Py_IS_TYPE(trace, cold.trace.type))
+        return PyErr_Occurred() ? -1 : 0;
+    if (SLOT(trace, cold.trace.sampled) != Py_True || SLOT(trace, cold.trace.trace_state) == Py_None)
+        return 0;
+    int heeded = is_heeded(trace, passing->span);
+    if (heeded <= 0)
+        return heeded;
+    long long open, last;
+    if (number(SLOT(trace, cold.trace.open), &open) < 0 || number(SLOT(trace, cold.trace.last_end), &last) < 0)
+        return -1;
+    passing->trace = trace;
+    return open > 0 || passing->start - last < cold.fresh;
+}
+
+/* The open visit to that trace, where it is the only one and is told as it comes. */
+static int
+find_visit(Passing *passing)
+{
+    PyObject *visits = SLOT(passing->notes, cold.notes.visits);
+    if (!PyDict_CheckExact(visits) || PyDict_GET_SIZE(visits) != 1)
+        return 0;
+    PyObject *visit = PyDict_GetItemWithError(visits, SLOT(passing->trace, cold.trace.trace_id));
+    if (visit == NULL || !Py_IS_TYPE(visit, cold.visit.type))
+        return PyErr_Occurred() ? -1 : 0;
+    passing->visit = visit;
+    return SLOT(visit, cold.visit.quiet) == Py_None && SLOT(visit, cold.visit.silent) == Py_False
+        && (passing->span == Py_None || SLOT(visit, cold.visit.local) == Py_True);
+}
+
+/* ---------------------------------------------------------------- what becomes of it */
+
+/* What is left of the budget of spans after one more, that ends with this step. */
+static int
+spend(PyObject *bucket, long long end, double *room)
+{
+    double burst = PyFloat_AsDouble(SLOT(bucket, cold.bucket._burst));
+    double rate = PyFloat_AsDouble(SLOT(bucket, cold.bucket.rate));
+    long long now;
+    *room = PyFloat_AsDouble(SLOT(bucket, cold.bucket.room));
+    if (number(SLOT(bucket, cold.bucket.now), &now) < 0 || PyErr_Occurred())
+        return -1;
+    if (end > now && now) {
+        *room += (double)(end - now) * rate / (double)cold.second;
+        *room = *room < burst ? *room : burst;
+    }
+    *room -= 1;
+    return 0;
+}
+
+/* Whether the budget has room for a span, so that the level of detail stays. */
+static int
+is_affordable(Ordinary *self, Passing *passing, long long level)
+{
+    PyObject *bucket = SLOT(self->budget, cold.budget._spans);
+    double room, rate;
+    if (!Py_IS_TYPE(bucket, cold.bucket.type))
+        return 0;
+    rate = PyFloat_AsDouble(SLOT(bucket, cold.bucket.rate));
+    if (spend(bucket, passing->end, &room) < 0)
+        return -1;
+    return room >= 0 || level >= cold.requests || -room <= (double)level * rate;
+}
+
+/* Where the span goes, if that is one batch of spans that are encoded in C. */
+static int
+find_batch(Ordinary *self, Passing *passing)
+{
+    Py_ssize_t held = PyObject_Size(self->held);
+    if (held != 0)
+        return held < 0 ? -1 : 0;
+    passing->outbox = PyObject_GetAttr(self->pipeline, cold.name._outbox);
+    if (passing->outbox == NULL || passing->outbox == Py_None)
+        return passing->outbox == NULL ? -1 : 0;
+    PyObject *batches = PyObject_GetAttr(passing->outbox, cold.name._batches);
+    if (batches != NULL && PyList_CheckExact(batches) && PyList_GET_SIZE(batches) == 1)
+        passing->batch = PyList_GET_ITEM(batches, 0); /* the outbox keeps it */
+    Py_XDECREF(batches);
+    if (passing->batch == NULL || !Py_IS_TYPE(passing->batch, cold.batch.type))
+        return PyErr_Occurred() ? -1 : 0;
+    PyObject *target = SLOT(passing->batch, cold.batch.target);
+    if (PyObject_GetOptionalAttr(target, cold.name.encoder, &passing->encoder) < 0)
+        return -1;
+    return passing->encoder != NULL && Py_IS_TYPE(passing->encoder, natives.encoder);
+}
+
+/* The life of the waking task. 0 where its step still runs: the span waits for it. */
+static int
+find_waker(Ordinary *self, Passing *passing)
+{
+    int woken = PyObject_IsTrue(passing->waker);
+    if (woken <= 0)
+        return woken < 0 ? -1 : 1;
+    PyObject *life = PyDict_GetItemWithError(self->known, passing->waker);
+    if (life == NULL && !PyErr_Occurred())
+        life = recent_get(self->names, passing->waker);
+    if (life == NULL)
+        return PyErr_Occurred() ? -1 : 1;
+    if (!Py_IS_TYPE(life, cold.life.type) || life == passing->life)
+        return 0;
+    long long step, steps;
+    if (number(passing->waker_step, &step) < 0 || number(SLOT(life, cold.life.steps), &steps) < 0)
+        return -1;
+    passing->waker_life = life;
+    return SLOT(life, cold.life.state) != Py_None || step < steps;
+}
+
+/* Whether a span of its own is all that the step leads to. */
+static int
+tells(Ordinary *self, Passing *passing, long long level)
+{
+    PyObject *visit = passing->visit;
+    if (SLOT(visit, cold.visit.held) != Py_None || SLOT(visit, cold.visit.group) != Py_None)
+        return 0;
+    int fits = is_affordable(self, passing, level);
+    if (fits == 1)
+        fits = find_waker(self, passing);
+    if (fits == 1)
+        fits = find_batch(self, passing);
+    return fits;
+}
+
+/* Whether the step that is held can go into the open group, and this one be held in its place. */
+static int
+coalesces(Ordinary *self, PyObject *visit, long long written, long long spans)
+{
+    PyObject *held = SLOT(visit, cold.visit.held), *group = SLOT(visit, cold.visit.group);
+    if (held == Py_None)
+        return 1;
+    if (!Py_IS_TYPE(group, cold.group.type) || !Py_IS_TYPE(PyTuple_GET_ITEM(held, 0), cold.step.type))
+        return 0;
+    if (SLOT(PyTuple_GET_ITEM(held, 0), cold.step.printed) != Py_None)
+        return 0;
+    long long start, end;
+    if (number(SLOT(group, cold.group.start), &start) < 0 || number(SLOT(group, cold.group.end), &end) < 0)
+        return -1;
+    return end - start < cold.second || written >= self->steps - 4 || spans >= self->room * 15 / 16;
+}
+
+/* StepSpans.place: whether the step gets a span of its own, and whether that can be done here. */
+static int
+find_way(Ordinary *self, Passing *passing)
+{
+    PyObject *visit = passing->visit;
+    long long steps, written, spans, level;
+    if (number(SLOT(visit, cold.visit.steps), &steps) < 0 || number(SLOT(visit, cold.visit.written), &written) < 0
+        || number(SLOT(passing->trace, cold.trace.spans), &spans) < 0
+        || number(SLOT(self->budget, cold.budget.level), &level) < 0)
+        return -1;
+    if (steps < 1)
+        return 0;
+    passing->level = SLOT(passing->trace, cold.trace.own) == Py_True || level >= cold.requests ? (int)level : 0;
+    int keeps = written < self->steps * 3 / 4 && spans < self->room * 3 / 4;
+    passing->tells = keeps && passing->level == cold.full;
+    if (!keeps)
+        passing->level = (int)cold.full; /* the caps have it coalesced, not the budget */
+    return passing->tells ? tells(self, passing, level) : coalesces(self, visit, written, spans);
+}
+
+int
+told_fits(Ordinary *self, Passing *passing)
+{
+    if (!self->told || self->states || PyDict_GET_SIZE(self->owed) || !Py_IS_TYPE(self->budget, cold.budget.type))
+        return 0;
+    PyObject *waiting = PyObject_GetAttr(self->handoffs, cold.name._waiting);
+    Py_ssize_t handed = waiting == NULL ? -1 : PyObject_Size(waiting);
+    Py_XDECREF(waiting);
+    if (handed != 0)
+        return handed < 0 ? -1 : 0;
+    passing->notes = SLOT(passing->life, cold.life.notes);
+    if (!Py_IS_TYPE(passing->notes, cold.notes.type))
+        return 0;
+    int excluded = is_excluded(passing);
+    if (excluded)
+        return excluded < 0 ? -1 : 0;
+    int fits = passing->span == Py_None ? find_home(self, passing) : find_foreign(self, passing);
+    if (fits == 1)
+        fits = find_visit(passing);
+    if (fits == 1)
+        fits = find_way(self, passing);
+    return fits;
+}
+
+/* ---------------------------------------------------------------- the visit's sums */
+
+/* Visit.account */
+static int
+account(Passing *passing)
+{
+    PyObject *visit = passing->visit;
+    long long cursor, longest, first, ready = passing->ready, start = passing->start, end = passing->end;
+    if (number(SLOT(visit, cold.visit.cursor), &cursor) < 0 || number(SLOT(visit, cold.visit.longest), &longest) < 0
+        || number(SLOT(visit, cold.visit.first), &first) < 0)
+        return -1;
+    if (end - start > longest && slot_number(visit, cold.visit.longest, end - start) < 0)
+        return -1;
+    if (ready < cursor) {
+        ready = cursor;
+        start = start > cursor ? start : cursor;
+        end = end > cursor ? end : cursor;
+    }
+    if (slot_add(visit, cold.visit.waiting, ready - cursor) < 0 || slot_add(visit, cold.visit.ready, start - ready) < 0
+        || slot_add(visit, cold.visit.running, end - start) < 0 || slot_number(visit, cold.visit.cursor, end) < 0
+        || slot_add(visit, cold.visit.steps, 1) < 0
+        || (first < 0 && slot_number(visit, cold.visit.first, passing->index) < 0))
+        return -1;
+    slot_put(visit, cold.visit.previous, Py_NewRef(SLOT(visit, cold.visit.last)));
+    slot_put(visit, cold.visit.last, Py_NewRef(passing->step));
+    slot_put(visit, cold.visit.left, Py_NewRef(natives.zero));
+    slot_put(visit, cold.visit.segment, Py_NewRef(natives.zero));
+    return 0;
+}
+
+/* StepSpans._remember: where the span of a step of this task is. */
+static int
+remember(Ordinary *self, Passing *passing, PyObject *index, PyObject *span_id)
+{
+    PyObject *key = PyTuple_Pack(2, passing->id, index);
+    PyObject *place = PyTuple_Pack(2, SLOT(passing->trace, cold.trace.trace_id), span_id);
+    int failed = key == NULL || place == NULL ? -1 : 0;
+    if (!failed) {
+        PyObject_GC_UnTrack(key); /* numbers alone */
+        PyObject_GC_UnTrack(place);
+        PyObject *before = recent_get(self->placed, key);
+        if (before != NULL)
+            Py_SETREF(place, PySequence_Concat(before, place));
+        failed = place == NULL || PyErr_Occurred() ? -1 : recent_put(self->placed, key, place);
+    }
+    Py_XDECREF(key);
+    Py_XDECREF(place);
+    return failed;
+}
+
+/* ---------------------------------------------------------------- coalesced */
+
+/* Group.add */
+static int
+group_add(PyObject *group, PyObject *step)
+{
+    long long ready, start, end;
+    if (number(SLOT(step, cold.step.ready), &ready) < 0 || number(SLOT(step, cold.step.start), &start) < 0
+        || number(SLOT(step, cold.step.end), &end) < 0 || slot_add(group, cold.group.count, 1) < 0
+        || slot_add(group, cold.group.running, end - start) < 0 || slot_add(group, cold.group.ready, start - ready) < 0)
+        return -1;
+    slot_put(group, cold.group.end, Py_NewRef(SLOT(step, cold.step.end)));
+    return 0;
+}
+
+/* StepSpans.coalesced, counted up. */
+static int
+count_coalesced(Ordinary *self)
+{
+    PyObject *before = PyObject_GetAttr(self->spans, cold.name.coalesced);
+    long long count;
+    if (before == NULL || number(before, &count) < 0) {
+        Py_XDECREF(before);
+        return -1;
+    }
+    Py_DECREF(before);
+    PyObject *now = PyLong_FromLongLong(count + 1);
+    int failed = now == NULL ? -1 : PyObject_SetAttr(self->spans, cold.name.coalesced, now);
+    Py_XDECREF(now);
+    return failed;
+}
+
+/* StepSpans._coalesce, of a step that was held. */
+static int
+coalesce_held(Ordinary *self, Passing *passing, PyObject *step)
+{
+    PyObject *visit = passing->visit, *group = SLOT(visit, cold.visit.group);
+    long long detail;
+    if (number(SLOT(visit, cold.visit.detail), &detail) < 0 || group_add(group, step) < 0 || count_coalesced(self) < 0)
+        return -1;
+    PyObject *span_id = detail >= cold.bare ? SLOT(visit, cold.visit.span_id) : SLOT(group, cold.group.span_id);
+    return remember(self, passing, SLOT(step, cold.step.index), span_id);
+}
+
+static int
+coalesce(Ordinary *self, Passing *passing)
+{
+    PyObject *visit = passing->visit;
+    long long detail;
+    if (number(SLOT(visit, cold.visit.detail), &detail) < 0
+        || (passing->level > detail && slot_number(visit, cold.visit.detail, passing->level) < 0))
+        return -1;
+    PyObject *now = PyTuple_Pack(2, passing->step, Py_False);
+    if (now == NULL)
+        return -1;
+    PyObject *held = Py_NewRef(SLOT(visit, cold.visit.held));
+    slot_put(visit, cold.visit.held, now);
+    int failed = held == Py_None ? 0 : coalesce_held(self, passing, PyTuple_GET_ITEM(held, 0));
+    Py_DECREF(held);
+    return failed;
+}
+
+/* ---------------------------------------------------------------- a span of its own */
+
+static int
+say(PyObject *attributes, PyObject *key, PyObject *value)
+{
+    PyObject *pair = PyTuple_Pack(2, key, value);
+    int failed = pair == NULL ? -1 : PyList_Append(attributes, pair);
+    Py_XDECREF(pair);
+    return failed;
+}
+
+static int
+say_seconds(PyObject *attributes, PyObject *key, long long nanoseconds)
+{
+    PyObject *value = PyFloat_FromDouble((double)nanoseconds / 1e9);
+    int failed = value == NULL ? -1 : say(attributes, key, value);
+    Py_XDECREF(value);
+    return failed;
+}
+
+/* The waking task, and what it means that its step woke this one: describe.freed_by. */
+static int
+say_waker(Passing *passing, PyObject *attributes)
+{
+    PyObject *name = SLOT(passing->waker_life, cold.life.name);
+    if (say(attributes, cold.text.STEP_WAKER_TASK, name) < 0)
+        return -1;
+    PyObject *waited = awaited_name(passing->waited);
+    if (waited == Py_None)
+        return 0;
+    PyObject *key = PyDict_GetItemWithError(cold.freed_by, waited);
+    if (key == NULL)
+        return PyErr_Occurred() ? -1 : 0;
+    return say(attributes, key, name);
+}
+
+/* What is said of the step alone: a new list. */
+static PyObject *
+alone(Passing *passing)
+{
+    PyObject *said = PyList_New(0), *name = passing->waker_name;
+    if (said == NULL || say(said, cold.text.STEP_INDEX, SLOT(passing->step, cold.step.index)) < 0
+        || say_seconds(said, cold.text.STEP_READY, passing->start - passing->ready) < 0
+        || (passing->unpolled >= 0 && say_seconds(said, cold.text.STEP_UNPOLLED, passing->unpolled) < 0)
+        || (passing->waker_life != NULL && say_waker(passing, said) < 0))
+        goto failed;
+    int named = PyObject_IsTrue(name);
+    if (!named && passing->waker_life != NULL) {
+        name = SLOT(SLOT(passing->waker_life, cold.life.place), natives.place.qualname);
+        named = PyObject_IsTrue(name);
+    }
+    if (named < 0 || (named && say(said, cold.text.STEP_WAKER_NAME, name) < 0))
+        goto failed;
+    return said;
+failed:
+    Py_XDECREF(said);
+    return NULL;
+}
+
+/* Of the places of a step's spans that of this trace, else the first. */
+static Py_ssize_t
+place_in(PyObject *placed, PyObject *trace_id)
+{
+    for (Py_ssize_t place = 0; place + 1 < PyTuple_GET_SIZE(placed); place += 2) {
+        int same = PyObject_RichCompareBool(PyTuple_GET_ITEM(placed, place), trace_id, Py_EQ);
+        if (same)
+            return same < 0 ? -1 : place;
+    }
+    return 0;
+}
+
+/* The link to the waking step, if that has a span: a new list, or None. */
+static PyObject *
+links(Ordinary *self, Passing *passing)
+{
+    int woken = PyObject_IsTrue(passing->waker);
+    if (woken <= 0)
+        return woken < 0 ? NULL : Py_NewRef(Py_None);
+    PyObject *key = PyTuple_Pack(2, passing->waker, passing->waker_step);
+    if (key == NULL)
+        return NULL;
+    PyObject *placed = recent_get(self->placed, key);
+    Py_DECREF(key);
+    if (placed == NULL)
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    Py_ssize_t at = place_in(placed, SLOT(passing->trace, cold.trace.trace_id));
+    if (at < 0)
+        return NULL;
+    return Py_BuildValue("[(OOO)]", PyTuple_GET_ITEM(placed, at), PyTuple_GET_ITEM(placed, at + 1), cold.woken);
+}
+
+/* describe.step_kind: a new reference */
+static PyObject *
+kind_of(Passing *passing)
+{
+    PyObject *key = PyTuple_Pack(6, passing->outcome, passing->kind, passing->awaiting, passing->point, passing->lasti,
+                                 Py_None);
+    if (key == NULL)
+        return NULL;
+    PyObject *said = PyDict_GetItemWithError(cold.kinds, key);
+    Py_DECREF(key);
+    if (said != NULL)
+        return Py_NewRef(said);
+    return PyErr_Occurred() ? NULL : PyObject_CallOneArg(cold.step_kind, passing->step);
+}
+
+/* Visit.whose: a new reference */
+static PyObject *
+whose(Passing *passing)
+{
+    PyObject *visit = passing->visit, *said = SLOT(visit, cold.visit._whose);
+    if (said != Py_None && SLOT(visit, cold.visit._where) == passing->where) {
+        int same = PyObject_RichCompareBool(SLOT(visit, cold.visit._named), passing->name, Py_EQ);
+        if (same)
+            return same < 0 ? NULL : Py_NewRef(said);
+    }
+    return PyObject_CallMethodObjArgs(visit, cold.name.whose, passing->name, passing->where, NULL);
+}
+
+/* Into the batch, which is sent where that makes it full: Outbox.put. */
+static int
+post(Passing *passing, PyObject *bytes)
+{
+    PyObject *batch = passing->batch, *items = SLOT(batch, cold.batch.items);
+    if (PyList_GET_SIZE(items) == 0) {
+        PyObject *now = reading();
+        if (now == NULL)
+            return -1;
+        slot_put(batch, cold.batch.since, now);
+    }
+    if (PyList_Append(items, bytes) < 0)
+        return -1;
+    PyObject *size = PyObject_GetAttr(SLOT(batch, cold.batch.target), cold.name.size);
+    long long most;
+    int failed = size == NULL ? -1 : number(size, &most);
+    Py_XDECREF(size);
+    if (failed || PyList_GET_SIZE(items) < most)
+        return failed;
+    PyObject *done = PyObject_CallMethodOneArg(passing->outbox, cold.name._send, batch);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* The span could not be encoded: its error is set. */
+static int
+refuse(Passing *passing)
+{
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    PyObject *done =
+        PyObject_CallMethodObjArgs(passing->outbox, cold.name.refused, passing->batch, error, NULL);
+    Py_XDECREF(type);
+    Py_XDECREF(error);
+    Py_XDECREF(traceback);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* Pipeline._emit */
+static int
+emit(Ordinary *self, Passing *passing, PyObject **of)
+{
+    PyObject *bucket = SLOT(self->budget, cold.budget._spans);
+    double room, debt = PyFloat_AsDouble(SLOT(bucket, cold.bucket._debt));
+    long long now;
+    if (PyErr_Occurred() || spend(bucket, passing->end, &room) < 0 || number(SLOT(bucket, cold.bucket.now), &now) < 0)
+        return -1;
+    PyObject *left = PyFloat_FromDouble(room > debt ? room : debt);
+    if (left == NULL)
+        return -1;
+    slot_put(bucket, cold.bucket.room, left);
+    if (passing->end > now)
+        slot_put(bucket, cold.bucket.now, Py_NewRef(of[OF_END]));
+    PyObject *bytes = encoder_bytes(passing->encoder, of);
+    if (bytes == NULL)
+        return refuse(passing);
+    int failed = post(passing, bytes);
+    Py_DECREF(bytes);
+    return failed;
+}
+
+/* StepSpans._write */
+static int
+tell(Ordinary *self, Passing *passing)
+{
+    PyObject *visit = passing->visit, *trace = passing->trace, *step = passing->step, *of[OF_FIELDS];
+    if (slot_add(trace, cold.trace.spans, 1) < 0 || slot_add(visit, cold.visit.written, 1) < 0)
+        return -1;
+    PyObject *span_id = PyObject_CallNoArgs(self->new_span_id);
+    PyObject *name = span_id == NULL
+        ? NULL : PyUnicode_Concat(cold.text.STEP_SPAN, SLOT(SLOT(passing->life, cold.life.place), natives.place.qualname));
+    PyObject *said = name == NULL ? NULL : alone(passing), *linked = said == NULL ? NULL : links(self, passing);
+    PyObject *mine = linked == NULL ? NULL : whose(passing), *kind = mine == NULL ? NULL : kind_of(passing);
+    PyObject *shared = kind == NULL ? NULL : PyTuple_Pack(2, mine, kind);
+    int failed = shared == NULL ? -1 : remember(self, passing, SLOT(step, cold.step.index), span_id);
+    if (!failed) {
+        of[OF_TRACE] = SLOT(trace, cold.trace.trace_id);
+        of[OF_ID] = span_id;
+        of[OF_PARENT] = SLOT(visit, cold.visit.span_id);
+        of[OF_REMOTE] = of[OF_ERROR] = Py_False;
+        of[OF_STATE] = SLOT(trace, cold.trace.trace_state);
+        of[OF_NAME] = name;
+        of[OF_START] = SLOT(step, cold.step.start);
+        of[OF_END] = SLOT(step, cold.step.end);
+        of[OF_SHARED] = shared;
+        of[OF_ALONE] = said;
+        of[OF_EVENTS] = Py_None;
+        of[OF_LINKS] = linked;
+        failed = emit(self, passing, of);
+    }
+    Py_XDECREF(span_id);
+    Py_XDECREF(name);
+    Py_XDECREF(said);
+    Py_XDECREF(linked);
+    Py_XDECREF(mine);
+    Py_XDECREF(kind);
+    Py_XDECREF(shared);
+    return failed;
+}
+
+int
+told(Ordinary *self, Passing *passing)
+{
+    if (account(passing) < 0)
+        return -1;
+    slot_put(passing->notes, cold.notes.idle, Py_NewRef(natives.zero));
+    return passing->tells ? tell(self, passing) : coalesce(self, passing);
+}
