@@ -1,9 +1,10 @@
 /* What the background thread does of an ordinary step, in C: the way from its record to its span's bytes.
  *
  * The pipeline in Python is the reference, and what the state is kept in: its objects' slots are read and written here
- * by their offsets. A step is ordinary where it ends nothing, failed in nothing and changed no span, where it was not
- * delayed and held its thread for no longer than anything is told of, and where what it belongs to is open already.
- * All of that is found out before anything is changed: what is not ordinary goes to the assembler, untouched.
+ * by their offsets. A step is ordinary where it was not delayed, ran within no other, and held its thread for no longer
+ * than anybody is told of: then its life, who held the thread, and the sums are counted up here. Where besides it ends
+ * nothing, failed in nothing, changed no span, and goes on in a trace that is open for it, its span is made here too.
+ * All of that is found out before anything is changed: what is not ordinary goes to the assembler untouched.
  *
  * ordinary.c  whether a step is ordinary, and what follows
  * cold.c      the slots, and whole numbers in them
@@ -37,7 +38,7 @@
 #define HISTOGRAM(X) X(_counts) X(_max)
 #define WINDOW(X) X(_histogram)
 #define TALLY(X) X(_entries)
-#define SUMS(X) X(awaits) X(delays) X(ready) X(running) X(sample) X(steps)
+#define SUMS(X) X(awaits) X(delays) X(ready) X(running) X(sample) X(steps) X(waits)
 #define RECENT(X) X(_old) X(_size) X(_young)
 #define BUCKET(X) X(_burst) X(_debt) X(now) X(rate) X(room)
 #define BUDGET(X) X(_spans) X(level)
@@ -64,9 +65,10 @@ SLOTS(BatchSlots, BATCH)
 /* Names of attributes, and texts of `conventions` and `model`. */
 #define TEXTS(X) \
     X("loopscope.conventions", STEP_INDEX) X("loopscope.conventions", STEP_READY) \
-    X("loopscope.conventions", STEP_UNPOLLED) X("loopscope.conventions", STEP_WAKER_TASK) \
+    X("loopscope.conventions", STEP_UNPOLLED) X("loopscope.conventions", STEP_UNPOLLED_ESTIMATED) \
+    X("loopscope.conventions", STEP_WAKER_TASK) X("loopscope.conventions", WAIT_PLACE) \
     X("loopscope.conventions", STEP_WAKER_NAME) X("loopscope.conventions", LINK) X("loopscope.conventions", WOKEN_BY) \
-    X("loopscope.conventions", STEP_SPAN) X("loopscope.model", TASK) X("loopscope.model", TIMER) \
+    X("loopscope.conventions", STEP_SPAN) X("loopscope.model", START) X("loopscope.model", TASK) X("loopscope.model", TIMER) \
     X("loopscope.model", IO) X("loopscope.model", THREAD) X("loopscope.model", CALLBACK) X("loopscope.model", YIELD) \
     X("loopscope.model", SUSPENDED) X("loopscope.model", YIELDED) X("loopscope.pipeline.metrics.sums", UNKNOWN)
 
@@ -82,7 +84,7 @@ SLOTS(BatchSlots, BATCH)
 /* Names that are read as attributes. */
 #define ASKED(X) \
     X(_batches) X(_outbox) X(_send) X(_waiting) X(add) X(coalesced) X(encoder) X(excluded) X(is_remote) X(refused) \
-    X(size) X(trace_flags) X(trace_id) X(whose)
+    X(ended) X(size) X(stepped) X(trace_flags) X(trace_id) X(whose)
 
 #define AS_NUMBER(name, module, constant) long long name;
 #define AS_TEXT(module, name) PyObject *name;
@@ -148,7 +150,8 @@ PyObject *awaited_name(PyObject *awaited);
 
 /* The parts of a pipeline. They are there for as long as it is, and what is replaced in them is read anew. */
 #define PARTS(X) \
-    X(feed, "assembler", "feed") X(lives, "assembler", "lives") X(lines, "printed", "_lines") \
+    X(feed, "assembler", "feed") X(lives, "assembler", "lives") X(over, "assembler", "_over") \
+    X(sink, "assembler", "_sink") X(lines, "printed", "_lines") X(tracer, "", "tracer") \
     X(looks, "stalls", "_looks") X(threads, "culprits", "_threads") X(turns, "culprits", "_turns") \
     X(loops, "metrics.sums.loops", "_loops") X(sums, "metrics", "sums") X(known, "tracer", "lives") \
     X(names, "tracer", "_names") X(foreign, "tracer.traces", "_foreign") X(handoffs, "tracer", "_handoffs") \
@@ -171,19 +174,25 @@ typedef struct {
     LIMITS(AS_LIMIT)
 } Ordinary;
 
-/* A step on its way. All borrowed of its record, or of what is open, but for `waited`, `outbox` and `step`. */
+/* What is done of its span: Python's tracer is asked, it gets one of its own, or is coalesced. */
+enum { ASKS, TELLS, COALESCES };
+
+/* A step on its way. All borrowed of its record, or of what is open, but for `life`, `waited`, `outbox`, `encoder` and
+ * `step`. */
 typedef struct {
-    PyObject *id, *where, *thread, *loop, *outcome, *awaiting, *point, *lasti, *span, *name, *polls;
+    PyObject *id, *where, *thread, *loop, *outcome, *awaiting, *point, *lasti, *span, *activated, *after, *name;
+    PyObject *state, *error, *polls;
     PyObject *kind, *waker, *waker_step, *waker_name;
     long long index, ready, start, end, last;
-    /* -1 where it does not apply */
+    /* -1 where it does not apply; whether it is a guess */
     long long unpolled;
+    int guessed;
     PyObject *life, *notes, *trace, *visit, *occupancy, *loop_time;
     /* the life of the waking task, NULL where it is unknown */
     PyObject *waker_life;
     PyObject *waited, *outbox, *batch, *encoder, *step;
-    /* whether it gets a span of its own; else it is coalesced, at this level of detail */
-    int tells, level;
+    /* what is done of its span, and the level of detail at which it is coalesced */
+    int way, level;
 } Passing;
 
 /* ---------------------------------------------------------------- occupied.c */

@@ -1,16 +1,33 @@
 /* Who held a thread: what Culprits and Occupancy do of a step that runs within no other and delays nobody. */
 #include "cold.h"
 
-/* Whether a wake from outside may have come earlier than anybody knows: Culprits guesses that. */
+/* When the turn of a loop that does not show its looks began, and when its last step ended: 0 where that is unknown. */
 static int
-is_guessed(Ordinary *self, Passing *passing)
+last_turn(Ordinary *self, Passing *passing, long long *began, long long *last)
 {
-    if (passing->unpolled >= 0)
+    PyObject *turn = PyDict_GetItemWithError(self->turns, passing->thread);
+    *began = *last = 0;
+    if (turn == NULL)
+        return PyErr_Occurred() ? -1 : 0;
+    return number(PyTuple_GET_ITEM(turn, 0), began) < 0 || number(PyTuple_GET_ITEM(turn, 1), last) < 0 ? -1 : 0;
+}
+
+/* Since when what came from outside may have waited to be noticed: the first part of Culprits._turn. */
+static int
+guess(Ordinary *self, Passing *passing)
+{
+    int woken = PyObject_IsTrue(passing->waker), named = PyObject_IsTrue(passing->waker_name);
+    int outside = passing->kind == cold.text.IO || (passing->kind == cold.text.CALLBACK && !woken && !named);
+    long long began, last;
+    if (woken < 0 || named < 0 || last_turn(self, passing, &began, &last) < 0)
+        return -1;
+    if (!outside || passing->unpolled >= 0 || !began)
         return 0;
-    int outside = passing->kind == cold.text.IO
-        || (passing->kind == cold.text.CALLBACK && passing->waker == natives.zero && passing->waker_name == Py_None);
-    PyObject *turn = outside ? PyDict_GetItemWithError(self->turns, passing->thread) : NULL;
-    return turn != NULL || PyErr_Occurred() ? 1 : 0;
+    long long busy = passing->ready - last < cold.pause ? last - began : 0;
+    busy = busy < passing->ready - passing->last ? busy : passing->ready - passing->last;
+    passing->unpolled = busy > 0 ? busy : 0;
+    passing->guessed = 1;
+    return 0;
 }
 
 int
@@ -23,9 +40,9 @@ occupied_fits(Ordinary *self, Passing *passing)
     if (number(SLOT(occupancy, cold.occupancy._until), &until) < 0)
         return -1;
     passing->occupancy = occupancy;
-    if (until > passing->start || (passing->polls == Py_None && is_guessed(self, passing)))
-        return PyErr_Occurred() ? -1 : 0;
-    return 1;
+    if (until > passing->start)
+        return 0;
+    return passing->polls == Py_None && guess(self, passing) < 0 ? -1 : 1;
 }
 
 /* ---------------------------------------------------------------- pieces */
@@ -166,16 +183,12 @@ between(PyObject *occupancy, long long until, PyObject *polls)
 
 /* ---------------------------------------------------------------- a step */
 
-/* Culprits._turn: of a loop that does not show its looks. */
+/* The second part of Culprits._turn. */
 static int
 turn(Ordinary *self, Passing *passing)
 {
-    long long began = 0, last = 0;
-    PyObject *before = PyDict_GetItemWithError(self->turns, passing->thread);
-    if (before == NULL && PyErr_Occurred())
-        return -1;
-    if (before != NULL
-        && (number(PyTuple_GET_ITEM(before, 0), &began) < 0 || number(PyTuple_GET_ITEM(before, 1), &last) < 0))
+    long long began, last;
+    if (last_turn(self, passing, &began, &last) < 0)
         return -1;
     if (!began || passing->ready >= began || passing->start - last >= cold.pause)
         began = passing->start;

@@ -11,14 +11,15 @@ enum { SINCE, KIND, WAKER, WAKER_STEP, WAKER_NAME, HOW_ITEMS };
 
 /* ---------------------------------------------------------------- whether it is ordinary */
 
+/* Whether this is how a step came about, but for a cancellation. */
 static int
 is_wake(PyObject *kind)
 {
-    return kind == cold.text.TASK || kind == cold.text.TIMER || kind == cold.text.IO || kind == cold.text.THREAD
+    return kind == cold.text.START || kind == cold.text.TASK || kind == cold.text.TIMER || kind == cold.text.IO || kind == cold.text.THREAD
         || kind == cold.text.CALLBACK || kind == cold.text.YIELD;
 }
 
-/* What the record of a step tells that goes on, failed in nothing and changed no span. */
+/* What the record of a step tells. */
 static int
 read_record(PyObject *record, Passing *passing)
 {
@@ -26,9 +27,7 @@ read_record(PyObject *record, Passing *passing)
         || PyTuple_GET_ITEM(record, TAG) != natives.tag)
         return 0;
     PyObject **item = &PyTuple_GET_ITEM(record, 0), *how = item[HOW];
-    if (item[STATE] != Py_None || item[ERROR] != Py_None || item[ACTIVATED] != Py_None || item[SPAN] != item[AFTER]
-        || Py_IS_TYPE(item[AWAITING], cold.wait)
-        || (item[OUTCOME] != cold.text.SUSPENDED && item[OUTCOME] != cold.text.YIELDED)
+    if ((item[ACTIVATED] != Py_None && !PyList_CheckExact(item[ACTIVATED]))
         || (item[POLLS] != Py_None && !PyTuple_CheckExact(item[POLLS]))
         || !PyTuple_CheckExact(how) || PyTuple_GET_SIZE(how) != HOW_ITEMS || !is_wake(PyTuple_GET_ITEM(how, KIND))
         || !PyTuple_Check(item[WHERE]) || PyTuple_GET_SIZE(item[WHERE]) != 3)
@@ -42,6 +41,10 @@ read_record(PyObject *record, Passing *passing)
     passing->point = item[POINT];
     passing->lasti = item[LASTI];
     passing->span = item[SPAN];
+    passing->activated = item[ACTIVATED];
+    passing->after = item[AFTER];
+    passing->state = item[STATE];
+    passing->error = item[ERROR];
     passing->name = item[NAME];
     passing->polls = item[POLLS];
     passing->kind = PyTuple_GET_ITEM(how, KIND);
@@ -64,7 +67,7 @@ find_life(Ordinary *self, Passing *passing)
     if (number(SLOT(life, cold.life.steps), &steps) < 0
         || number(SLOT(life, cold.life.last_end), &passing->last) < 0)
         return -1;
-    passing->life = life;
+    passing->life = Py_NewRef(life);
     return steps == passing->index;
 }
 
@@ -94,14 +97,28 @@ set_times(Passing *passing)
     return 0;
 }
 
-/* Whether it neither waited nor ran for so long that anything is told of it, or asked of others. */
+/* Whether it neither waited nor ran for so long that somebody is to blame. */
 static int
 is_brief(Ordinary *self, Passing *passing)
 {
     long long length = passing->end - passing->start, delay = passing->start - passing->ready;
-    long long most = delay + (passing->unpolled > 0 ? passing->unpolled : 0);
-    return most < self->threshold && delay < self->delay && length < self->threshold && length < self->stall
-        && length < self->hold && length < self->slow;
+    if (passing->unpolled > 0)
+        delay += passing->unpolled;
+    return delay < self->threshold && length < self->threshold && length < self->stall;
+}
+
+/* Whether the watchdog saw the step, or it printed something. */
+static int
+is_noted(Ordinary *self, PyObject *record)
+{
+    if (!PyDict_GET_SIZE(self->lines) && !PyDict_GET_SIZE(self->looks))
+        return 0;
+    PyObject *key = PyTuple_Pack(2, PyTuple_GET_ITEM(record, ID), PyTuple_GET_ITEM(record, INDEX));
+    int noted = key == NULL ? -1 : PyDict_Contains(self->lines, key);
+    if (noted == 0)
+        noted = PyDict_Contains(self->looks, key);
+    Py_XDECREF(key);
+    return noted;
 }
 
 /* Whether the step is ordinary. Nothing is changed. */
@@ -113,14 +130,18 @@ fits(Ordinary *self, PyObject *record, Passing *passing)
         fits = find_life(self, passing);
     if (fits == 1 && set_times(passing) < 0)
         return -1;
-    if (fits != 1 || !is_brief(self, passing) || PyDict_GET_SIZE(self->lines) || PyDict_GET_SIZE(self->looks))
+    if (fits == 1)
+        fits = occupied_fits(self, passing);
+    if (fits != 1 || !is_brief(self, passing))
         return fits < 0 ? -1 : 0;
-    fits = occupied_fits(self, passing);
-    if (fits == 1)
-        fits = summed_fits(self, passing);
-    if (fits == 1)
-        fits = told_fits(self, passing);
-    return fits;
+    int noted = is_noted(self, record);
+    fits = noted ? (noted < 0 ? -1 : 0) : summed_fits(self, passing);
+    if (fits != 1)
+        return fits;
+    int plain = told_fits(self, passing);
+    if (plain == 0)
+        passing->way = ASKS;
+    return plain < 0 ? -1 : 1;
 }
 
 /* ---------------------------------------------------------------- what follows */
@@ -144,6 +165,7 @@ make_step(PyObject *record, Passing *passing)
     PyObject *start = as_recorded(PyTuple_GET_ITEM(record, BEGIN), passing->start);
     PyObject *end = as_recorded(PyTuple_GET_ITEM(record, END), passing->end);
     PyObject *unpolled = passing->unpolled < 0 ? Py_NewRef(Py_None) : PyLong_FromLongLong(passing->unpolled);
+    PyObject *activated = passing->activated == Py_None ? Py_NewRef(cold.nothing) : PyList_AsTuple(passing->activated);
     SLOT(step, cold.step.index) = Py_NewRef(PyTuple_GET_ITEM(record, INDEX));
     SLOT(step, cold.step.where) = Py_NewRef(passing->where);
     SLOT(step, cold.step.ready) = ready;
@@ -158,26 +180,34 @@ make_step(PyObject *record, Passing *passing)
     SLOT(step, cold.step.point) = Py_NewRef(passing->point);
     SLOT(step, cold.step.lasti) = Py_NewRef(passing->lasti);
     SLOT(step, cold.step.span) = Py_NewRef(passing->span);
-    SLOT(step, cold.step.activated) = Py_NewRef(cold.nothing);
-    SLOT(step, cold.step.span_after) = Py_NewRef(passing->span);
-    SLOT(step, cold.step.error) = Py_NewRef(Py_None);
+    SLOT(step, cold.step.activated) = activated;
+    SLOT(step, cold.step.span_after) = Py_NewRef(passing->after);
+    SLOT(step, cold.step.error) = Py_NewRef(passing->error);
     SLOT(step, cold.step.polls) = Py_NewRef(passing->polls);
     SLOT(step, cold.step.cancel) = Py_NewRef(Py_None);
     SLOT(step, cold.step.unpolled) = unpolled;
-    SLOT(step, cold.step.unpolled_guessed) = Py_NewRef(Py_False);
+    SLOT(step, cold.step.unpolled_guessed) = Py_NewRef(passing->guessed ? Py_True : Py_False);
     SLOT(step, cold.step.waited) = Py_NewRef(passing->waited);
     SLOT(step, cold.step.delay) = Py_NewRef(Py_None);
     SLOT(step, cold.step.harm) = Py_NewRef(Py_None);
     SLOT(step, cold.step.looks) = Py_NewRef(Py_None);
     SLOT(step, cold.step.printed) = Py_NewRef(Py_None);
-    if (ready == NULL || start == NULL || end == NULL || unpolled == NULL)
+    if (ready == NULL || start == NULL || end == NULL || unpolled == NULL || activated == NULL)
         Py_CLEAR(step);
     return step;
 }
 
+/* The task ends with this step. */
+static int
+end_life(Ordinary *self, Passing *passing)
+{
+    slot_put(passing->life, cold.life.state, Py_NewRef(passing->state));
+    return PyDict_DelItem(self->lives, passing->id) < 0 || recent_put(self->over, passing->id, Py_True) < 0 ? -1 : 0;
+}
+
 /* The life with one more step: Assembler._step. */
 static int
-assemble(PyObject *record, Passing *passing)
+assemble(Ordinary *self, PyObject *record, Passing *passing)
 {
     PyObject *life = passing->life;
     passing->waited = Py_NewRef(SLOT(life, cold.life.awaiting));
@@ -188,9 +218,23 @@ assemble(PyObject *record, Passing *passing)
     slot_put(life, cold.life.where, Py_NewRef(passing->where));
     slot_put(life, cold.life.before, Py_NewRef(SLOT(life, cold.life.last_end)));
     slot_put(life, cold.life.last_end, Py_NewRef(SLOT(passing->step, cold.step.end)));
-    return slot_number(life, cold.life.steps, passing->index + 1) < 0
+    if (slot_number(life, cold.life.steps, passing->index + 1) < 0
         || slot_add(life, cold.life.running, passing->end - passing->start) < 0
-        || slot_add(life, cold.life.ready, passing->start - passing->ready) < 0 ? -1 : 0;
+        || slot_add(life, cold.life.ready, passing->start - passing->ready) < 0)
+        return -1;
+    return passing->state == Py_None ? 0 : end_life(self, passing);
+}
+
+/* All are told that the task has ended, if it has. */
+static int
+ended(Ordinary *self, Passing *passing)
+{
+    if (passing->state == Py_None)
+        return 0;
+    PyObject *done = PyObject_CallMethodObjArgs(self->sink, cold.name.ended, passing->life,
+                                                SLOT(passing->step, cold.step.end), NULL);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
 }
 
 static PyObject *
@@ -203,11 +247,12 @@ ordinary_feed(Ordinary *self, PyObject *record)
     if (ordinary < 0)
         PyErr_Clear(); /* what cannot be understood here, such as an enormous number, is not ordinary */
     if (ordinary == 1) {
-        int failed = assemble(record, &passing) < 0 || occupied(self, &passing) < 0 || summed(self, &passing) < 0
-            || told(self, &passing) < 0;
+        int failed = assemble(self, record, &passing) < 0 || occupied(self, &passing) < 0
+            || summed(self, &passing) < 0 || told(self, &passing) < 0 || ended(self, &passing) < 0;
         done = failed ? NULL : Py_NewRef(Py_True);
     } else if ((done = PyObject_CallOneArg(self->feed, record)) != NULL)
         Py_SETREF(done, Py_NewRef(Py_False));
+    Py_XDECREF(passing.life);
     Py_XDECREF(passing.waited);
     Py_XDECREF(passing.outbox);
     Py_XDECREF(passing.encoder);
@@ -264,7 +309,7 @@ ordinary_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
         && PyDict_CheckExact(self->threads) && PyDict_CheckExact(self->turns) && PyDict_CheckExact(self->loops)
         && PyDict_CheckExact(self->known) && PyDict_CheckExact(self->foreign) && PyDict_CheckExact(self->owed)
         && Py_IS_TYPE(self->sums, cold.sums.type) && Py_IS_TYPE(self->names, cold.recent.type)
-        && Py_IS_TYPE(self->placed, cold.recent.type))
+        && Py_IS_TYPE(self->placed, cold.recent.type) && Py_IS_TYPE(self->over, cold.recent.type))
         return (PyObject *)self;
     PyErr_SetString(PyExc_TypeError, "Ordinary() takes a Pipeline");
 failed:

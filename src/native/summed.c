@@ -16,8 +16,6 @@ summed_fits(Ordinary *self, Passing *passing)
     if (loop_time == NULL || !Py_IS_TYPE(loop_time, cold.loop_time.type))
         return PyErr_Occurred() ? -1 : 0;
     passing->loop_time = loop_time;
-    if (SLOT(passing->life, cold.life.contends) != Py_None)
-        return 0;
     long long until;
     if (number(SLOT(loop_time, cold.loop_time._until), &until) < 0)
         return -1;
@@ -160,21 +158,49 @@ tally(PyObject *tally, PyObject *key, long long duration)
     return failed;
 }
 
-/* A wait of the application's is over. */
+/* A wait is over: what was awaited goes into a tally, with what tells it apart. `empty`: even a name without letters. */
 static int
-awaited(Ordinary *self, Passing *passing, PyObject *point)
+wait_over(PyObject *into, Passing *passing, int empty, PyObject *apart, long long duration)
 {
     PyObject *name = awaited_name(passing->waited);
-    if (name != passing->waited || name == Py_None) {
-        int known = PyObject_IsTrue(name);
-        if (known < 0)
-            return -1;
-        name = known ? name : cold.text.UNKNOWN;
-    }
-    PyObject *key = PyTuple_Pack(2, name, SLOT(point, natives.place.function));
-    int failed = key == NULL ? -1 : tally(SLOT(self->sums, cold.sums.awaits), key, passing->ready - passing->last);
+    int known = empty && PyUnicode_CheckExact(passing->waited) ? 1 : PyObject_IsTrue(name);
+    PyObject *key = known < 0 ? NULL : PyTuple_Pack(2, known ? name : cold.text.UNKNOWN, apart);
+    int failed = key == NULL ? -1 : tally(into, key, duration);
     Py_XDECREF(key);
     return failed;
+}
+
+/* Sums._waited, and _contended: a lock or a queue was waited for, and is from now on. */
+static int
+contend(Ordinary *self, Passing *passing)
+{
+    PyObject *before = SLOT(passing->life, cold.life.contends), *now;
+    if (before != Py_None) {
+        long long index, since;
+        if (number(PyTuple_GET_ITEM(before, 1), &index) < 0 || number(PyTuple_GET_ITEM(before, 2), &since) < 0)
+            return -1;
+        long long length = passing->ready > since ? passing->ready - since : 0;
+        if (passing->index == index + 1
+            && wait_over(SLOT(self->sums, cold.sums.waits), passing, 0, PyTuple_GET_ITEM(before, 0), length) < 0)
+            return -1;
+    }
+    PyObject *details = Py_IS_TYPE(passing->awaiting, cold.wait) ? PyTuple_GET_ITEM(passing->awaiting, 1) : cold.nothing;
+    for (Py_ssize_t place = 0; place < PyTuple_GET_SIZE(details); place++) {
+        PyObject *detail = PyTuple_GET_ITEM(details, place);
+        int found = PyObject_RichCompareBool(PyTuple_GET_ITEM(detail, 0), cold.text.WAIT_PLACE, Py_EQ);
+        if (found < 0)
+            return -1;
+        if (found) {
+            PyObject *made = PyObject_Str(PyTuple_GET_ITEM(detail, 1));
+            now = made == NULL ? NULL : Py_BuildValue("NLL", made, passing->index, passing->end);
+            if (now == NULL)
+                return -1;
+            slot_put(passing->life, cold.life.contends, now);
+            return 0;
+        }
+    }
+    slot_put(passing->life, cold.life.contends, Py_NewRef(Py_None));
+    return 0;
 }
 
 /* The application's function that awaits from now on. */
@@ -216,9 +242,11 @@ summed(Ordinary *self, Passing *passing)
         || loop_stepped(passing->loop_time, passing) < 0)
         return -1;
     PyObject *point = SLOT(life, cold.life.awaits);
-    if (point != Py_None && passing->index == following && awaited(self, passing, point) < 0)
+    if (point != Py_None && passing->index == following
+        && wait_over(SLOT(sums, cold.sums.awaits), passing, 1, SLOT(point, natives.place.function),
+                     passing->ready - passing->last) < 0)
         return -1;
-    if (await_from(passing) < 0)
+    if (await_from(passing) < 0 || contend(self, passing) < 0)
         return -1;
     PyObject *sample = SLOT(sums, cold.sums.sample);
     if (sample == Py_None)

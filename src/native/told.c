@@ -215,16 +215,27 @@ find_way(Ordinary *self, Passing *passing)
         return 0;
     passing->level = SLOT(passing->trace, cold.trace.own) == Py_True || level >= cold.requests ? (int)level : 0;
     int keeps = written < self->steps * 3 / 4 && spans < self->room * 3 / 4;
-    passing->tells = keeps && passing->level == cold.full;
+    passing->way = keeps && passing->level == cold.full ? TELLS : COALESCES;
     if (!keeps)
         passing->level = (int)cold.full; /* the caps have it coalesced, not the budget */
-    return passing->tells ? tells(self, passing, level) : coalesces(self, visit, written, spans);
+    return passing->way == TELLS ? tells(self, passing, level) : coalesces(self, visit, written, spans);
+}
+
+/* Whether the step goes on, failed in nothing, changed no span, and is neither slow nor delayed, nor may have been
+ * anybody's culprit. */
+static int
+is_plain(Ordinary *self, Passing *passing)
+{
+    long long length = passing->end - passing->start;
+    return passing->state == Py_None && passing->error == Py_None && passing->activated == Py_None
+        && passing->span == passing->after && passing->start - passing->ready < self->delay && length < self->hold
+        && length < self->slow;
 }
 
 int
 told_fits(Ordinary *self, Passing *passing)
 {
-    if (!self->told || self->states || PyDict_GET_SIZE(self->owed) || !Py_IS_TYPE(self->budget, cold.budget.type))
+    if (!is_plain(self, passing) || !self->told || self->states || PyDict_GET_SIZE(self->owed) || !Py_IS_TYPE(self->budget, cold.budget.type))
         return 0;
     PyObject *waiting = PyObject_GetAttr(self->handoffs, cold.name._waiting);
     Py_ssize_t handed = waiting == NULL ? -1 : PyObject_Size(waiting);
@@ -393,6 +404,16 @@ say_waker(Passing *passing, PyObject *attributes)
     return say(attributes, key, name);
 }
 
+/* What matters of what it suspended on. */
+static int
+say_details(Passing *passing, PyObject *attributes)
+{
+    if (!Py_IS_TYPE(passing->awaiting, cold.wait))
+        return 0;
+    Py_ssize_t end = PyList_GET_SIZE(attributes);
+    return PyList_SetSlice(attributes, end, end, PyTuple_GET_ITEM(passing->awaiting, 1));
+}
+
 /* What is said of the step alone: a new list. */
 static PyObject *
 alone(Passing *passing)
@@ -400,7 +421,9 @@ alone(Passing *passing)
     PyObject *said = PyList_New(0), *name = passing->waker_name;
     if (said == NULL || say(said, cold.text.STEP_INDEX, SLOT(passing->step, cold.step.index)) < 0
         || say_seconds(said, cold.text.STEP_READY, passing->start - passing->ready) < 0
+        || say_details(passing, said) < 0
         || (passing->unpolled >= 0 && say_seconds(said, cold.text.STEP_UNPOLLED, passing->unpolled) < 0)
+        || (passing->guessed && say(said, cold.text.STEP_UNPOLLED_ESTIMATED, Py_True) < 0)
         || (passing->waker_life != NULL && say_waker(passing, said) < 0))
         goto failed;
     int named = PyObject_IsTrue(name);
@@ -452,8 +475,10 @@ links(Ordinary *self, Passing *passing)
 static PyObject *
 kind_of(Passing *passing)
 {
-    PyObject *key = PyTuple_Pack(6, passing->outcome, passing->kind, passing->awaiting, passing->point, passing->lasti,
-                                 Py_None);
+    PyObject *awaiting = passing->awaiting;
+    if (Py_IS_TYPE(awaiting, cold.wait))
+        awaiting = PyTuple_GET_ITEM(awaiting, 0);
+    PyObject *key = PyTuple_Pack(6, passing->outcome, passing->kind, awaiting, passing->point, passing->lasti, Py_None);
     if (key == NULL)
         return NULL;
     PyObject *said = PyDict_GetItemWithError(cold.kinds, key);
@@ -581,8 +606,13 @@ tell(Ordinary *self, Passing *passing)
 int
 told(Ordinary *self, Passing *passing)
 {
+    if (passing->way == ASKS) {
+        PyObject *done = PyObject_CallMethodObjArgs(self->tracer, cold.name.stepped, passing->life, passing->step, NULL);
+        Py_XDECREF(done);
+        return done == NULL ? -1 : 0;
+    }
     if (account(passing) < 0)
         return -1;
     slot_put(passing->notes, cold.notes.idle, Py_NewRef(natives.zero));
-    return passing->tells ? tell(self, passing) : coalesce(self, passing);
+    return passing->way == TELLS ? tell(self, passing) : coalesce(self, passing);
 }
