@@ -40,6 +40,18 @@ load_number(const char *module, const char *name, long long *into)
     return failed ? -1 : 0;
 }
 
+/* An object to copy, if its class has slots and nothing else. */
+static PyObject *
+load_model(PyTypeObject *type, PyObject *object)
+{
+    if (object != NULL && (!Py_IS_TYPE(object, type) || type->tp_base != &PyBaseObject_Type || type->tp_dictoffset != 0
+                           || type->tp_weaklistoffset != 0 || type->tp_itemsize != 0)) {
+        PyErr_Format(PyExc_ImportError, "%s has more than slots", type->tp_name);
+        Py_CLEAR(object);
+    }
+    return object;
+}
+
 #define LOAD_NUMBER(field, module, name) if (load_number(module, name, &cold.field) < 0) return -1;
 #define LOAD_TEXT(module, field) if ((cold.text.field = fetch(module, #field)) == NULL) return -1;
 #define LOAD_NAME(field) if ((cold.name.field = PyUnicode_InternFromString(#field)) == NULL) return -1;
@@ -63,9 +75,15 @@ cold_load(void)
     FETCH(kind_callback, "loopscope.pipeline.occupancy", "CALLBACK")
     FETCH(kind_idle, "loopscope.pipeline.occupancy", "IDLE")
     FETCH(kind_gap, "loopscope.pipeline.occupancy", "GAP")
+    FETCH(holder, "loopscope.pipeline.spans.handoffs", "Holder")
     FETCH(kinds, "loopscope.pipeline.spans.describe", "_kinds")
+    FETCH(task_kind, "loopscope.pipeline.spans.describe", "task_kind")
     FETCH(step_kind, "loopscope.pipeline.spans.describe", "step_kind")
     FETCH(freed_by, "loopscope.pipeline.spans.describe", "FREED_BY")
+    cold.a_life = load_model(cold.life.type, PyObject_CallFunction((PyObject *)cold.life.type, "isOi", 0, "", Py_None, 0));
+    cold.a_notes = load_model(cold.notes.type, PyObject_CallNoArgs((PyObject *)cold.notes.type));
+    if (cold.a_life == NULL || cold.a_notes == NULL)
+        return -1;
     PyTypeObject *queue = fetch_type("collections", "deque");
     if (queue == NULL)
         return -1;
@@ -77,6 +95,16 @@ cold_load(void)
         return -1;
     loaded = 1;
     return 0;
+}
+
+PyObject *
+copy(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject *made = type->tp_alloc(type, 0);
+    for (size_t at = sizeof(PyObject); made != NULL && at < (size_t)type->tp_basicsize; at += sizeof(PyObject *))
+        SLOT(made, at) = Py_XNewRef(SLOT(object, at));
+    return made;
 }
 
 int

@@ -11,6 +11,8 @@
  * occupied.c  who held the thread: pipeline.occupancy and pipeline.culprits
  * summed.c    the sums: pipeline.metrics
  * told.c      the step's span: pipeline.spans
+ * born.c      a task's birth
+ * ended.c     a task's end, and its span
  */
 #ifndef LOOPSCOPE_COLD_H
 #define LOOPSCOPE_COLD_H
@@ -20,17 +22,20 @@
 /* ---------------------------------------------------------------- slots */
 
 #define TASK_LIFE(X) \
-    X(awaiting) X(awaits) X(before) X(contends) X(counted) X(last_end) X(name) X(notes) X(place) X(pulse) X(ready) \
-    X(running) X(state) X(steps) X(where)
+    X(awaiting) X(awaits) X(before) X(born) X(cancel) X(contends) X(counted) X(creator) X(creator_step) X(id) \
+    X(last_end) X(late) X(mishaps) X(missing) X(name) X(notes) X(place) X(pulse) X(ready) X(running) X(span) X(state) \
+    X(steps) X(where)
 #define STEP(X) \
     X(index) X(where) X(ready) X(start) X(end) X(waker_kind) X(waker) X(waker_step) X(waker_name) X(outcome) \
     X(awaiting) X(point) X(lasti) X(span) X(activated) X(span_after) X(error) X(polls) X(cancel) X(unpolled) \
     X(unpolled_guessed) X(waited) X(delay) X(harm) X(looks) X(printed)
-#define NOTES(X) X(excluded) X(home) X(idle) X(visits)
-#define TRACE(X) X(born) X(last_end) X(local) X(open) X(own) X(sampled) X(spans) X(trace_id) X(trace_state)
+#define NOTES(X) X(excluded) X(home) X(idle) X(reserved) X(under) X(visits)
+#define TRACE(X) \
+    X(attributes) X(born) X(last_end) X(local) X(lost) X(open) X(own) X(sampled) X(spans) X(trace_id) X(trace_state)
 #define VISIT(X) \
-    X(_named) X(_where) X(_whose) X(cursor) X(detail) X(first) X(group) X(held) X(last) X(left) X(local) X(longest) \
-    X(previous) X(quiet) X(ready) X(running) X(segment) X(silent) X(span_id) X(steps) X(waiting) X(written)
+    X(_named) X(_where) X(_whose) X(cursor) X(detail) X(first) X(group) X(held) X(last) X(left) X(links) X(local) \
+    X(longest) X(parent_id) X(parent_remote) X(previous) X(quiet) X(ready) X(room) X(running) X(segment) X(silent) \
+    X(span_id) X(start) X(steps) X(trace) X(untold) X(waiting) X(written)
 #define GROUP(X) X(count) X(end) X(ready) X(running) X(span_id) X(start)
 #define OCCUPANCY(X) \
     X(_ends) X(_long) X(_longs) X(_short) X(_shown) X(_starts) X(_sums) X(_total) X(_until) X(_whose)
@@ -38,10 +43,10 @@
 #define HISTOGRAM(X) X(_counts) X(_max)
 #define WINDOW(X) X(_histogram)
 #define TALLY(X) X(_entries)
-#define SUMS(X) X(awaits) X(delays) X(ready) X(running) X(sample) X(steps) X(waits)
+#define SUMS(X) X(alive) X(awaits) X(delays) X(exits) X(ready) X(running) X(sample) X(steps) X(waits)
 #define RECENT(X) X(_old) X(_size) X(_young)
 #define BUCKET(X) X(_burst) X(_debt) X(now) X(rate) X(room)
-#define BUDGET(X) X(_spans) X(level)
+#define BUDGET(X) X(_changes) X(_spans) X(level)
 #define BATCH(X) X(items) X(since) X(target)
 
 #define SLOTS(Name, FIELDS) typedef struct { PyTypeObject *type; FIELDS(AS_OFFSET) } Name;
@@ -68,7 +73,15 @@ SLOTS(BatchSlots, BATCH)
     X("loopscope.conventions", STEP_UNPOLLED) X("loopscope.conventions", STEP_UNPOLLED_ESTIMATED) \
     X("loopscope.conventions", STEP_WAKER_TASK) X("loopscope.conventions", WAIT_PLACE) \
     X("loopscope.conventions", STEP_WAKER_NAME) X("loopscope.conventions", LINK) X("loopscope.conventions", WOKEN_BY) \
-    X("loopscope.conventions", STEP_SPAN) X("loopscope.model", START) X("loopscope.model", TASK) X("loopscope.model", TIMER) \
+    X("loopscope.conventions", STEP_SPAN) X("loopscope.conventions", TASK_SPAN) X("loopscope.conventions", TASK_ID) \
+    X("loopscope.conventions", TASK_NAME) X("loopscope.conventions", TASK_LATE) \
+    X("loopscope.conventions", TASK_STEP_MISSING) X("loopscope.conventions", TASK_STATE) \
+    X("loopscope.conventions", TASK_STEP_COUNT) X("loopscope.conventions", TASK_RUNNING) \
+    X("loopscope.conventions", TASK_READY) X("loopscope.conventions", TASK_WAITING) \
+    X("loopscope.conventions", TASK_STEP_MAX) X("loopscope.conventions", LOOP_COVERAGE) \
+    X("loopscope.conventions", TASK_SPANS_DROPPED) X("loopscope.conventions", DETAIL_LEVEL) \
+    X("loopscope.conventions", TASK_CREATOR_ID) X("loopscope.conventions", TASK_CREATOR_NAME) \
+    X("loopscope.model", RAISED) X("loopscope.model", START) X("loopscope.model", TASK) X("loopscope.model", TIMER) \
     X("loopscope.model", IO) X("loopscope.model", THREAD) X("loopscope.model", CALLBACK) X("loopscope.model", YIELD) \
     X("loopscope.model", SUSPENDED) X("loopscope.model", YIELDED) X("loopscope.pipeline.metrics.sums", UNKNOWN)
 
@@ -77,14 +90,15 @@ SLOTS(BatchSlots, BATCH)
     X(pause, "loopscope.pipeline.culprits", "_PAUSE") X(kept, "loopscope.pipeline.occupancy", "_KEPT") \
     X(fresh, "loopscope.pipeline.spans.traces", "FRESH") X(forget, "loopscope.pipeline.spans.traces", "FORGET") \
     X(second, "loopscope.pipeline.spans.traces", "SECOND") X(gap, "loopscope.pipeline.metrics.looptime", "GAP") \
+    X(quick, "loopscope.pipeline.spans.visit", "QUICK") X(birth, "loopscope.model", "BIRTH") \
     X(longest, "loopscope.pipeline.metrics.histogram", "_LONGEST") \
     X(parts, "loopscope.pipeline.metrics.histogram", "_PARTS") X(application, "loopscope.model", "APPLICATION") \
     X(full, "loopscope.model", "FULL") X(bare, "loopscope.model", "BARE") X(requests, "loopscope.model", "REQUESTS")
 
 /* Names that are read as attributes. */
 #define ASKED(X) \
-    X(_batches) X(_outbox) X(_send) X(_waiting) X(add) X(coalesced) X(encoder) X(excluded) X(is_remote) X(refused) \
-    X(ended) X(size) X(stepped) X(trace_flags) X(trace_id) X(whose)
+    X(_batches) X(_close) X(_closed) X(_outbox) X(_redeem) X(_send) X(_waiting) X(add) X(closed) X(coalesced) X(encoder) X(excluded) X(is_remote) X(refused) \
+    X(ended) X(events) X(index) X(size) X(stepped) X(trace_flags) X(trace_id) X(whose)
 
 #define AS_NUMBER(name, module, constant) long long name;
 #define AS_TEXT(module, name) PyObject *name;
@@ -111,7 +125,9 @@ typedef struct {
     struct { TEXTS(AS_TEXT) } text;
     struct { ASKED(AS_OBJECT) } name;
     PyTypeObject *wait;
-    PyObject *piece, *kinds, *step_kind, *freed_by, *clear, *nothing;
+    /* objects like those that are made here; see `copy` */
+    PyObject *a_life, *a_notes;
+    PyObject *piece, *holder, *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
     /* the attributes of a link to a waking step */
     PyObject *woken;
     /* kinds of pieces: see pipeline.occupancy */
@@ -138,6 +154,9 @@ int slot_number(PyObject *cell, Py_ssize_t offset, long long value);
 /* Adds to the number in a slot. */
 int slot_add(PyObject *cell, Py_ssize_t offset, long long more);
 
+/* A new object with the same values in its slots; NULL with an error set. */
+PyObject *copy(PyObject *object);
+
 /* What a Recent remembers under a key: borrowed, NULL for nothing or with an error set. */
 PyObject *recent_get(PyObject *recent, PyObject *key);
 
@@ -155,6 +174,8 @@ PyObject *awaited_name(PyObject *awaited);
     X(looks, "stalls", "_looks") X(threads, "culprits", "_threads") X(turns, "culprits", "_turns") \
     X(loops, "metrics.sums.loops", "_loops") X(sums, "metrics", "sums") X(known, "tracer", "lives") \
     X(names, "tracer", "_names") X(foreign, "tracer.traces", "_foreign") X(handoffs, "tracer", "_handoffs") \
+    X(leaving, "tracer", "_leaving") \
+    X(coverage, "tracer", "_coverage") X(making, "culprits._bursts", "born") X(closed, "tracer._handoffs", "_closed") \
     X(spans, "tracer", "steps") X(placed, "tracer.steps", "_placed") X(owed, "tracer.steps", "_owed") \
     X(held, "", "_held") X(budget, "", "budget") X(new_span_id, "tracer.steps", "_new_span_id")
 
@@ -213,5 +234,39 @@ int summed(Ordinary *self, Passing *passing);
 int told_fits(Ordinary *self, Passing *passing);
 
 int told(Ordinary *self, Passing *passing);
+
+/* Whether a task's steps are told at all. */
+int is_excluded(PyObject *life);
+
+/* The life of a task that is known by its id, dead or alive: borrowed, NULL for none or with an error set. */
+PyObject *known(Ordinary *self, PyObject *id);
+
+/* StepSpans._remember: where the span of a step of this task is. */
+int remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyObject *span_id);
+
+int count_coalesced(Ordinary *self);
+
+/* Adds an attribute. */
+int say(PyObject *attributes, PyObject *key, PyObject *value);
+int say_seconds(PyObject *attributes, PyObject *key, long long nanoseconds);
+
+/* Whether the budget has room for a span that ends then, so that the level of detail stays. */
+int is_affordable(Ordinary *self, long long end, long long level);
+
+/* Where spans go, if that is one batch of spans that are encoded in C. */
+int find_batch(Ordinary *self, Passing *passing);
+
+/* Pipeline._emit */
+int emit(Ordinary *self, Passing *passing, PyObject **of);
+
+/* ---------------------------------------------------------------- ended.c */
+
+/* All are told that the task has ended. */
+int ended(Ordinary *self, Passing *passing);
+
+/* ---------------------------------------------------------------- born.c */
+
+/* A task's birth: 1, or 0 where it is not to be told here; -1 with an error set. */
+int born(Ordinary *self, PyObject *record);
 
 #endif

@@ -94,7 +94,7 @@ append(PyObject *cell, Py_ssize_t offset, PyObject *item)
 
 /* A piece that is found by itself. */
 static int
-remember(PyObject *occupancy, long long start, long long end, PyObject *kind, PyObject *place)
+remember_long(PyObject *occupancy, long long start, long long end, PyObject *kind, PyObject *place)
 {
     PyObject *piece = PyObject_CallFunction(cold.piece, "LLOOO", start, end, kind, place, Py_None);
     PyObject *arguments[] = {SLOT(occupancy, cold.occupancy._longs), piece};
@@ -136,7 +136,7 @@ push(PyObject *occupancy, long long start, long long end, PyObject *kind, PyObje
         || append(occupancy, cold.occupancy._sums, Py_NewRef(SLOT(occupancy, cold.occupancy._total))) < 0
         || count(occupancy, kind, end - start, 1) < 0)
         return -1;
-    if (end - start >= shortest && kind != cold.kind_idle && remember(occupancy, start, end, kind, place) < 0)
+    if (end - start >= shortest && kind != cold.kind_idle && remember_long(occupancy, start, end, kind, place) < 0)
         return -1;
     return forget(occupancy);
 }

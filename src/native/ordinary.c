@@ -225,30 +225,22 @@ assemble(Ordinary *self, PyObject *record, Passing *passing)
     return passing->state == Py_None ? 0 : end_life(self, passing);
 }
 
-/* All are told that the task has ended, if it has. */
-static int
-ended(Ordinary *self, Passing *passing)
-{
-    if (passing->state == Py_None)
-        return 0;
-    PyObject *done = PyObject_CallMethodObjArgs(self->sink, cold.name.ended, passing->life,
-                                                SLOT(passing->step, cold.step.end), NULL);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
-}
-
 static PyObject *
 ordinary_feed(Ordinary *self, PyObject *record)
 {
     Passing passing;
     memset(&passing, 0, sizeof passing);
     PyObject *done;
+    int birth = born(self, record);
+    if (birth)
+        return birth < 0 ? NULL : Py_NewRef(Py_True);
     int ordinary = fits(self, record, &passing);
     if (ordinary < 0)
         PyErr_Clear(); /* what cannot be understood here, such as an enormous number, is not ordinary */
     if (ordinary == 1) {
         int failed = assemble(self, record, &passing) < 0 || occupied(self, &passing) < 0
-            || summed(self, &passing) < 0 || told(self, &passing) < 0 || ended(self, &passing) < 0;
+            || summed(self, &passing) < 0 || told(self, &passing) < 0
+            || (passing.state != Py_None && ended(self, &passing) < 0);
         done = failed ? NULL : Py_NewRef(Py_True);
     } else if ((done = PyObject_CallOneArg(self->feed, record)) != NULL)
         Py_SETREF(done, Py_NewRef(Py_False));
@@ -307,9 +299,10 @@ ordinary_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
     LIMITS(TAKE_LIMIT)
     if (PyDict_CheckExact(self->lives) && PyDict_CheckExact(self->lines) && PyDict_CheckExact(self->looks)
         && PyDict_CheckExact(self->threads) && PyDict_CheckExact(self->turns) && PyDict_CheckExact(self->loops)
-        && PyDict_CheckExact(self->known) && PyDict_CheckExact(self->foreign) && PyDict_CheckExact(self->owed)
+        && PyDict_CheckExact(self->known) && PyDict_CheckExact(self->foreign) && PyDict_CheckExact(self->owed) && PyDict_CheckExact(self->leaving)
         && Py_IS_TYPE(self->sums, cold.sums.type) && Py_IS_TYPE(self->names, cold.recent.type)
-        && Py_IS_TYPE(self->placed, cold.recent.type) && Py_IS_TYPE(self->over, cold.recent.type))
+        && Py_IS_TYPE(self->placed, cold.recent.type) && Py_IS_TYPE(self->closed, cold.recent.type)
+        && Py_IS_TYPE(self->over, cold.recent.type))
         return (PyObject *)self;
     PyErr_SetString(PyExc_TypeError, "Ordinary() takes a Pipeline");
 failed:
@@ -343,7 +336,7 @@ ordinary_dealloc(Ordinary *self)
 
 static PyMethodDef ordinary_methods[] = {
     {"feed", (PyCFunction)ordinary_feed, METH_O,
-     "Take one record. True where it was an ordinary step's; all others go to the assembler."},
+     "Take one record. True where it was an ordinary step's or a birth; all others go to the assembler."},
     {NULL},
 };
 

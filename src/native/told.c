@@ -3,13 +3,12 @@
 
 /* ---------------------------------------------------------------- which trace */
 
-/* Whether the task's steps are told at all. */
-static int
-is_excluded(Passing *passing)
+int
+is_excluded(PyObject *life)
 {
-    PyObject *pulse = SLOT(passing->life, cold.life.pulse);
+    PyObject *pulse = SLOT(life, cold.life.pulse);
     if (pulse == Py_None)
-        return PyObject_IsTrue(SLOT(passing->notes, cold.notes.excluded));
+        return PyObject_IsTrue(SLOT(SLOT(life, cold.life.notes), cold.notes.excluded));
     PyObject *said = PyObject_GetAttr(pulse, cold.name.excluded);
     int excluded = said == NULL ? -1 : PyObject_IsTrue(said);
     Py_XDECREF(said);
@@ -112,22 +111,20 @@ spend(PyObject *bucket, long long end, double *room)
     return 0;
 }
 
-/* Whether the budget has room for a span, so that the level of detail stays. */
-static int
-is_affordable(Ordinary *self, Passing *passing, long long level)
+int
+is_affordable(Ordinary *self, long long end, long long level)
 {
     PyObject *bucket = SLOT(self->budget, cold.budget._spans);
     double room, rate;
     if (!Py_IS_TYPE(bucket, cold.bucket.type))
         return 0;
     rate = PyFloat_AsDouble(SLOT(bucket, cold.bucket.rate));
-    if (spend(bucket, passing->end, &room) < 0)
+    if (spend(bucket, end, &room) < 0)
         return -1;
     return room >= 0 || level >= cold.requests || -room <= (double)level * rate;
 }
 
-/* Where the span goes, if that is one batch of spans that are encoded in C. */
-static int
+int
 find_batch(Ordinary *self, Passing *passing)
 {
     Py_ssize_t held = PyObject_Size(self->held);
@@ -148,6 +145,13 @@ find_batch(Ordinary *self, Passing *passing)
     return passing->encoder != NULL && Py_IS_TYPE(passing->encoder, natives.encoder);
 }
 
+PyObject *
+known(Ordinary *self, PyObject *id)
+{
+    PyObject *life = PyDict_GetItemWithError(self->known, id);
+    return life != NULL || PyErr_Occurred() ? life : recent_get(self->names, id);
+}
+
 /* The life of the waking task. 0 where its step still runs: the span waits for it. */
 static int
 find_waker(Ordinary *self, Passing *passing)
@@ -155,9 +159,7 @@ find_waker(Ordinary *self, Passing *passing)
     int woken = PyObject_IsTrue(passing->waker);
     if (woken <= 0)
         return woken < 0 ? -1 : 1;
-    PyObject *life = PyDict_GetItemWithError(self->known, passing->waker);
-    if (life == NULL && !PyErr_Occurred())
-        life = recent_get(self->names, passing->waker);
+    PyObject *life = known(self, passing->waker);
     if (life == NULL)
         return PyErr_Occurred() ? -1 : 1;
     if (!Py_IS_TYPE(life, cold.life.type) || life == passing->life)
@@ -176,7 +178,7 @@ tells(Ordinary *self, Passing *passing, long long level)
     PyObject *visit = passing->visit;
     if (SLOT(visit, cold.visit.held) != Py_None || SLOT(visit, cold.visit.group) != Py_None)
         return 0;
-    int fits = is_affordable(self, passing, level);
+    int fits = is_affordable(self, passing->end, level);
     if (fits == 1)
         fits = find_waker(self, passing);
     if (fits == 1)
@@ -191,9 +193,12 @@ coalesces(Ordinary *self, PyObject *visit, long long written, long long spans)
     PyObject *held = SLOT(visit, cold.visit.held), *group = SLOT(visit, cold.visit.group);
     if (held == Py_None)
         return 1;
-    if (!Py_IS_TYPE(group, cold.group.type) || !Py_IS_TYPE(PyTuple_GET_ITEM(held, 0), cold.step.type))
+    if (!Py_IS_TYPE(PyTuple_GET_ITEM(held, 0), cold.step.type)
+        || SLOT(PyTuple_GET_ITEM(held, 0), cold.step.printed) != Py_None)
         return 0;
-    if (SLOT(PyTuple_GET_ITEM(held, 0), cold.step.printed) != Py_None)
+    if (group == Py_None)
+        return 1;
+    if (!Py_IS_TYPE(group, cold.group.type))
         return 0;
     long long start, end;
     if (number(SLOT(group, cold.group.start), &start) < 0 || number(SLOT(group, cold.group.end), &end) < 0)
@@ -245,7 +250,7 @@ told_fits(Ordinary *self, Passing *passing)
     passing->notes = SLOT(passing->life, cold.life.notes);
     if (!Py_IS_TYPE(passing->notes, cold.notes.type))
         return 0;
-    int excluded = is_excluded(passing);
+    int excluded = is_excluded(passing->life);
     if (excluded)
         return excluded < 0 ? -1 : 0;
     int fits = passing->span == Py_None ? find_home(self, passing) : find_foreign(self, passing);
@@ -286,12 +291,11 @@ account(Passing *passing)
     return 0;
 }
 
-/* StepSpans._remember: where the span of a step of this task is. */
-static int
-remember(Ordinary *self, Passing *passing, PyObject *index, PyObject *span_id)
+int
+remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyObject *span_id)
 {
-    PyObject *key = PyTuple_Pack(2, passing->id, index);
-    PyObject *place = PyTuple_Pack(2, SLOT(passing->trace, cold.trace.trace_id), span_id);
+    PyObject *key = PyTuple_Pack(2, id, index);
+    PyObject *place = PyTuple_Pack(2, SLOT(trace, cold.trace.trace_id), span_id);
     int failed = key == NULL || place == NULL ? -1 : 0;
     if (!failed) {
         PyObject_GC_UnTrack(key); /* numbers alone */
@@ -322,7 +326,7 @@ group_add(PyObject *group, PyObject *step)
 }
 
 /* StepSpans.coalesced, counted up. */
-static int
+int
 count_coalesced(Ordinary *self)
 {
     PyObject *before = PyObject_GetAttr(self->spans, cold.name.coalesced);
@@ -338,16 +342,34 @@ count_coalesced(Ordinary *self)
     return failed;
 }
 
+/* A group that begins with this step. */
+static int
+begin_group(Ordinary *self, PyObject *visit, PyObject *step)
+{
+    PyObject *span_id = PyObject_CallNoArgs(self->new_span_id);
+    PyObject *group = span_id == NULL
+        ? NULL : PyObject_CallFunctionObjArgs((PyObject *)cold.group.type, span_id, step, NULL);
+    Py_XDECREF(span_id);
+    if (group == NULL)
+        return -1;
+    slot_put(visit, cold.visit.group, group);
+    return 0;
+}
+
 /* StepSpans._coalesce, of a step that was held. */
 static int
 coalesce_held(Ordinary *self, Passing *passing, PyObject *step)
 {
-    PyObject *visit = passing->visit, *group = SLOT(visit, cold.visit.group);
+    PyObject *visit = passing->visit;
+    int begins = SLOT(visit, cold.visit.group) == Py_None;
     long long detail;
-    if (number(SLOT(visit, cold.visit.detail), &detail) < 0 || group_add(group, step) < 0 || count_coalesced(self) < 0)
+    if (number(SLOT(visit, cold.visit.detail), &detail) < 0
+        || (begins ? begin_group(self, visit, step) : group_add(SLOT(visit, cold.visit.group), step)) < 0
+        || count_coalesced(self) < 0)
         return -1;
+    PyObject *group = SLOT(visit, cold.visit.group);
     PyObject *span_id = detail >= cold.bare ? SLOT(visit, cold.visit.span_id) : SLOT(group, cold.group.span_id);
-    return remember(self, passing, SLOT(step, cold.step.index), span_id);
+    return remember(self, passing->id, SLOT(step, cold.step.index), passing->trace, span_id);
 }
 
 static int
@@ -370,7 +392,7 @@ coalesce(Ordinary *self, Passing *passing)
 
 /* ---------------------------------------------------------------- a span of its own */
 
-static int
+int
 say(PyObject *attributes, PyObject *key, PyObject *value)
 {
     PyObject *pair = PyTuple_Pack(2, key, value);
@@ -379,7 +401,7 @@ say(PyObject *attributes, PyObject *key, PyObject *value)
     return failed;
 }
 
-static int
+int
 say_seconds(PyObject *attributes, PyObject *key, long long nanoseconds)
 {
     PyObject *value = PyFloat_FromDouble((double)nanoseconds / 1e9);
@@ -541,20 +563,20 @@ refuse(Passing *passing)
     return done == NULL ? -1 : 0;
 }
 
-/* Pipeline._emit */
-static int
+int
 emit(Ordinary *self, Passing *passing, PyObject **of)
 {
     PyObject *bucket = SLOT(self->budget, cold.budget._spans);
     double room, debt = PyFloat_AsDouble(SLOT(bucket, cold.bucket._debt));
-    long long now;
-    if (PyErr_Occurred() || spend(bucket, passing->end, &room) < 0 || number(SLOT(bucket, cold.bucket.now), &now) < 0)
+    long long now, end;
+    if (PyErr_Occurred() || number(of[OF_END], &end) < 0 || spend(bucket, end, &room) < 0
+        || number(SLOT(bucket, cold.bucket.now), &now) < 0)
         return -1;
     PyObject *left = PyFloat_FromDouble(room > debt ? room : debt);
     if (left == NULL)
         return -1;
     slot_put(bucket, cold.bucket.room, left);
-    if (passing->end > now)
+    if (end > now)
         slot_put(bucket, cold.bucket.now, Py_NewRef(of[OF_END]));
     PyObject *bytes = encoder_bytes(passing->encoder, of);
     if (bytes == NULL)
@@ -577,7 +599,7 @@ tell(Ordinary *self, Passing *passing)
     PyObject *said = name == NULL ? NULL : alone(passing), *linked = said == NULL ? NULL : links(self, passing);
     PyObject *mine = linked == NULL ? NULL : whose(passing), *kind = mine == NULL ? NULL : kind_of(passing);
     PyObject *shared = kind == NULL ? NULL : PyTuple_Pack(2, mine, kind);
-    int failed = shared == NULL ? -1 : remember(self, passing, SLOT(step, cold.step.index), span_id);
+    int failed = shared == NULL ? -1 : remember(self, passing->id, SLOT(step, cold.step.index), trace, span_id);
     if (!failed) {
         of[OF_TRACE] = SLOT(trace, cold.trace.trace_id);
         of[OF_ID] = span_id;

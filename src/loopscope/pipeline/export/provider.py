@@ -18,6 +18,7 @@ from opentelemetry.sdk.resources import (
 )
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, DEFAULT_ON
 from opentelemetry.sdk.version import __version__ as sdk_version
 from opentelemetry.trace import SpanKind
 
@@ -116,9 +117,12 @@ class Provider:
         return self._ids.span_id()
 
     def sample(self, trace_id: int, name: str) -> Sampled:
-        """Ask the sampler of a new root; one that fails samples nothing."""
+        """Ask the sampler of a new root; one that fails samples nothing. Those that always say yes need not be asked."""
         try:
-            said = self.sdk().sampler.should_sample(Context(), trace_id, name, SpanKind.INTERNAL, None, ())
+            sampler = self.sdk().sampler
+            if sampler is DEFAULT_ON or sampler is ALWAYS_ON:
+                return Sampled(True, [], None)
+            said = sampler.should_sample(Context(), trace_id, name, SpanKind.INTERNAL, None, ())
             return Sampled(said.decision.is_sampled(), list((said.attributes or {}).items()), said.trace_state)
         except Exception:
             self._fail("the sampler")

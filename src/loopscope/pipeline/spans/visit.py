@@ -15,7 +15,7 @@ from loopscope.pipeline.spans.span import Attributes, Link, Said, Span
 from loopscope.pipeline.spans.traces import Trace
 
 #: a task span that is shorter is a quick one (nanoseconds)
-QUICK = SECOND
+QUICK = int(SECOND)
 
 
 class Caps(NamedTuple):

@@ -1,0 +1,356 @@
+/* A task's end: what Sums.ended and Tracer.ended do, and the task span of an ordinary visit: Tracer._close. */
+#include "cold.h"
+
+/* Calls a method of the tracer with the life, another object and its state, or without one. */
+static int
+ask_tracer(Ordinary *self, PyObject *method, PyObject *life, PyObject *of)
+{
+    PyObject *done = PyObject_CallMethodObjArgs(self->tracer, method, life, of, SLOT(life, cold.life.state), NULL);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* ---------------------------------------------------------------- sums */
+
+/* Steps that were not recorded are known by the pulse. */
+static int
+count_unrecorded(Ordinary *self, PyObject *life)
+{
+    PyObject *pulse = SLOT(life, cold.life.pulse);
+    if (pulse == Py_None)
+        return 0;
+    PyObject *said = PyObject_GetAttr(pulse, cold.name.index);
+    long long index, counted;
+    int failed = said == NULL || number(said, &index) < 0 || number(SLOT(life, cold.life.counted), &counted) < 0;
+    Py_XDECREF(said);
+    if (failed)
+        return -1;
+    return index > counted ? slot_add(self->sums, cold.sums.steps, index - counted) : 0;
+}
+
+/* Sums.ended, of a task that nobody cancelled. */
+static int
+count_end(Ordinary *self, PyObject *life)
+{
+    PyObject *exits = SLOT(self->sums, cold.sums.exits), *state = SLOT(life, cold.life.state);
+    PyObject *before = PyDict_GetItemWithError(exits, state);
+    long long times = 0;
+    if ((before == NULL && PyErr_Occurred()) || (before != NULL && number(before, &times) < 0))
+        return -1;
+    PyObject *now = PyLong_FromLongLong(times + 1);
+    int failed = now == NULL || PyDict_SetItem(exits, state, now) < 0 || slot_add(self->sums, cold.sums.alive, -1) < 0
+        || count_unrecorded(self, life) < 0;
+    Py_XDECREF(now);
+    return failed ? -1 : 0;
+}
+
+/* ---------------------------------------------------------------- whether its span is made here */
+
+/* Whether the visit's span stands for its steps: Visit.bare. */
+static int
+is_bare(PyObject *visit, long long detail)
+{
+    long long start, cursor, written;
+    if (number(SLOT(visit, cold.visit.start), &start) < 0 || number(SLOT(visit, cold.visit.cursor), &cursor) < 0
+        || number(SLOT(visit, cold.visit.written), &written) < 0)
+        return -1;
+    return detail >= cold.bare && SLOT(SLOT(visit, cold.visit.trace), cold.trace.own) == Py_True && !written
+        && cursor - start < cold.quick;
+}
+
+/* Whether nothing but its span is to be written of a visit. `bare`: which stands for its steps. */
+static int
+visit_fits(Ordinary *self, PyObject *visit, int *bare)
+{
+    if (!Py_IS_TYPE(visit, cold.visit.type) || !Py_IS_TYPE(SLOT(visit, cold.visit.trace), cold.trace.type)
+        || self->states || SLOT(visit, cold.visit.quiet) != Py_None || SLOT(visit, cold.visit.silent) != Py_False
+        || SLOT(visit, cold.visit.room) != Py_True || PyObject_IsTrue(SLOT(visit, cold.visit.untold)))
+        return 0;
+    long long detail;
+    if (number(SLOT(visit, cold.visit.detail), &detail) < 0)
+        return -1;
+    *bare = is_bare(visit, detail);
+    if (*bare)
+        return *bare;
+    return SLOT(visit, cold.visit.held) == Py_None && SLOT(visit, cold.visit.group) == Py_None;
+}
+
+/* Whether a visit's task span can be made here: nothing befell the task, and there is room for it. */
+static int
+close_fits(Ordinary *self, Passing *passing, PyObject *visit, int *bare)
+{
+    PyObject *life = passing->life;
+    if (SLOT(life, cold.life.state) == cold.text.RAISED || SLOT(life, cold.life.cancel) != Py_None
+        || PyObject_IsTrue(SLOT(life, cold.life.mishaps)))
+        return 0;
+    int fits = visit_fits(self, visit, bare);
+    long long cursor, level;
+    if (fits == 1 && (number(SLOT(visit, cold.visit.cursor), &cursor) < 0
+                      || number(SLOT(self->budget, cold.budget.level), &level) < 0))
+        return -1;
+    if (fits == 1)
+        fits = is_affordable(self, cursor, level);
+    if (fits == 1 && passing->encoder == NULL)
+        fits = find_batch(self, passing);
+    return fits;
+}
+
+/* ---------------------------------------------------------------- what is said of it */
+
+static int
+say_if(PyObject *attributes, PyObject *key, PyObject *value)
+{
+    int says = PyObject_IsTrue(value);
+    return says < 0 ? -1 : says ? say(attributes, key, value) : 0;
+}
+
+static int
+say_time(PyObject *attributes, PyObject *key, PyObject *nanoseconds)
+{
+    long long time;
+    return number(nanoseconds, &time) < 0 ? -1 : say_seconds(attributes, key, time);
+}
+
+/* The part of the loop's busy time that is known. */
+static int
+say_coverage(Ordinary *self, PyObject *attributes, PyObject *life, PyObject *visit)
+{
+    PyObject *where = SLOT(life, cold.life.where);
+    int steps = PyObject_IsTrue(SLOT(visit, cold.visit.steps));
+    if (where == Py_None || steps <= 0)
+        return steps < 0 ? -1 : 0;
+    PyObject *share = PyObject_CallFunctionObjArgs(self->coverage, PyTuple_GET_ITEM(where, 0),
+                                                   SLOT(visit, cold.visit.start), NULL);
+    int failed = share == NULL ? -1 : share == Py_None ? 0 : say(attributes, cold.text.LOOP_COVERAGE, share);
+    Py_XDECREF(share);
+    return failed;
+}
+
+static int
+say_creator(Ordinary *self, PyObject *attributes, PyObject *life)
+{
+    PyObject *id = SLOT(life, cold.life.creator);
+    int made = PyObject_IsTrue(id);
+    if (made <= 0)
+        return made;
+    PyObject *creator = known(self, id);
+    if (creator == NULL && PyErr_Occurred())
+        return -1;
+    if (say(attributes, cold.text.TASK_CREATOR_ID, id) < 0)
+        return -1;
+    return creator == NULL ? 0 : say(attributes, cold.text.TASK_CREATOR_NAME, SLOT(creator, cold.life.name));
+}
+
+/* What the sampler wants said on the root. */
+static int
+say_root(PyObject *attributes, PyObject *visit, PyObject *trace)
+{
+    int stands = PyObject_IsTrue(SLOT(visit, cold.visit.parent_id));
+    if (stands || SLOT(trace, cold.trace.own) != Py_True)
+        return stands < 0 ? -1 : 0;
+    Py_ssize_t end = PyList_GET_SIZE(attributes);
+    return PyList_SetSlice(attributes, end, end, SLOT(trace, cold.trace.attributes));
+}
+
+/* All that is said of the task and this visit: a new list. */
+static PyObject *
+attributes_of(Ordinary *self, PyObject *life, PyObject *visit)
+{
+    PyObject *said = PyList_New(0), *trace = SLOT(visit, cold.visit.trace);
+    if (said == NULL || say(said, cold.text.TASK_ID, SLOT(life, cold.life.id)) < 0
+        || say(said, cold.text.TASK_NAME, SLOT(life, cold.life.name)) < 0
+        || say_if(said, cold.text.TASK_LATE, SLOT(life, cold.life.late)) < 0
+        || say_if(said, cold.text.TASK_STEP_MISSING, SLOT(life, cold.life.missing)) < 0
+        || say(said, cold.text.TASK_STATE, SLOT(life, cold.life.state)) < 0
+        || say(said, cold.text.TASK_STEP_COUNT, SLOT(visit, cold.visit.steps)) < 0
+        || say_time(said, cold.text.TASK_RUNNING, SLOT(visit, cold.visit.running)) < 0
+        || say_time(said, cold.text.TASK_READY, SLOT(visit, cold.visit.ready)) < 0
+        || say_time(said, cold.text.TASK_WAITING, SLOT(visit, cold.visit.waiting)) < 0
+        || say_time(said, cold.text.TASK_STEP_MAX, SLOT(visit, cold.visit.longest)) < 0
+        || say_coverage(self, said, life, visit) < 0
+        || say_if(said, cold.text.TASK_SPANS_DROPPED, SLOT(trace, cold.trace.lost)) < 0
+        || say_if(said, cold.text.DETAIL_LEVEL, SLOT(visit, cold.visit.detail)) < 0
+        || say_creator(self, said, life) < 0 || say_root(said, visit, trace) < 0)
+        Py_CLEAR(said);
+    return said;
+}
+
+/* describe.task_kind: a new reference */
+static PyObject *
+kind_of(PyObject *life)
+{
+    PyObject *where = SLOT(life, cold.life.where);
+    PyObject *kind = PyDict_GetItemWithError(cold.kinds, SLOT(life, cold.life.place));
+    PyObject *there = kind == NULL || where == Py_None ? NULL : PyDict_GetItemWithError(cold.kinds, where);
+    if (there != NULL)
+        return PyTuple_Pack(2, kind, there);
+    return PyErr_Occurred() ? NULL : PyObject_CallOneArg(cold.task_kind, life);
+}
+
+/* The changes of detail while it was open: Budget.events. A new reference. */
+static PyObject *
+changes(Ordinary *self, PyObject *visit)
+{
+    Py_ssize_t count = PyObject_Size(SLOT(self->budget, cold.budget._changes));
+    if (count <= 0)
+        return count < 0 ? NULL : Py_NewRef(Py_None);
+    return PyObject_CallMethodObjArgs(self->budget, cold.name.events, SLOT(visit, cold.visit.start),
+                                      SLOT(visit, cold.visit.cursor), NULL);
+}
+
+/* ---------------------------------------------------------------- its span */
+
+/* StepSpans.close, where the span stands for the visit's steps. */
+static int
+close_bare(Ordinary *self, PyObject *life, PyObject *visit)
+{
+    PyObject *held = Py_NewRef(SLOT(visit, cold.visit.held));
+    slot_put(visit, cold.visit.held, Py_NewRef(Py_None));
+    slot_put(visit, cold.visit.group, Py_NewRef(Py_None));
+    int failed = 0;
+    if (held != Py_None)
+        failed = count_coalesced(self) < 0
+            || remember(self, SLOT(life, cold.life.id), SLOT(PyTuple_GET_ITEM(held, 0), cold.step.index),
+                        SLOT(visit, cold.visit.trace), SLOT(visit, cold.visit.span_id)) < 0 ? -1 : 0;
+    Py_DECREF(held);
+    return failed;
+}
+
+/* Handoffs.closed: which steps the span holds. */
+static int
+note_closed(Ordinary *self, PyObject *life, PyObject *visit)
+{
+    PyObject *last = SLOT(visit, cold.visit.last), *id = SLOT(life, cold.life.id);
+    long long first;
+    if (number(SLOT(visit, cold.visit.first), &first) < 0)
+        return -1;
+    if (last == Py_None || first < 0)
+        return 0;
+    PyObject *before = recent_get(self->closed, id), *done;
+    if (before != NULL) {
+        done = PyObject_CallMethodObjArgs(self->handoffs, cold.name.closed, id, visit, NULL);
+        Py_XDECREF(done);
+        return done == NULL ? -1 : 0;
+    }
+    PyObject *holder = PyErr_Occurred() ? NULL : PyObject_CallFunctionObjArgs(
+        cold.holder, SLOT(visit, cold.visit.first), SLOT(last, cold.step.index), SLOT(visit, cold.visit.trace),
+        SLOT(visit, cold.visit.span_id), NULL);
+    PyObject *holders = holder == NULL ? NULL : Py_BuildValue("[N]", holder);
+    int failed = holders == NULL ? -1 : recent_put(self->closed, id, holders);
+    Py_XDECREF(holders);
+    return failed;
+}
+
+/* Tracer._close */
+static int
+close_visit(Ordinary *self, Passing *passing, PyObject *visit, int bare)
+{
+    PyObject *life = passing->life, *trace = SLOT(visit, cold.visit.trace), *of[OF_FIELDS];
+    if (bare && close_bare(self, life, visit) < 0)
+        return -1;
+    PyObject *said = attributes_of(self, life, visit);
+    PyObject *name = said == NULL
+        ? NULL : PyUnicode_Concat(cold.text.TASK_SPAN, SLOT(SLOT(life, cold.life.place), natives.place.qualname));
+    PyObject *shared = name == NULL ? NULL : kind_of(life), *events = shared == NULL ? NULL : changes(self, visit);
+    int failed = events == NULL ? -1 : 0;
+    if (!failed) {
+        of[OF_TRACE] = SLOT(trace, cold.trace.trace_id);
+        of[OF_ID] = SLOT(visit, cold.visit.span_id);
+        of[OF_PARENT] = SLOT(visit, cold.visit.parent_id);
+        of[OF_REMOTE] = SLOT(visit, cold.visit.parent_remote);
+        of[OF_STATE] = SLOT(trace, cold.trace.trace_state);
+        of[OF_NAME] = name;
+        of[OF_START] = SLOT(visit, cold.visit.start);
+        of[OF_END] = SLOT(visit, cold.visit.cursor);
+        of[OF_SHARED] = shared;
+        of[OF_ALONE] = said;
+        of[OF_EVENTS] = events;
+        of[OF_LINKS] = SLOT(visit, cold.visit.links);
+        of[OF_ERROR] = Py_False;
+        failed = emit(self, passing, of);
+    }
+    Py_XDECREF(said);
+    Py_XDECREF(name);
+    Py_XDECREF(shared);
+    Py_XDECREF(events);
+    return failed ? -1 : note_closed(self, life, visit);
+}
+
+static int
+close_visits(Ordinary *self, Passing *passing)
+{
+    PyObject *visits = PyDict_Values(SLOT(passing->notes, cold.notes.visits));
+    int failed = visits == NULL ? -1 : 0;
+    for (Py_ssize_t place = 0; !failed && place < PyList_GET_SIZE(visits); place++) {
+        PyObject *visit = PyList_GET_ITEM(visits, place);
+        int bare = 0, fits = close_fits(self, passing, visit, &bare);
+        if (fits == 1)
+            failed = close_visit(self, passing, visit, bare);
+        else {
+            if (fits < 0)
+                PyErr_Clear();
+            failed = ask_tracer(self, cold.name._close, passing->life, visit);
+        }
+    }
+    Py_XDECREF(visits);
+    return failed;
+}
+
+/* ---------------------------------------------------------------- the end */
+
+/* No hand-off waits for the task's steps any more: Handoffs.ended. */
+static int
+end_handoffs(Ordinary *self, PyObject *id)
+{
+    PyObject *waiting = PyObject_GetAttr(self->handoffs, cold.name._waiting);
+    Py_ssize_t count = waiting == NULL ? -1 : PyObject_Size(waiting);
+    Py_XDECREF(waiting);
+    if (count <= 0)
+        return count < 0 ? -1 : 0;
+    PyObject *done = PyObject_CallMethodObjArgs(self->handoffs, cold.name.ended, id, NULL);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+static int
+leave(PyObject *dict, PyObject *id)
+{
+    int there = PyDict_Contains(dict, id);
+    return there <= 0 ? there : PyDict_DelItem(dict, id);
+}
+
+/* Tracer.ended */
+static int
+end_telling(Ordinary *self, Passing *passing)
+{
+    PyObject *life = passing->life, *notes = passing->notes, *id = passing->id;
+    if (leave(self->known, id) < 0 || leave(self->leaving, id) < 0 || recent_put(self->names, id, life) < 0
+        || close_visits(self, passing) < 0)
+        return -1;
+    PyObject *none = PyDict_New();
+    if (none == NULL)
+        return -1;
+    slot_put(notes, cold.notes.visits, none);
+    if (end_handoffs(self, id) < 0
+        || (SLOT(notes, cold.notes.reserved) != Py_False && ask_tracer(self, cold.name._redeem, life, notes) < 0))
+        return -1;
+    int excluded = is_excluded(life);
+    if (excluded < 0)
+        return -1;
+    slot_put(notes, cold.notes.excluded, Py_NewRef(excluded ? Py_True : Py_False));
+    slot_put(life, cold.life.pulse, Py_NewRef(Py_None));
+    return 0;
+}
+
+int
+ended(Ordinary *self, Passing *passing)
+{
+    PyObject *life = passing->life;
+    passing->notes = SLOT(life, cold.life.notes);
+    if (SLOT(life, cold.life.cancel) == Py_None && Py_IS_TYPE(passing->notes, cold.notes.type))
+        return count_end(self, life) < 0 ? -1 : end_telling(self, passing);
+    PyObject *done =
+        PyObject_CallMethodObjArgs(self->sink, cold.name.ended, life, SLOT(passing->step, cold.step.end), NULL);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
