@@ -97,7 +97,7 @@ SLOTS(BatchSlots, BATCH)
 
 /* Names that are read as attributes. */
 #define ASKED(X) \
-    X(_batches) X(_close) X(_closed) X(_outbox) X(_redeem) X(_send) X(_waiting) X(add) X(closed) X(coalesced) X(encoder) X(excluded) X(is_remote) X(refused) \
+    X(_batches) X(_close) X(_home) X(_open) X(_outbox) X(_redeem) X(_send) X(_waiting) X(add) X(closed) X(coalesced) X(encoder) X(excluded) X(is_remote) X(refused) \
     X(ended) X(events) X(index) X(size) X(stepped) X(trace_flags) X(trace_id) X(whose)
 
 #define AS_NUMBER(name, module, constant) long long name;
@@ -195,8 +195,9 @@ typedef struct {
     LIMITS(AS_LIMIT)
 } Ordinary;
 
-/* What is done of its span: Python's tracer is asked, it gets one of its own, or is coalesced. */
-enum { ASKS, TELLS, COALESCES };
+/* What is done of its span: Python's tracer is asked, it gets one of its own, or is coalesced; OPENS: once the first
+ * task span of its task is open. */
+enum { ASKS, TELLS, COALESCES, OPENS };
 
 /* A step on its way. All borrowed of its record, or of what is open, but for `life`, `waited`, `outbox`, `encoder` and
  * `step`. */

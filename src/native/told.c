@@ -216,49 +216,65 @@ find_way(Ordinary *self, Passing *passing)
         || number(SLOT(passing->trace, cold.trace.spans), &spans) < 0
         || number(SLOT(self->budget, cold.budget.level), &level) < 0)
         return -1;
-    if (steps < 1)
-        return 0;
-    passing->level = SLOT(passing->trace, cold.trace.own) == Py_True || level >= cold.requests ? (int)level : 0;
+    int own = SLOT(passing->trace, cold.trace.own) == Py_True;
+    passing->level = own || level >= cold.requests ? (int)level : 0;
     int keeps = written < self->steps * 3 / 4 && spans < self->room * 3 / 4;
-    passing->way = keeps && passing->level == cold.full ? TELLS : COALESCES;
+    if (steps < 1 && !keeps) /* the visit's first step has room left for it */
+        return 0;
+    int spares = passing->level != cold.full && (steps > 0 || (own && passing->level >= cold.bare));
+    passing->way = keeps && !spares ? TELLS : COALESCES;
     if (!keeps)
         passing->level = (int)cold.full; /* the caps have it coalesced, not the budget */
     return passing->way == TELLS ? tells(self, passing, level) : coalesces(self, visit, written, spans);
 }
 
-/* Whether the step goes on, failed in nothing, changed no span, and is neither slow nor delayed, nor may have been
- * anybody's culprit. */
+/* Whether the step failed in nothing, changed no span, and is neither slow nor delayed, nor may have been anybody's
+ * culprit. */
 static int
 is_plain(Ordinary *self, Passing *passing)
 {
     long long length = passing->end - passing->start;
-    return passing->state == Py_None && passing->error == Py_None && passing->activated == Py_None
-        && passing->span == passing->after && passing->start - passing->ready < self->delay && length < self->hold
+    return passing->error == Py_None && passing->activated == Py_None
+        && (passing->span == passing->after || passing->state != Py_None) && passing->start - passing->ready < self->delay && length < self->hold
         && length < self->slow;
 }
 
-int
-told_fits(Ordinary *self, Passing *passing)
+/* Which trace and visit the step is told in, and how. */
+static int
+find_place(Ordinary *self, Passing *passing)
 {
-    if (!is_plain(self, passing) || !self->told || self->states || PyDict_GET_SIZE(self->owed) || !Py_IS_TYPE(self->budget, cold.budget.type))
-        return 0;
-    PyObject *waiting = PyObject_GetAttr(self->handoffs, cold.name._waiting);
-    Py_ssize_t handed = waiting == NULL ? -1 : PyObject_Size(waiting);
-    Py_XDECREF(waiting);
-    if (handed != 0)
-        return handed < 0 ? -1 : 0;
-    passing->notes = SLOT(passing->life, cold.life.notes);
-    if (!Py_IS_TYPE(passing->notes, cold.notes.type))
-        return 0;
-    int excluded = is_excluded(passing->life);
-    if (excluded)
-        return excluded < 0 ? -1 : 0;
     int fits = passing->span == Py_None ? find_home(self, passing) : find_foreign(self, passing);
     if (fits == 1)
         fits = find_visit(passing);
     if (fits == 1)
         fits = find_way(self, passing);
     return fits;
+}
+
+int
+told_fits(Ordinary *self, Passing *passing)
+{
+    if (!is_plain(self, passing) || !self->told || self->states || PyDict_GET_SIZE(self->owed)
+        || !Py_IS_TYPE(self->budget, cold.budget.type))
+        return 0;
+    PyObject *waiting = PyObject_GetAttr(self->handoffs, cold.name._waiting);
+    Py_ssize_t handed = waiting == NULL ? -1 : PyObject_Size(waiting);
+    Py_XDECREF(waiting);
+    if (handed != 0)
+        return handed < 0 ? -1 : 0;
+    PyObject *life = passing->life;
+    passing->notes = SLOT(life, cold.life.notes);
+    if (!Py_IS_TYPE(passing->notes, cold.notes.type))
+        return 0;
+    int excluded = is_excluded(life);
+    if (excluded)
+        return excluded < 0 ? -1 : 0;
+    if (passing->span == Py_None && SLOT(life, cold.life.span) == Py_None
+        && SLOT(passing->notes, cold.notes.home) == Py_None) {
+        passing->way = OPENS;
+        return 1;
+    }
+    return find_place(self, passing);
 }
 
 /* ---------------------------------------------------------------- the visit's sums */
@@ -625,9 +641,32 @@ tell(Ordinary *self, Passing *passing)
     return failed;
 }
 
+/* The first task span of a task is opened, if its trace is sampled; then its way is known. */
+static int
+begin(Ordinary *self, Passing *passing)
+{
+    PyObject *life = passing->life, *notes = passing->notes;
+    PyObject *home = PyObject_CallMethodObjArgs(self->tracer, cold.name._home, life, notes,
+                                                SLOT(passing->step, cold.step.start), NULL);
+    PyObject *visit = NULL;
+    if (home != NULL && Py_IS_TYPE(home, cold.trace.type) && SLOT(home, cold.trace.sampled) == Py_True)
+        visit = PyObject_CallMethodObjArgs(self->tracer, cold.name._open, life, notes, home, passing->step, NULL);
+    Py_XDECREF(home);
+    Py_XDECREF(visit);
+    if (PyErr_Occurred())
+        return -1;
+    if (find_place(self, passing) != 1) {
+        PyErr_Clear();
+        passing->way = ASKS;
+    }
+    return 0;
+}
+
 int
 told(Ordinary *self, Passing *passing)
 {
+    if (passing->way == OPENS && begin(self, passing) < 0)
+        return -1;
     if (passing->way == ASKS) {
         PyObject *done = PyObject_CallMethodObjArgs(self->tracer, cold.name.stepped, passing->life, passing->step, NULL);
         Py_XDECREF(done);

@@ -108,7 +108,8 @@ class Provider:
 
     def span_id(self) -> int:
         """A new span id."""
-        self.sdk()
+        if global_provider() is not self._seen or self._chosen is None:  # as `sdk`, for speed
+            self.sdk()
         if self._generator is not None:
             try:
                 return self._generator.generate_span_id()  # type: ignore[no-any-return]
