@@ -1,4 +1,4 @@
-/* The fields of a core that are read per step, and how an error of our own ends recording. */
+/* The fields of a core that are read per step, how an error of our own ends recording, and the way into the buffer. */
 #include "native.h"
 
 static PyMemberDef core_members[] = {
@@ -89,4 +89,37 @@ core_fail(Core *core)
         return -1;
     PyErr_Clear();
     return 0;
+}
+
+int
+core_tell(Core *core, PyObject *method)
+{
+    PyObject *done = PyObject_CallMethodNoArgs((PyObject *)core, method);
+    if (done == NULL)
+        return core_fail(core);
+    Py_DECREF(done);
+    return 0;
+}
+
+int
+core_put(Core *core, PyObject *record)
+{
+    Py_ssize_t length = PyObject_Size(core->queue);
+    PyObject *done;
+    if (length < 0)
+        return -1;
+    if (length < core->limit) {
+        PyObject *arguments[] = {core->queue, record};
+        done = PyObject_Vectorcall(natives.append, arguments, 2, NULL);
+        Py_XDECREF(done);
+        return done == NULL ? -1 : 0;
+    }
+    PyObject *dropped = PyObject_GetAttr(core->buffer, natives.names.dropped);
+    PyObject *one = PyLong_FromLong(1);
+    PyObject *more = dropped == NULL || one == NULL ? NULL : PyNumber_Add(dropped, one);
+    int failed = more == NULL ? -1 : PyObject_SetAttr(core->buffer, natives.names.dropped, more);
+    Py_XDECREF(dropped);
+    Py_XDECREF(one);
+    Py_XDECREF(more);
+    return failed;
 }

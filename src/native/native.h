@@ -5,7 +5,8 @@
  * point.c   awaits.point: what a suspended task waits for, and where
  * step.c    what stands in a callback's place, and the record of the step that its call is
  * gate.c    call_soon
- * core.c    the fields of a core that are read per step
+ * core.c    the fields of a core that are read per step, and the way into the buffer
+ * polls.c   what stands on asyncio's selector
  * otlp.c    spans as bytes, in the background thread
  *
  * What is rare is left to the Python core: first and last steps, cancellations, wakes by anything but a task.
@@ -34,7 +35,7 @@
 #define LIFE(X) \
     X(activated) X(cancels) X(cell) X(here) X(hush) X(id) X(index) X(left) X(loop) X(name) X(place) X(ready) \
     X(span) X(started) X(where)
-#define HERE(X) X(blind) X(ended) X(life) X(polls)
+#define HERE(X) X(blind) X(ended) X(life) X(polled) X(polling) X(polls) X(unpolled)
 #define LOOP_STATE(X) X(here)
 #define PLACE(X) X(chain) X(code) X(leaf) X(origin) X(public) X(timed)
 #define CHAIN(X) X(further) X(waits)
@@ -83,7 +84,7 @@ typedef struct {
     PyObject *append, *local, *chains;
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep;
     PyObject *future, *tasks, *yields, *py_step, *py_wakeup;
-    PyObject *never, *plain, *zero, *minus_one, *sixty_four, *tag, *suspended, *yielded, *task_kind;
+    PyObject *never, *plain, *zero, *minus_one, *sixty_four, *tag, *polls_tag, *suspended, *yielded, *task_kind;
     /* what the interpreter has: task.cancelling() */
     int cancelling;
     /* the type of what a C task passes for a step that is not a wake, once it is met */
@@ -132,18 +133,27 @@ slot_put(PyObject *cell, Py_ssize_t offset, PyObject *value)
 #define PyObject_GetOptionalAttr _PyObject_LookupAttr
 #endif
 
-/* A reading of `loopscope.model.clock`, which is time.perf_counter_ns: a new reference, NULL with an error set. */
+/* Reads `loopscope.model.clock`, which is time.perf_counter_ns: -1 with an error set where it cannot be read. */
+static inline int
+clock_read(long long *now)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyTime_t read;
+    if (PyTime_PerfCounterRaw(&read) < 0)
+        return -1;
+    *now = read;
+#else
+    *now = _PyTime_GetPerfCounter();
+#endif
+    return 0;
+}
+
+/* What it reads: a new reference, NULL with an error set. */
 static inline PyObject *
 reading(void)
 {
-#if PY_VERSION_HEX >= 0x030D0000
-    PyTime_t now;
-    if (PyTime_PerfCounterRaw(&now) < 0)
-        return NULL;
-#else
-    _PyTime_t now = _PyTime_GetPerfCounter();
-#endif
-    return PyLong_FromLongLong(now);
+    long long now;
+    return clock_read(&now) < 0 ? NULL : PyLong_FromLongLong(now);
 }
 
 /* ---------------------------------------------------------------- core.c */
@@ -162,6 +172,12 @@ PyTypeObject *core_type(PyObject *module);
  * but meant for the host, such as a KeyboardInterrupt. */
 int core_fail(Core *core);
 
+/* Calls a method of the core's without arguments, whose errors are our own: as core_fail. */
+int core_tell(Core *core, PyObject *method);
+
+/* Puts a record into the buffer, or counts it as dropped. */
+int core_put(Core *core, PyObject *record);
+
 /* ---------------------------------------------------------------- point.c */
 
 /* As awaits.point: new references, 0; or -1 with an error set. */
@@ -179,6 +195,10 @@ PyObject *step_new(Core *core, PyObject *task, PyObject *callback, PyObject *how
 /* ---------------------------------------------------------------- gate.c */
 
 PyTypeObject *gate_type(PyObject *module);
+
+/* ---------------------------------------------------------------- polls.c */
+
+PyTypeObject *select_type(PyObject *module);
 
 /* ---------------------------------------------------------------- otlp.c */
 

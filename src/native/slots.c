@@ -109,6 +109,7 @@ slots_load(void)
         return -1;
     FETCH(never, "loopscope.capture.life", "NEVER")
     FETCH(tag, "loopscope.model", "STEP")
+    FETCH(polls_tag, "loopscope.model", "POLLS")
     FETCH(suspended, "loopscope.model", "SUSPENDED")
     FETCH(yielded, "loopscope.model", "YIELDED")
     FETCH(task_kind, "loopscope.model", "TASK")

@@ -75,30 +75,6 @@ make_record(Step *self, PyObject *here, const Told *told)
     return record;
 }
 
-/* Into the buffer, or counted as dropped. */
-static int
-put(Core *core, PyObject *record)
-{
-    Py_ssize_t length = PyObject_Size(core->queue);
-    PyObject *done;
-    if (length < 0)
-        return -1;
-    if (length < core->limit) {
-        PyObject *arguments[] = {core->queue, record};
-        done = PyObject_Vectorcall(natives.append, arguments, 2, NULL);
-        Py_XDECREF(done);
-        return done == NULL ? -1 : 0;
-    }
-    PyObject *dropped = PyObject_GetAttr(core->buffer, natives.names.dropped);
-    PyObject *one = PyLong_FromLong(1);
-    PyObject *more = dropped == NULL || one == NULL ? NULL : PyNumber_Add(dropped, one);
-    int failed = more == NULL ? -1 : PyObject_SetAttr(core->buffer, natives.names.dropped, more);
-    Py_XDECREF(dropped);
-    Py_XDECREF(one);
-    Py_XDECREF(more);
-    return failed;
-}
-
 /* ---------------------------------------------------------------- the end of a step */
 
 /* The step was the task's first on its thread, or its last; a span was opened in it; looks are to be seen anew. */
@@ -182,7 +158,7 @@ stepped(Step *self, PyObject *here, PyObject *start, PyObject *end, PyObject *do
     Py_DECREF(told.point.lasti);
     if (record == NULL)
         return -1;
-    failed = put(self->core, record);
+    failed = core_put(self->core, record);
     Py_DECREF(record);
     if (failed < 0 || !self->core->asleep)
         return failed;
@@ -245,17 +221,6 @@ here_of(Core *core, PyObject *life)
         Py_CLEAR(here);
     }
     return here;
-}
-
-/* A method of the core's without arguments, whose errors are our own. */
-static int
-tell(Core *core, PyObject *method)
-{
-    PyObject *done = PyObject_CallMethodNoArgs((PyObject *)core, method);
-    if (done == NULL)
-        return core_fail(core);
-    Py_DECREF(done);
-    return 0;
 }
 
 /* The step has begun on this thread: -1 where the callback must not be called. */
@@ -322,7 +287,7 @@ step_call(Step *self, PyObject *const *args, size_t flagged, PyObject *keywords)
     Core *core = self->core;
     PyObject *here = NULL, *doomed = NULL, *result;
     if (core->on) {
-        if (core->dozing && tell(core, natives.names.rouse) < 0)
+        if (core->dozing && core_tell(core, natives.names.rouse) < 0)
             return NULL;
         here = here_of(core, self->life);
         doomed = here == NULL ? NULL : reader_read(&natives.task.doomed, self->task);

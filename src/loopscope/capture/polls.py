@@ -40,7 +40,7 @@ def see(core: Core, here: Here, loop: Any) -> None:
         return
     here.polled, here.polls, here.unpolled = clock(), (), -1
     where = here.at(here.loop)
-    selector.select = _select(core, here, where, selector.select, lambda: unsee(selector))
+    selector.select = core.select(core, here, where, selector.select, lambda: unsee(selector))
 
 
 def unsee(selector: Any) -> None:
@@ -50,7 +50,8 @@ def unsee(selector: Any) -> None:
         del selector.select
 
 
-def _select(core: Core, here: Here, where: Where, original: Any, off: Callable[[], None]) -> Any:
+def select(core: Core, here: Here, where: Where, original: Any, off: Callable[[], None]) -> Any:
+    """What stands for `original`; it calls `off` to be taken off."""
     ended = turns = 0
 
     def select(timeout: Any = None) -> Any:
