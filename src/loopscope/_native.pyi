@@ -6,7 +6,7 @@ from typing import Any
 
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.life import Here
-from loopscope.model import Record, Where
+from loopscope.model import Record, SpanIdentity, Where
 from loopscope.pipeline.protobuf import Values
 from loopscope.pipeline.spans.span import Span
 
@@ -16,9 +16,12 @@ class Core:
     asleep: bool
     deaf: bool
     limit: int
+    reserve: int
     buffer: Buffer
     queue: deque[Record]
+    threads: dict[int, Here]
     current: Callable[[], Any]
+    describe: Callable[[Any], SpanIdentity | None]
 
 class Step:
     def __init__(self, core: Core, subject: tuple[Any, Any, Any]) -> None: ...

@@ -7,9 +7,12 @@ static PyMemberDef core_members[] = {
     {"asleep", T_BOOL, offsetof(Core, asleep), 0, NULL},
     {"deaf", T_BOOL, offsetof(Core, deaf), 0, NULL},
     {"limit", T_PYSSIZET, offsetof(Core, limit), 0, NULL},
+    {"reserve", T_PYSSIZET, offsetof(Core, reserve), 0, NULL},
     {"buffer", T_OBJECT_EX, offsetof(Core, buffer), 0, NULL},
     {"queue", T_OBJECT_EX, offsetof(Core, queue), 0, NULL},
+    {"threads", T_OBJECT_EX, offsetof(Core, threads), 0, NULL},
     {"current", T_OBJECT_EX, offsetof(Core, current), 0, NULL},
+    {"describe", T_OBJECT_EX, offsetof(Core, describe), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -19,7 +22,9 @@ core_traverse(Core *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->buffer);
     Py_VISIT(self->queue);
+    Py_VISIT(self->threads);
     Py_VISIT(self->current);
+    Py_VISIT(self->describe);
     return 0;
 }
 
@@ -29,7 +34,9 @@ core_clear(Core *self)
     self->on = 0; /* handles that are still queued find it off */
     Py_CLEAR(self->buffer);
     Py_CLEAR(self->queue);
+    Py_CLEAR(self->threads);
     Py_CLEAR(self->current);
+    Py_CLEAR(self->describe);
     return 0;
 }
 
@@ -102,13 +109,13 @@ core_tell(Core *core, PyObject *method)
 }
 
 int
-core_put(Core *core, PyObject *record)
+core_put(Core *core, PyObject *record, Py_ssize_t limit)
 {
     Py_ssize_t length = PyObject_Size(core->queue);
     PyObject *done;
     if (length < 0)
         return -1;
-    if (length < core->limit) {
+    if (length < limit) {
         PyObject *arguments[] = {core->queue, record};
         done = PyObject_Vectorcall(natives.append, arguments, 2, NULL);
         Py_XDECREF(done);
@@ -122,4 +129,21 @@ core_put(Core *core, PyObject *record)
     Py_XDECREF(one);
     Py_XDECREF(more);
     return failed;
+}
+
+int
+core_look(Core *core, PyObject *life, PyObject *context)
+{
+    PyObject *span = PyObject_CallOneArg(core->describe, context);
+    if (span != NULL)
+        slot_put(life, natives.life.span, span);
+    PyObject *cell = span == NULL ? NULL : PyWeakref_NewRef(context, NULL);
+    if (cell == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_TypeError))
+            return -1;
+        PyErr_Clear();
+        cell = Py_NewRef(natives.nothing);
+    }
+    slot_put(life, natives.life.cell, cell);
+    return 0;
 }

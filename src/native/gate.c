@@ -71,16 +71,6 @@ yields(Call *call)
     return RECORD;
 }
 
-/* Whether a future was cancelled. */
-static int
-is_cancelled(PyObject *future)
-{
-    PyObject *said = reader_read(&natives.cancelled, future);
-    int cancelled = said == NULL ? -1 : PyObject_IsTrue(said);
-    Py_XDECREF(said);
-    return cancelled;
-}
-
 /* (now, TASK, waking task, index of its step, None) */
 static PyObject *
 woken_by(PyObject *actor, PyObject *now)
@@ -117,7 +107,7 @@ wakes(Call *call, PyObject *future)
         return found < 0 ? ERROR : REFER;
     PyObject *actor = Py_NewRef(SLOT(here, natives.here.life));
     Py_DECREF(here);
-    int cancelled = actor == Py_None ? 0 : is_cancelled(future);
+    int cancelled = actor == Py_None ? 0 : reader_ask_whether(&natives.cancelled, future);
     if (actor == Py_None || cancelled)
         verdict = cancelled < 0 ? ERROR : REFER;
     else

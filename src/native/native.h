@@ -3,13 +3,14 @@
  * readers.c reads attributes of CPython's own types
  * slots.c   reads and writes the slots of the Python core's own cells (Life, Here, ...) by their offsets
  * point.c   awaits.point: what a suspended task waits for, and where
- * step.c    what stands in a callback's place, and the record of the step that its call is
+ * step.c    what stands in a callback's place: its call is a step
+ * record.c  the record of a step
  * gate.c    call_soon
  * core.c    the fields of a core that are read per step, and the way into the buffer
  * polls.c   what stands on asyncio's selector
  * otlp.c    spans as bytes, in the background thread
  *
- * What is rare is left to the Python core: first and last steps, cancellations, wakes by anything but a task.
+ * What is rare is left to the Python core: births, cancellations, wakes by anything but a task.
  * The GIL guards everything; there is one interpreter, and one load of the module in a process (module.c).
  */
 #ifndef LOOPSCOPE_NATIVE_H
@@ -27,16 +28,16 @@
 /* ---------------------------------------------------------------- names and slots */
 
 #define NAMES(X) \
-    X(_loopscope) X(_loopscope_label) X(PENDING) X(__name__) X(arrive) X(awaken) X(begin) X(context) X(dropped) \
-    X(extend) X(f_lasti) X(failing) X(here) X(look) X(rouse) X(stepped) \
+    X(_loopscope) X(_loopscope_label) X(PENDING) X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(dropped) \
+    X(extend) X(f_lasti) X(failing) X(here) X(rouse) X(stepped) \
     X(alone) X(any_value) X(attributes) X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) \
     X(parent_remote) X(shared) X(span_id) X(start) X(state) X(text) X(trace_id) X(trace_state)
 
 #define LIFE(X) \
-    X(activated) X(cancels) X(cell) X(here) X(hush) X(id) X(index) X(left) X(loop) X(name) X(place) X(ready) \
-    X(span) X(started) X(where)
-#define HERE(X) X(blind) X(ended) X(life) X(polled) X(polling) X(polls) X(unpolled)
-#define LOOP_STATE(X) X(here)
+    X(activated) X(cancels) X(cell) X(here) X(hush) X(id) X(index) X(left) X(loop) X(name) X(over) X(place) \
+    X(ready) X(span) X(started) X(unborn) X(where)
+#define HERE(X) X(blind) X(ended) X(ident) X(life) X(polled) X(polling) X(polls) X(unpolled) X(where)
+#define LOOP_STATE(X) X(here) X(id)
 #define PLACE(X) X(chain) X(code) X(leaf) X(origin) X(public) X(timed)
 #define CHAIN(X) X(further) X(waits)
 
@@ -60,7 +61,7 @@ typedef struct {
 typedef struct { PyTypeObject *type; Reader code, frame, awaited; } Kind;
 
 /* What is read of a task. `state` is only understood where it is PENDING. */
-typedef struct { Reader waiter, doomed, state, done, coroutine, name, cancelling; } TaskReaders;
+typedef struct { Reader waiter, doomed, state, done, cancelled, exception, coroutine, name, cancelling; } TaskReaders;
 
 /* Types of the Python core, each with the offsets of its slots. */
 typedef struct { PyTypeObject *type; LIFE(AS_OFFSET) } LifeSlots;
@@ -82,9 +83,9 @@ typedef struct {
     ChainSlots chain;
     PyTypeObject *core, *step;
     PyObject *append, *local, *chains;
-    PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep;
+    PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *type_name, *tell_again, *nothing;
     PyObject *future, *tasks, *yields, *py_step, *py_wakeup;
-    PyObject *never, *plain, *zero, *minus_one, *sixty_four, *tag, *polls_tag, *suspended, *yielded, *task_kind;
+    PyObject *never, *plain, *zero, *minus_one, *sixty_four, *tag, *polls_tag, *suspended, *yielded, *returned, *raised, *task_kind;
     /* what the interpreter has: task.cancelling() */
     int cancelling;
     /* the type of what a C task passes for a step that is not a wake, once it is met */
@@ -116,6 +117,12 @@ reader_read(const Reader *reader, PyObject *object)
     PyObject *found = *(PyObject **)((char *)object + reader->offset);
     return found != NULL ? Py_NewRef(found) : reader_ask(reader, object);
 }
+
+/* Whether it reads something true; -1 with an error set. */
+int reader_ask_whether(const Reader *reader, PyObject *object);
+
+/* The object that a weak reference tells of, or that a callable returns: a new reference, NULL with an error set. */
+PyObject *content_of(PyObject *cell);
 
 /* A slot of a cell: borrowed. The Python core sets all of them when it makes the cell. */
 #define SLOT(cell, offset) (*(PyObject **)((char *)(cell) + (offset)))
@@ -162,8 +169,8 @@ reading(void)
 typedef struct {
     PyObject_HEAD
     char on, dozing, asleep, deaf;
-    Py_ssize_t limit;
-    PyObject *buffer, *queue, *current;
+    Py_ssize_t limit, reserve;
+    PyObject *buffer, *queue, *threads, *current, *describe;
 } Core;
 
 PyTypeObject *core_type(PyObject *module);
@@ -175,8 +182,11 @@ int core_fail(Core *core);
 /* Calls a method of the core's without arguments, whose errors are our own: as core_fail. */
 int core_tell(Core *core, PyObject *method);
 
-/* Puts a record into the buffer, or counts it as dropped. */
-int core_put(Core *core, PyObject *record);
+/* Puts a record into the buffer, or counts it as dropped where there are so many: Buffer.put and put_vital. */
+int core_put(Core *core, PyObject *record, Py_ssize_t limit);
+
+/* As Core.look, but for errors: -1 with one set. */
+int core_look(Core *core, PyObject *life, PyObject *context);
 
 /* ---------------------------------------------------------------- point.c */
 
@@ -187,10 +197,25 @@ int point(PyObject *task, PyObject *waiter, PyObject *root, Point *found);
 
 /* ---------------------------------------------------------------- step.c */
 
+/* What stands in a callback's place. `life` hangs on the task too; `how`: see stand_ins.How */
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *weak;
+    Core *core;
+    PyObject *task, *callback, *how, *life;
+} Step;
+
 PyTypeObject *step_type(PyObject *module);
 
 /* What stands for `callback`: takes over no reference. */
 PyObject *step_new(Core *core, PyObject *task, PyObject *callback, PyObject *how, PyObject *life);
+
+/* ---------------------------------------------------------------- record.c */
+
+/* A step has ended that was called with these arguments: writes its record. As Core.stepped. */
+int stepped(Step *self, PyObject *here, PyObject *start, PyObject *end, PyObject *doomed, PyObject *const *args,
+            Py_ssize_t count);
 
 /* ---------------------------------------------------------------- gate.c */
 

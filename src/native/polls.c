@@ -72,7 +72,7 @@ room(Select *self)
     if (polls == Py_None || PyTuple_GET_SIZE(polls) < KEPT)
         return polls;
     PyObject *record = PyTuple_Pack(3, natives.polls_tag, self->where, polls);
-    int failed = record == NULL ? -1 : core_put(self->core, record);
+    int failed = record == NULL ? -1 : core_put(self->core, record, self->core->limit);
     Py_XDECREF(record);
     return failed < 0 ? NULL : Py_None;
 }
@@ -166,7 +166,7 @@ waited(Select *self, long long start, long long busy)
 
 /* A look that may wait. */
 static PyObject *
-wait(Select *self, PyObject *timeout, long long start)
+may_wait(Select *self, PyObject *timeout, long long start)
 {
     long long busy = busy_until(self, start);
     if (busy >= MATTERS) { /* whether it had to wait cannot be told by how long it took */
@@ -218,7 +218,7 @@ select_call(Select *self, PyObject *const *args, size_t flagged, PyObject *keywo
     long long start;
     if (clock_read(&start) < 0)
         return core_fail(self->core) < 0 ? NULL : ask(self, timeout);
-    return busy ? glance(self, timeout, start) : wait(self, timeout, start);
+    return busy ? glance(self, timeout, start) : may_wait(self, timeout, start);
 }
 
 /* ---------------------------------------------------------------- its type */

@@ -182,18 +182,30 @@ async def excluding() -> None:
 
 
 async def tracing() -> None:
-    """Current spans: inherited, and left."""
+    """Current spans: inherited, and left; activated in a first step, in a last one, and within one."""
+
+    def activate(number: int) -> Any:
+        span = trace.NonRecordingSpan(trace.SpanContext(1, number, False, trace.TraceFlags(1)))
+        return otel.attach(trace.set_span_in_context(span))
 
     async def child() -> None:
         await asyncio.sleep(0)
+        activate(3)
 
-    span = trace.NonRecordingSpan(trace.SpanContext(1, 2, False, trace.TraceFlags(1)))
-    token = otel.attach(trace.set_span_in_context(span))
+    async def handler() -> None:
+        outer = activate(4)
+        otel.detach(activate(5))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        otel.detach(outer)
+
+    token = activate(2)
     task = asyncio.create_task(child())
     await asyncio.sleep(0)
     otel.detach(token)
     await asyncio.sleep(0)
     await task
+    await asyncio.create_task(handler())
 
 
 async def calling_back() -> None:

@@ -26,7 +26,7 @@ from loopscope.model import (
     Wait,
     Where,
 )  # fmt: skip
-from loopscope.pipeline.spans.application import Application
+from loopscope.pipeline.spans.application import Application, RuntimeContext
 from tests.support import LOOPS
 
 #: numbers from here on are the system's: ports and processes
@@ -52,6 +52,8 @@ def gated(kind: type[Core], buffer: Buffer, wanted: Callable[[str], bool]) -> It
     core.deaf = not seen.heard
     gate = Gate(core)
     gate.install()
+    gate.patches.put(RuntimeContext, "attach", seen.attach(core.activate, core.fail))
+    gate.patches.put(RuntimeContext, "detach", seen.detach(core.leave, core.fail))
     try:
         yield core
     finally:

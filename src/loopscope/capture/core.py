@@ -73,7 +73,7 @@ class Core:
         self.on = True
         self.buffer = buffer
         self.queue = buffer.queue
-        self.limit = buffer.limit
+        self.limit, self.reserve = buffer.limit, buffer.reserve
         #: whether a task of this `module.qualname` is to be recorded
         self.wanted = wanted
         #: called after an error of our own
