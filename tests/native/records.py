@@ -62,7 +62,10 @@ def gated(kind: type[Core], buffer: Buffer, wanted: Callable[[str], bool]) -> It
 
 
 def timeless(records: list[Record]) -> list[Any]:
-    """Births, steps, hand-offs and ends. Tasks and spans are counted from one; times are told as far as they are there."""
+    """Births, steps and ends, then hand-offs: a thread tells of one whenever it gets to it.
+
+    Tasks and spans are counted from one; times are told as far as they are there.
+    """
     ids: defaultdict[int, int] = defaultdict(lambda: len(ids))
     spans: defaultdict[Any, int] = defaultdict(lambda: len(spans))
     ids[0] = spans[None] = 0  # nobody's
@@ -83,6 +86,7 @@ def timeless(records: list[Record]) -> list[Any]:
         )  # fmt: skip
 
     told: list[Any] = []
+    passed: list[Any] = []
     for tag, *rest in records:
         if tag == STEP:
             told.append(("step", *step(*rest)))
@@ -94,8 +98,8 @@ def timeless(records: list[Record]) -> list[Any]:
         elif tag == MISHAP:
             told.append(("mishap", ids[rest[0]], rest[2]))
         elif tag == HANDOFF:
-            told.append(("handoff", ids[rest[0].task], rest[0].step, rest[0].function, rest[0].error))
-    return told
+            passed.append(("handoff", ids[rest[0].task], rest[0].step, rest[0].function, rest[0].error))
+    return told + passed
 
 
 def _plain(thing: Any) -> Any:
