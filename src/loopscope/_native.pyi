@@ -21,6 +21,7 @@ class Core:
     queue: deque[Record]
     threads: dict[int, Here]
     current: Callable[[], Any]
+    current_in: Callable[[Any], Any]
     describe: Callable[[Any], SpanIdentity | None]
 
 class Step:

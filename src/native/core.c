@@ -12,6 +12,7 @@ static PyMemberDef core_members[] = {
     {"queue", T_OBJECT_EX, offsetof(Core, queue), 0, NULL},
     {"threads", T_OBJECT_EX, offsetof(Core, threads), 0, NULL},
     {"current", T_OBJECT_EX, offsetof(Core, current), 0, NULL},
+    {"current_in", T_OBJECT_EX, offsetof(Core, current_in), 0, NULL},
     {"describe", T_OBJECT_EX, offsetof(Core, describe), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
@@ -24,7 +25,10 @@ core_traverse(Core *self, visitproc visit, void *arg)
     Py_VISIT(self->queue);
     Py_VISIT(self->threads);
     Py_VISIT(self->current);
+    Py_VISIT(self->current_in);
     Py_VISIT(self->describe);
+    for (int i = 0; i < KINDRED; i++)
+        Py_VISIT(self->kin[i].place);
     return 0;
 }
 
@@ -36,7 +40,10 @@ core_clear(Core *self)
     Py_CLEAR(self->queue);
     Py_CLEAR(self->threads);
     Py_CLEAR(self->current);
+    Py_CLEAR(self->current_in);
     Py_CLEAR(self->describe);
+    for (int i = 0; i < KINDRED; i++)
+        Py_CLEAR(self->kin[i].place);
     return 0;
 }
 
@@ -119,7 +126,7 @@ core_put(Core *core, PyObject *record, Py_ssize_t limit)
         PyObject *arguments[] = {core->queue, record};
         done = PyObject_Vectorcall(natives.append, arguments, 2, NULL);
         Py_XDECREF(done);
-        return done == NULL ? -1 : 0;
+        return done == NULL ? -1 : 1;
     }
     PyObject *dropped = PyObject_GetAttr(core->buffer, natives.names.dropped);
     PyObject *one = PyLong_FromLong(1);
@@ -146,4 +153,26 @@ core_look(Core *core, PyObject *life, PyObject *context)
     }
     slot_put(life, natives.life.cell, cell);
     return 0;
+}
+
+/* The one met last is remembered by its thread's state, whose number is never given anew. */
+PyObject *
+enter(void)
+{
+    static uint64_t last;
+    static PyObject *here;
+    uint64_t thread = PyThreadState_GetID(PyThreadState_Get());
+    if (thread == last)
+        return here;
+    PyObject *found = PyObject_CallNoArgs(natives.enter);
+    if (found == NULL)
+        return NULL;
+    if (!Py_IS_TYPE(found, natives.here.type)) {
+        PyErr_SetString(PyExc_TypeError, "not a Here");
+        Py_DECREF(found);
+        return NULL;
+    }
+    Py_XSETREF(here, found);
+    last = thread;
+    return here;
 }

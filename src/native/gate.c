@@ -1,7 +1,7 @@
 /* call_soon: the gate on a loop's class. gate.py is the reference, and is called for all that is not common.
  *
  * Common are: a callback that is no task's, and has no task for its argument; a task whose steps are not recorded;
- * a bare yield; a wake by another task's step. It adds no frame.
+ * a first step; a bare yield; a wake by another task's step. It adds no frame.
  */
 #include "native.h"
 #include <string.h>
@@ -25,8 +25,9 @@ typedef enum {
     RECORD,  /* put a stand-in in the callback's place */
 } Verdict;
 
-/* What is found out of a call; `task` and `life` are owned, `how` is a new reference where the verdict is RECORD. */
-typedef struct { PyObject *task, *life, *how; } Call;
+/* What is found out of a call; `task` and `life` are owned, `how` is a new reference where the verdict is RECORD. The
+ * context is NULL where none is given. */
+typedef struct { PyObject *loop, *context, *task, *life, *how; } Call;
 
 /* RECORD, or FORWARD where the steps of a life are not recorded: this one is counted and passed by. */
 static Verdict
@@ -56,30 +57,51 @@ find_life(Call *call)
     return REFER;
 }
 
-/* A task is to go on without waiting for anything: Core.yields, where it is in its own step. */
+/* (since, kind, the task whose step this is, index of its step, None); nobody's where that is None */
+static PyObject *
+make_how(PyObject *since, PyObject *kind, PyObject *actor)
+{
+    int any = actor != Py_None;
+    PyObject *how = PyTuple_Pack(5, since, kind, any ? SLOT(actor, natives.life.id) : natives.zero,
+                                 any ? SLOT(actor, natives.life.index) : natives.zero, Py_None);
+    if (how != NULL)
+        PyObject_GC_UnTrack(how); /* as a record */
+    return how;
+}
+
+/* A task is to take its first step, and may be met for the first time. */
 static Verdict
-yields(Call *call)
+begins(Core *core, Call *call)
+{
+    PyObject *here = enter(), *now = here == NULL ? NULL : reading();
+    if (now == NULL)
+        return ERROR;
+    if (call->life == NULL)
+        call->life = adopt(core, call->loop, call->task, call->context, here, now);
+    if (call->life == NULL || SLOT(call->life, natives.life.index) != natives.zero) {
+        Py_DECREF(now);
+        return PyErr_Occurred() ? ERROR : REFER;
+    }
+    slot_put(call->life, natives.life.ready, now);
+    call->how = make_how(natives.zero, natives.start_kind, SLOT(here, natives.here.life));
+    return call->how == NULL ? ERROR : RECORD;
+}
+
+/* A task is to go on without waiting for anything: Core.yields. */
+static Verdict
+yields(Core *core, Call *call)
 {
     Verdict verdict = find_life(call);
+    if (verdict == REFER)
+        return begins(core, call);
     if (verdict != RECORD || (verdict = passes(call->life)) != RECORD)
         return verdict;
     PyObject *started = SLOT(call->life, natives.life.started);
     if (started == natives.zero)
-        return REFER;
+        return begins(core, call);
     slot_put(call->life, natives.life.ready, Py_NewRef(started));
     call->how = Py_NewRef(natives.yields);
     return RECORD;
-}
-
-/* (now, TASK, waking task, index of its step, None) */
-static PyObject *
-woken_by(PyObject *actor, PyObject *now)
-{
-    PyObject *how = PyTuple_Pack(5, now, natives.task_kind, SLOT(actor, natives.life.id),
-                                 SLOT(actor, natives.life.index), Py_None);
-    if (how != NULL)
-        PyObject_GC_UnTrack(how); /* as a record */
-    return how;
 }
 
 /* The task was woken by a step of this one. */
@@ -89,7 +111,7 @@ note(Call *call, PyObject *actor)
     PyObject *now = reading();
     if (now == NULL)
         return ERROR;
-    call->how = actor == call->life ? Py_NewRef(natives.yields) : woken_by(actor, now);
+    call->how = actor == call->life ? Py_NewRef(natives.yields) : make_how(now, natives.task_kind, actor);
     slot_put(call->life, natives.life.ready, now);
     return call->how == NULL ? ERROR : RECORD;
 }
@@ -101,12 +123,10 @@ wakes(Call *call, PyObject *future)
     Verdict verdict = find_life(call);
     if (verdict != RECORD || (verdict = passes(call->life)) != RECORD)
         return verdict;
-    PyObject *here;
-    int found = PyObject_GetOptionalAttr(natives.local, natives.names.here, &here);
-    if (found <= 0)
-        return found < 0 ? ERROR : REFER;
+    PyObject *here = enter();
+    if (here == NULL)
+        return ERROR;
     PyObject *actor = Py_NewRef(SLOT(here, natives.here.life));
-    Py_DECREF(here);
     int cancelled = actor == Py_None ? 0 : reader_ask_whether(&natives.cancelled, future);
     if (actor == Py_None || cancelled)
         verdict = cancelled < 0 ? ERROR : REFER;
@@ -144,7 +164,7 @@ is_wrapper(PyTypeObject *kind)
 }
 
 static Verdict
-judge(PyObject *const *args, Py_ssize_t count, Call *call)
+judge(Core *core, PyObject *const *args, Py_ssize_t count, Call *call)
 {
     PyObject *callback = args[1];
     if (PyCFunction_CheckExact(callback)) {
@@ -167,7 +187,7 @@ judge(PyObject *const *args, Py_ssize_t count, Call *call)
         if (count != 2)
             return REFER;
         call->task = reader_read(&natives.owner, callback);
-        return call->task == NULL ? ERROR : yields(call);
+        return call->task == NULL ? ERROR : yields(core, call);
     }
     return other(args, count);
 }
@@ -227,11 +247,16 @@ static PyObject *
 gate_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords)
 {
     Py_ssize_t count = PyVectorcall_NARGS(flagged);
-    Call call = {0};
+    Call call = {.loop = count > 0 ? args[0] : NULL};
     Verdict verdict = REFER;
     if (!self->core->on)
         verdict = FORWARD;
-    else if (is_common(count, keywords) && (verdict = judge(args, count, &call)) == ERROR) {
+    else if (is_common(count, keywords)) {
+        if (keywords != NULL && PyTuple_GET_SIZE(keywords) > 0 && args[count] != Py_None)
+            call.context = args[count];
+        verdict = judge(self->core, args, count, &call);
+    }
+    if (verdict == ERROR) {
         verdict = FORWARD;
         if (core_fail(self->core) < 0) {
             Py_XDECREF(call.task);

@@ -7,10 +7,11 @@
  * record.c  the record of a step
  * gate.c    call_soon
  * core.c    the fields of a core that are read per step, and the way into the buffer
+ * births.c  the birth of a task
  * polls.c   what stands on asyncio's selector
  * otlp.c    spans as bytes, in the background thread
  *
- * What is rare is left to the Python core: births, cancellations, wakes by anything but a task.
+ * What is rare is left to the Python core: uncommon births, cancellations, wakes by anything but a task.
  * The GIL guards everything; there is one interpreter, and one load of the module in a process (module.c).
  */
 #ifndef LOOPSCOPE_NATIVE_H
@@ -28,17 +29,18 @@
 /* ---------------------------------------------------------------- names and slots */
 
 #define NAMES(X) \
-    X(_loopscope) X(_loopscope_label) X(PENDING) X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(dropped) \
+    X(_loopscope) X(_loopscope_guard) X(_loopscope_label) X(_loopscope_loop) X(PENDING) X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(dropped) \
     X(extend) X(f_lasti) X(failing) X(here) X(rouse) X(stepped) \
     X(alone) X(any_value) X(attributes) X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) \
     X(parent_remote) X(shared) X(span_id) X(start) X(state) X(text) X(trace_id) X(trace_state)
 
 #define LIFE(X) \
-    X(activated) X(cancels) X(cell) X(here) X(hush) X(id) X(index) X(left) X(loop) X(name) X(over) X(place) \
+    X(activated) X(cancels) X(cell) X(core) X(excluded) X(here) X(hush) X(id) X(index) X(left) X(loop) X(name) X(over) X(place) \
     X(ready) X(span) X(started) X(unborn) X(where)
-#define HERE(X) X(blind) X(ended) X(ident) X(life) X(polled) X(polling) X(polls) X(unpolled) X(where)
-#define LOOP_STATE(X) X(here) X(id)
-#define PLACE(X) X(chain) X(code) X(leaf) X(origin) X(public) X(timed)
+#define GUARD(X) X(life)
+#define HERE(X) X(birth) X(blind) X(ended) X(ident) X(life) X(polled) X(polling) X(polls) X(unpolled) X(where)
+#define LOOP_STATE(X) X(here) X(id) X(seen)
+#define PLACE(X) X(chain) X(code) X(leaf) X(origin) X(public) X(qualname) X(timed)
 #define CHAIN(X) X(further) X(waits)
 
 #define AS_OBJECT(name) PyObject *name;
@@ -61,10 +63,11 @@ typedef struct {
 typedef struct { PyTypeObject *type; Reader code, frame, awaited; } Kind;
 
 /* What is read of a task. `state` is only understood where it is PENDING. */
-typedef struct { Reader waiter, doomed, state, done, cancelled, exception, coroutine, name, cancelling; } TaskReaders;
+typedef struct { Reader waiter, doomed, state, done, cancelled, exception, coroutine, name, cancelling, traceback; } TaskReaders;
 
 /* Types of the Python core, each with the offsets of its slots. */
 typedef struct { PyTypeObject *type; LIFE(AS_OFFSET) } LifeSlots;
+typedef struct { PyTypeObject *type; GUARD(AS_OFFSET) } GuardSlots;
 typedef struct { PyTypeObject *type; HERE(AS_OFFSET) } HereSlots;
 typedef struct { PyTypeObject *type; LOOP_STATE(AS_OFFSET) } LoopStateSlots;
 typedef struct { PyTypeObject *type; PLACE(AS_OFFSET) } PlaceSlots;
@@ -74,18 +77,20 @@ typedef struct { PyTypeObject *type; CHAIN(AS_OFFSET) } ChainSlots;
 typedef struct {
     Names names;
     TaskReaders task;
-    Reader cancelled, owner;
+    /* of a future; of what a C task passes for a step that is not a wake; of a coroutine */
+    Reader cancelled, owner, running, qualname;
     Kind kinds[3];
     LifeSlots life;
+    GuardSlots guard;
     HereSlots here;
     LoopStateSlots loop_state;
     PlaceSlots place;
     ChainSlots chain;
     PyTypeObject *core, *step;
-    PyObject *append, *local, *chains;
-    PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *type_name, *tell_again, *nothing;
+    PyObject *append, *enter, *chains, *task_ids, *newborn;
+    PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *type_name, *tell_again, *kin, *nothing;
     PyObject *future, *tasks, *yields, *py_step, *py_wakeup;
-    PyObject *never, *plain, *zero, *minus_one, *sixty_four, *tag, *polls_tag, *suspended, *yielded, *returned, *raised, *task_kind;
+    PyObject *never, *plain, *zero, *minus_one, *sixty_four, *first, *tag, *birth_tag, *polls_tag, *suspended, *yielded, *returned, *raised, *start_kind, *task_kind;
     /* what the interpreter has: task.cancelling() */
     int cancelling;
     /* the type of what a C task passes for a step that is not a wake, once it is met */
@@ -165,12 +170,19 @@ reading(void)
 
 /* ---------------------------------------------------------------- core.c */
 
+/* What is known of all tasks whose coroutine runs the code of this place: see births.kin. */
+typedef struct { PyObject *place; int uncommon, excluded; } Kin;
+
+enum { KINDRED = 256 };
+
 /* The base of loopscope.capture.native.Core. Its fields are attributes of the same names as the Python core's. */
 typedef struct {
     PyObject_HEAD
     char on, dozing, asleep, deaf;
     Py_ssize_t limit, reserve;
-    PyObject *buffer, *queue, *threads, *current, *describe;
+    PyObject *buffer, *queue, *threads, *current, *current_in, *describe;
+    /* by the address of the code */
+    Kin kin[KINDRED];
 } Core;
 
 PyTypeObject *core_type(PyObject *module);
@@ -182,11 +194,21 @@ int core_fail(Core *core);
 /* Calls a method of the core's without arguments, whose errors are our own: as core_fail. */
 int core_tell(Core *core, PyObject *method);
 
-/* Puts a record into the buffer, or counts it as dropped where there are so many: Buffer.put and put_vital. */
+/* Puts a record into the buffer, or counts it as dropped where there are so many: Buffer.put and put_vital. 1 if it
+ * was put, 0 if not, -1 with an error set. */
 int core_put(Core *core, PyObject *record, Py_ssize_t limit);
 
 /* As Core.look, but for errors: -1 with one set. */
 int core_look(Core *core, PyObject *life, PyObject *context);
+
+/* This thread's Here, as life.enter: borrowed, NULL with an error set. */
+PyObject *enter(void);
+
+/* ---------------------------------------------------------------- births.c */
+
+/* As births.adopt, for a task that is to take its first step in this context (NULL for the running one): its Life, a
+ * new reference; NULL where that is not common, or with an error set. */
+PyObject *adopt(Core *core, PyObject *loop, PyObject *task, PyObject *context, PyObject *here, PyObject *now);
 
 /* ---------------------------------------------------------------- point.c */
 

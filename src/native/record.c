@@ -170,10 +170,10 @@ put_down(Step *self, PyObject *here, PyObject *start, PyObject *end, const Told 
     int last = told->state != Py_None;
     if (last) /* also where there is no room: the pipeline finds out by it */
         slot_put(self->life, natives.life.over, Py_NewRef(Py_True));
-    int failed = core_put(core, record, last ? core->reserve : core->limit);
+    int put = core_put(core, record, last ? core->reserve : core->limit);
     Py_DECREF(record);
-    if (failed < 0 || !core->asleep)
-        return failed;
+    if (put < 0 || !core->asleep)
+        return put < 0 ? -1 : 0;
     core->asleep = 0;
     PyObject *done = PyObject_CallMethodNoArgs((PyObject *)core, natives.names.awaken);
     Py_XDECREF(done);

@@ -56,6 +56,7 @@ fetch_type(const char *module, const char *name)
     }
 
 LOADER(load_life, LifeSlots, LIFE, "loopscope.capture.life", "Life")
+LOADER(load_guard, GuardSlots, GUARD, "loopscope.capture.life", "Guard")
 LOADER(load_here, HereSlots, HERE, "loopscope.capture.life", "Here")
 LOADER(load_loop_state, LoopStateSlots, LOOP_STATE, "loopscope.capture.life", "LoopState")
 LOADER(load_place, PlaceSlots, PLACE, "loopscope.model", "Place")
@@ -82,6 +83,7 @@ load_task(void)
     CALL(task.coroutine, task, "get_coro")
     CALL(task.name, task, "get_name")
     CALL(task.cancelling, task, "cancelling")
+    READ(task.traceback, task, "_source_traceback")
     CALL(cancelled, natives.future, "cancelled")
     return 0; /* the readers keep the class */
 }
@@ -95,34 +97,53 @@ load_kind(Kind *kind, PyTypeObject *type, const char *code, const char *frame, c
            reader_make(&kind->awaited, object, awaited, 0) < 0 ? -1 : 0;
 }
 
+/* A Life is made in C: each of its slots must be known. */
+static int
+check_life(void)
+{
+#define COUNT(name) + 1
+    if (natives.life.type->tp_basicsize == (Py_ssize_t)(sizeof(PyObject) + (0 LIFE(COUNT)) * sizeof(PyObject *)))
+        return 0;
+    PyErr_SetString(PyExc_ImportError, "a Life has other slots");
+    return -1;
+}
+
 int
 slots_load(void)
 {
     NAMES(INTERN)
-    if (load_life(&natives.life) < 0 || load_here(&natives.here) < 0 || load_loop_state(&natives.loop_state) < 0 ||
-        load_place(&natives.place) < 0 || load_chain(&natives.chain) < 0)
+    if (load_life(&natives.life) < 0 || check_life() < 0 || load_guard(&natives.guard) < 0 || load_here(&natives.here) < 0 ||
+        load_loop_state(&natives.loop_state) < 0 || load_place(&natives.place) < 0 || load_chain(&natives.chain) < 0)
         return -1;
     if (load_kind(&natives.kinds[0], &PyCoro_Type, "cr_code", "cr_frame", "cr_await") < 0 ||
         load_kind(&natives.kinds[1], &PyGen_Type, "gi_code", "gi_frame", "gi_yieldfrom") < 0 ||
         load_kind(&natives.kinds[2], &PyAsyncGen_Type, "ag_code", "ag_frame", "ag_await") < 0)
         return -1;
+    READ(running, (PyObject *)&PyCoro_Type, "cr_running")
+    READ(qualname, (PyObject *)&PyCoro_Type, "__qualname__")
     FETCH(future, "asyncio", "Future")
     if (load_task() < 0)
         return -1;
     FETCH(never, "loopscope.capture.life", "NEVER")
     FETCH(tag, "loopscope.model", "STEP")
+    FETCH(birth_tag, "loopscope.model", "BIRTH")
     FETCH(polls_tag, "loopscope.model", "POLLS")
     FETCH(suspended, "loopscope.model", "SUSPENDED")
     FETCH(yielded, "loopscope.model", "YIELDED")
     FETCH(returned, "loopscope.model", "RETURNED")
     FETCH(raised, "loopscope.model", "RAISED")
+    FETCH(start_kind, "loopscope.model", "START")
     FETCH(task_kind, "loopscope.model", "TASK")
     FETCH(nothing, "loopscope.capture.life", "nothing")
-    FETCH(local, "loopscope.capture.life", "local")
+    FETCH(enter, "loopscope.capture.life", "enter")
+    FETCH(newborn, "loopscope.capture.life", "NEWBORN")
+    FETCH(first, "loopscope.capture.life", "FIRST")
+    FETCH(task_ids, "loopscope.capture.core", "_tasks")
     FETCH(yields, "loopscope.capture.core", "YIELDS")
     FETCH(place_of, "loopscope.capture.coroutines", "place_of")
     FETCH(type_name, "loopscope.capture.coroutines", "type_name")
     FETCH(tell_again, "loopscope.capture.births", "tell_again")
+    FETCH(kin, "loopscope.capture.births", "kin")
     FETCH(hidden, "loopscope.capture.awaits", "_hidden")
     FETCH(hiding, "loopscope.capture.awaits", "_HIDING")
     FETCH(sleep, "loopscope.capture.awaits", "_SLEEP")

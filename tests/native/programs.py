@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import collections.abc
+import contextvars
+import functools
 import sys
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
 from opentelemetry import context as otel
@@ -226,7 +229,72 @@ async def calling_back() -> None:
     await loop.run_in_executor(None, int)
 
 
+class Coroutine(collections.abc.Coroutine[Any, Any, None]):
+    """One that only behaves so."""
+
+    def __init__(self) -> None:
+        self.inner = asyncio.sleep(0)
+
+    def send(self, value: Any) -> Any:
+        return self.inner.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self.inner.throw(*error)
+
+    def close(self) -> None:
+        self.inner.close()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self.inner.__await__()
+
+
+async def being_born() -> None:
+    """Tasks of many functions with one code, of what is no coroutine, in contexts, by callbacks, and never run."""
+    loop = asyncio.get_running_loop()
+
+    def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        async def call(*args: Any) -> Any:
+            return await function(*args)
+
+        return call
+
+    async def first() -> None:
+        await asyncio.sleep(0)
+
+    async def second() -> None:
+        await asyncio.create_task(first(), name="inner")
+
+    async def excluded() -> None:
+        await asyncio.create_task(first())
+
+    coroutine = first()
+    coroutine.__qualname__ = "renamed"
+    made = [
+        wrapped(first)(),
+        wrapped(second)(),
+        wrapped(first)(),
+        first(),
+        coroutine,
+        Coroutine(),
+        excluded(),
+        excluded(),
+    ]
+    await asyncio.gather(*[asyncio.ensure_future(each) for each in made])
+    by_callback = loop.create_future()
+    loop.call_soon(lambda: by_callback.set_result(loop.create_task(second())))
+    await (await by_callback)
+    span = trace.NonRecordingSpan(trace.SpanContext(1, 6, False, trace.TraceFlags(1)))
+    context = contextvars.copy_context()
+    context.run(otel.attach, trace.set_span_in_context(span))
+    await context.run(loop.create_task, first())
+    if sys.version_info >= (3, 11):
+        await loop.create_task(first(), context=context)
+    loop.create_task(first()).cancel()
+    await asyncio.sleep(0)
+
+
 PROGRAMS = [
     yielding, waiting_for_futures, synchronising, sleeping, generating, ending, customs, excluding, tracing,
-    calling_back,
+    calling_back, being_born,
 ]  # fmt: skip

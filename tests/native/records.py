@@ -35,9 +35,11 @@ _GIVEN = 300
 Program = Callable[[], Coroutine[Any, Any, Any]]
 
 
-def recorded(kind: type[Core], program: Program, loop: str, debug: bool = False) -> tuple[list[Record], Core]:
-    """The records of a program by a core of this class, and the core."""
-    buffer = Buffer(1_000_000)
+def recorded(
+    kind: type[Core], program: Program, loop: str, debug: bool = False, limit: int = 1_000_000
+) -> tuple[list[Record], Core]:
+    """The records of a program by a core of this class, as many as there is room for, and the core."""
+    buffer = Buffer(limit)
     with gated(kind, buffer, lambda name: "excluded" not in name) as core:
         LOOPS[loop](program(), debug=debug)
     return list(buffer.queue), core
