@@ -8,10 +8,11 @@
  * gate.c    call_soon
  * core.c    the fields of a core that are read per step, and the way into the buffer
  * births.c  the birth of a task
+ * wakes.c   who or what woke a task, where no recorded step did
  * polls.c   what stands on asyncio's selector
  * otlp.c    spans as bytes, in the background thread
  *
- * What is rare is left to the Python core: uncommon births, cancellations, wakes by anything but a task.
+ * What is rare is left to the Python core: uncommon births, and cancellations.
  * The GIL guards everything; there is one interpreter, and one load of the module in a process (module.c).
  */
 #ifndef LOOPSCOPE_NATIVE_H
@@ -29,7 +30,7 @@
 /* ---------------------------------------------------------------- names and slots */
 
 #define NAMES(X) \
-    X(_loopscope) X(_loopscope_guard) X(_loopscope_label) X(_loopscope_loop) X(PENDING) X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(dropped) \
+    X(_loopscope) X(_loopscope_due) X(_loopscope_guard) X(_loopscope_label) X(_loopscope_loop) X(PENDING) X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(dropped) \
     X(extend) X(f_lasti) X(failing) X(here) X(rouse) X(stepped) \
     X(alone) X(any_value) X(attributes) X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) \
     X(parent_remote) X(shared) X(span_id) X(start) X(state) X(text) X(trace_id) X(trace_state)
@@ -37,8 +38,9 @@
 #define LIFE(X) \
     X(activated) X(cancels) X(cell) X(core) X(excluded) X(here) X(hush) X(id) X(index) X(left) X(loop) X(name) X(over) X(place) \
     X(ready) X(span) X(started) X(unborn) X(where)
+#define CALLBACK(X) X(__wrapped__) X(kind) X(since) X(waker) X(waker_step)
 #define GUARD(X) X(life)
-#define HERE(X) X(birth) X(blind) X(ended) X(ident) X(life) X(polled) X(polling) X(polls) X(unpolled) X(where)
+#define HERE(X) X(birth) X(blind) X(callback) X(ended) X(ident) X(life) X(polled) X(polling) X(polls) X(unpolled) X(where)
 #define LOOP_STATE(X) X(here) X(id) X(seen)
 #define PLACE(X) X(chain) X(code) X(leaf) X(origin) X(public) X(qualname) X(timed)
 #define CHAIN(X) X(further) X(waits)
@@ -67,6 +69,7 @@ typedef struct { Reader waiter, doomed, state, done, cancelled, exception, corou
 
 /* Types of the Python core, each with the offsets of its slots. */
 typedef struct { PyTypeObject *type; LIFE(AS_OFFSET) } LifeSlots;
+typedef struct { PyTypeObject *type; CALLBACK(AS_OFFSET) } CallbackSlots;
 typedef struct { PyTypeObject *type; GUARD(AS_OFFSET) } GuardSlots;
 typedef struct { PyTypeObject *type; HERE(AS_OFFSET) } HereSlots;
 typedef struct { PyTypeObject *type; LOOP_STATE(AS_OFFSET) } LoopStateSlots;
@@ -81,6 +84,7 @@ typedef struct {
     Reader cancelled, owner, running, qualname;
     Kind kinds[3];
     LifeSlots life;
+    CallbackSlots callback;
     GuardSlots guard;
     HereSlots here;
     LoopStateSlots loop_state;
@@ -89,8 +93,12 @@ typedef struct {
     PyTypeObject *core, *step;
     PyObject *append, *enter, *chains, *task_ids, *newborn;
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *type_name, *tell_again, *kin, *nothing;
+    PyObject *about, *after_task, *current_task, *function_name;
     PyObject *future, *tasks, *yields, *py_step, *py_wakeup;
-    PyObject *never, *plain, *zero, *minus_one, *sixty_four, *first, *tag, *birth_tag, *polls_tag, *suspended, *yielded, *returned, *raised, *start_kind, *task_kind;
+    PyObject *never, *plain, *zero, *minus_one, *sixty_four, *first, *tag, *birth_tag, *polls_tag, *suspended, *yielded, *returned, *raised, *start_kind, *task_kind, *timer_kind;
+    PyObject *io_kind, *thread_kind, *callback_kind;
+    /* see polls.py, wakers.py and wakes.py */
+    long long kept, turns, waited, matters, early, depth;
     /* what the interpreter has: task.cancelling() */
     int cancelling;
     /* the type of what a C task passes for a step that is not a wake, once it is met */
@@ -209,6 +217,15 @@ PyObject *enter(void);
 /* As births.adopt, for a task that is to take its first step in this context (NULL for the running one): its Life, a
  * new reference; NULL where that is not common, or with an error set. */
 PyObject *adopt(Core *core, PyObject *loop, PyObject *task, PyObject *context, PyObject *here, PyObject *now);
+
+/* ---------------------------------------------------------------- wakes.c */
+
+/* As wakers.woken, for a future that was not cancelled: a new reference; NULL where that is not common, or with an error
+ * set. */
+PyObject *woken(PyObject *loop, PyObject *future, PyObject *here, PyObject *now);
+
+/* How a task became ready: see stand_ins.How. Takes over the reference to `name`, which may be NULL with an error set. */
+PyObject *make_how(PyObject *since, PyObject *kind, PyObject *waker, PyObject *step, PyObject *name);
 
 /* ---------------------------------------------------------------- point.c */
 

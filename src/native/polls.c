@@ -4,18 +4,6 @@
  */
 #include "native.h"
 
-enum {
-    /* clock readings kept until a record takes them */
-    KEPT = 128,
-    /* a busy loop that took so many turns with no step recorded is not looked at */
-    TURNS = 256,
-};
-
-/* A look that took longer than this waited: what it found came meanwhile (nanoseconds). */
-static const long long WAITED = 50000;
-/* A loop that was busy for so long looks without waiting first: what it finds came meanwhile (nanoseconds). */
-static const long long MATTERS = 500000;
-
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
@@ -26,7 +14,7 @@ typedef struct {
     PyObject *here, *where, *original, *off;
     /* `here.ended` as last seen, and the turns taken since */
     PyObject *ended;
-    int turns;
+    long long turns;
 } Select;
 
 /* An exception that is set, kept aside. */
@@ -69,7 +57,7 @@ static PyObject *
 room(Select *self)
 {
     PyObject *polls = SLOT(self->here, natives.here.polls);
-    if (polls == Py_None || PyTuple_GET_SIZE(polls) < KEPT)
+    if (polls == Py_None || PyTuple_GET_SIZE(polls) < natives.kept)
         return polls;
     PyObject *record = PyTuple_Pack(3, natives.polls_tag, self->where, polls);
     int failed = record == NULL ? -1 : core_put(self->core, record, self->core->limit);
@@ -110,7 +98,7 @@ turn(Select *self)
         self->turns = 0;
         return 0;
     }
-    if (self->turns < TURNS) {
+    if (self->turns < natives.turns) {
         self->turns++;
         return 0;
     }
@@ -130,7 +118,7 @@ glance(Select *self, PyObject *timeout, long long start)
     if (found == NULL)
         return NULL;
     if (clock_read(&end) < 0 || looked(self, busy_until(self, start), end) < 0
-        || (end - start >= WAITED && note(self, start, end) < 0) || turn(self) < 0) {
+        || (end - start >= natives.waited && note(self, start, end) < 0) || turn(self) < 0) {
         if (core_fail(self->core) < 0)
             Py_CLEAR(found);
     }
@@ -159,7 +147,7 @@ waited(Select *self, long long start, long long busy)
 {
     long long end;
     slot_put(self->here, natives.here.polling, Py_NewRef(natives.zero));
-    if (clock_read(&end) < 0 || looked(self, end - start >= WAITED ? 0 : busy, end) < 0 || note(self, start, end) < 0)
+    if (clock_read(&end) < 0 || looked(self, end - start >= natives.waited ? 0 : busy, end) < 0 || note(self, start, end) < 0)
         return core_fail(self->core);
     return self->core->dozing ? core_tell(self->core, natives.names.rouse) : 0;
 }
@@ -169,7 +157,7 @@ static PyObject *
 may_wait(Select *self, PyObject *timeout, long long start)
 {
     long long busy = busy_until(self, start);
-    if (busy >= MATTERS) { /* whether it had to wait cannot be told by how long it took */
+    if (busy >= natives.matters) { /* whether it had to wait cannot be told by how long it took */
         PyObject *found = look_first(self, busy);
         if (found != Py_None)
             return found;

@@ -34,6 +34,18 @@ fetch(const char *module, const char *name)
     return found;
 }
 
+/* module.name, an integer */
+static int
+fetch_number(const char *module, const char *name, long long *number)
+{
+    PyObject *found = fetch(module, name);
+    if (found == NULL)
+        return -1;
+    *number = PyLong_AsLongLong(found);
+    Py_DECREF(found);
+    return *number == -1 ? -1 : 0;
+}
+
 static PyTypeObject *
 fetch_type(const char *module, const char *name)
 {
@@ -56,6 +68,7 @@ fetch_type(const char *module, const char *name)
     }
 
 LOADER(load_life, LifeSlots, LIFE, "loopscope.capture.life", "Life")
+LOADER(load_callback, CallbackSlots, CALLBACK, "loopscope.capture.stand_ins", "Callback")
 LOADER(load_guard, GuardSlots, GUARD, "loopscope.capture.life", "Guard")
 LOADER(load_here, HereSlots, HERE, "loopscope.capture.life", "Here")
 LOADER(load_loop_state, LoopStateSlots, LOOP_STATE, "loopscope.capture.life", "LoopState")
@@ -64,6 +77,8 @@ LOADER(load_chain, ChainSlots, CHAIN, "loopscope.capture.chains", "Chain")
 
 #define INTERN(name) if ((natives.names.name = PyUnicode_InternFromString(#name)) == NULL) return -1;
 #define FETCH(field, module, name) if ((natives.field = fetch(module, name)) == NULL) return -1;
+
+#define NUMBER(field, module, name) if (fetch_number(module, name, &natives.field) < 0) return -1;
 
 #define READ(field, type, name) if (reader_make(&natives.field, type, name, 0) < 0) return -1;
 #define CALL(field, type, name) if (reader_make(&natives.field, type, name, 1) < 0) return -1;
@@ -112,8 +127,8 @@ int
 slots_load(void)
 {
     NAMES(INTERN)
-    if (load_life(&natives.life) < 0 || check_life() < 0 || load_guard(&natives.guard) < 0 || load_here(&natives.here) < 0 ||
-        load_loop_state(&natives.loop_state) < 0 || load_place(&natives.place) < 0 || load_chain(&natives.chain) < 0)
+    if (load_life(&natives.life) < 0 || check_life() < 0 || load_callback(&natives.callback) < 0 ||
+        load_guard(&natives.guard) < 0 || load_here(&natives.here) < 0 || load_loop_state(&natives.loop_state) < 0 || load_place(&natives.place) < 0 || load_chain(&natives.chain) < 0)
         return -1;
     if (load_kind(&natives.kinds[0], &PyCoro_Type, "cr_code", "cr_frame", "cr_await") < 0 ||
         load_kind(&natives.kinds[1], &PyGen_Type, "gi_code", "gi_frame", "gi_yieldfrom") < 0 ||
@@ -133,6 +148,10 @@ slots_load(void)
     FETCH(returned, "loopscope.model", "RETURNED")
     FETCH(raised, "loopscope.model", "RAISED")
     FETCH(start_kind, "loopscope.model", "START")
+    FETCH(timer_kind, "loopscope.model", "TIMER")
+    FETCH(io_kind, "loopscope.model", "IO")
+    FETCH(thread_kind, "loopscope.model", "THREAD")
+    FETCH(callback_kind, "loopscope.model", "CALLBACK")
     FETCH(task_kind, "loopscope.model", "TASK")
     FETCH(nothing, "loopscope.capture.life", "nothing")
     FETCH(enter, "loopscope.capture.life", "enter")
@@ -144,6 +163,10 @@ slots_load(void)
     FETCH(type_name, "loopscope.capture.coroutines", "type_name")
     FETCH(tell_again, "loopscope.capture.births", "tell_again")
     FETCH(kin, "loopscope.capture.births", "kin")
+    FETCH(about, "loopscope.capture.wakes", "about")
+    FETCH(after_task, "loopscope.capture.gate", "_after_task")
+    FETCH(current_task, "loopscope.capture.private", "current_task")
+    FETCH(function_name, "loopscope.capture.awaits", "function_name")
     FETCH(hidden, "loopscope.capture.awaits", "_hidden")
     FETCH(hiding, "loopscope.capture.awaits", "_HIDING")
     FETCH(sleep, "loopscope.capture.awaits", "_SLEEP")
@@ -152,6 +175,12 @@ slots_load(void)
     FETCH(tasks, "loopscope.capture.private", "TASKS")
     FETCH(py_step, "loopscope.capture.private", "PY_STEP")
     FETCH(py_wakeup, "loopscope.capture.private", "PY_WAKEUP")
+    NUMBER(kept, "loopscope.capture.polls", "KEPT")
+    NUMBER(turns, "loopscope.capture.polls", "TURNS")
+    NUMBER(waited, "loopscope.capture.polls", "WAITED")
+    NUMBER(matters, "loopscope.capture.polls", "MATTERS")
+    NUMBER(early, "loopscope.capture.wakers", "EARLY")
+    NUMBER(depth, "loopscope.capture.wakes", "DEPTH")
     if ((natives.chains = PyImport_ImportModule("loopscope.capture.chains")) == NULL)
         return -1;
     PyTypeObject *queue = fetch_type("collections", "deque");

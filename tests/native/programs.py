@@ -6,7 +6,9 @@ import asyncio
 import collections.abc
 import contextvars
 import functools
+import socket
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
@@ -229,6 +231,50 @@ async def calling_back() -> None:
     await loop.run_in_executor(None, int)
 
 
+async def hearing() -> None:
+    """Wakes by timers' callbacks, by threads, and by I/O, within a protocol's methods and not; cancelled and not."""
+    loop = asyncio.get_running_loop()
+
+    def done() -> asyncio.Future[None]:
+        return loop.create_future()
+
+    def finish(future: asyncio.Future[None]) -> None:
+        future.set_result(None)
+
+    class Protocol(asyncio.Protocol):
+        def __init__(self) -> None:
+            self.heard = done()
+
+        def data_received(self, data: bytes) -> None:
+            finish(self.heard)
+
+    later, timed, other = done(), done(), done()
+    loop.call_later(0.001, finish, later)
+    await later
+    loop.call_at(loop.time() + 0.001, lambda: finish(timed))
+    await timed
+    threading.Timer(0.001, loop.call_soon_threadsafe, (functools.partial(finish, other),)).start()
+    await other
+    ours, theirs = socket.socketpair()
+    _, protocol = await loop.create_connection(Protocol, sock=theirs)
+    ours.send(b"a")
+    await protocol.heard
+    ready = done()
+    loop.add_writer(ours, lambda: ready.done() or finish(ready))
+    await ready
+    loop.remove_writer(ours)
+    ours.close()
+    cancelled = done()
+    loop.call_soon(cancelled.cancel)
+    try:
+        await cancelled
+    except asyncio.CancelledError:
+        pass
+    task = asyncio.create_task(asyncio.sleep(5))
+    loop.call_later(0.001, task.cancel)
+    await asyncio.gather(task, return_exceptions=True)
+
+
 class Coroutine(collections.abc.Coroutine[Any, Any, None]):
     """One that only behaves so."""
 
@@ -296,5 +342,5 @@ async def being_born() -> None:
 
 PROGRAMS = [
     yielding, waiting_for_futures, synchronising, sleeping, generating, ending, customs, excluding, tracing,
-    calling_back, being_born,
+    calling_back, hearing, being_born,
 ]  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.core import Core
 from loopscope.capture.life import Here
-from loopscope.capture.polls import _KEPT, _TURNS, _WAITED
+from loopscope.capture.polls import KEPT, TURNS, WAITED
 from loopscope.model import POLLS, clock
 
 native = pytest.importorskip("loopscope.capture.native", exc_type=ImportError)
@@ -78,11 +78,11 @@ def test_a_look_that_may_wait(looks: Looks) -> None:
     assert looks.here.polls is not None
     start, end = looks.here.polls
     assert before <= start == polling <= end == looks.here.polled <= clock()
-    assert looks.here.polling == 0 and looks.here.unpolled == (0 if end - start >= _WAITED else start - polled)
+    assert looks.here.polling == 0 and looks.here.unpolled == (0 if end - start >= WAITED else start - polled)
 
 
 def test_one_that_waited_found_what_came_meanwhile(looks: Looks) -> None:
-    looks.act = lambda: time.sleep(2 * _WAITED / 1e9)
+    looks.act = lambda: time.sleep(2 * WAITED / 1e9)
     looks.select(1)
     assert looks.here.unpolled == 0
     looks.select(0)
@@ -103,7 +103,7 @@ def test_after_a_busy_time_it_looks_first(looks: Looks) -> None:
 def test_it_goes_off_where_no_step_is_recorded(looks: Looks) -> None:
     looks.select(0)
     looks.here.ended = clock()
-    for _ in range(_TURNS + 1):  # the first finds that a step was recorded
+    for _ in range(TURNS + 1):  # the first finds that a step was recorded
         looks.select(0)
     assert not looks.taken_off and looks.here.polls is not None and not looks.here.blind
     looks.select(0)
@@ -111,10 +111,10 @@ def test_it_goes_off_where_no_step_is_recorded(looks: Looks) -> None:
 
 
 def test_looks_that_no_record_takes(looks: Looks) -> None:
-    for _ in range(_KEPT // 2 + 1):
+    for _ in range(KEPT // 2 + 1):
         looks.select(None)
     ((tag, where, polls),) = looks.core.buffer.queue
-    assert (tag, where, len(polls)) == (POLLS, looks.here.at(1), _KEPT)
+    assert (tag, where, len(polls)) == (POLLS, looks.here.at(1), KEPT)
     assert looks.here.polls is not None and len(looks.here.polls) == 2 and list(polls) == sorted(polls)
 
 
