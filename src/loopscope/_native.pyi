@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from loopscope.capture.buffer import Buffer
-from loopscope.model import Record
+from loopscope.capture.life import Here
+from loopscope.model import Record, SpanIdentity, Where
 from loopscope.pipeline.protobuf import Values
 from loopscope.pipeline.spans.span import Span
 
@@ -15,15 +16,22 @@ class Core:
     asleep: bool
     deaf: bool
     limit: int
+    reserve: int
     buffer: Buffer
     queue: deque[Record]
+    threads: dict[int, Here]
     current: Callable[[], Any]
+    current_in: Callable[[Any], Any]
+    describe: Callable[[Any], SpanIdentity | None]
 
 class Step:
     def __init__(self, core: Core, subject: tuple[Any, Any, Any]) -> None: ...
 
 class Gate:
     def __init__(self, core: Core, original: Any, reference: Any) -> None: ...
+
+class Select:
+    def __init__(self, core: Core, here: Here, where: Where, original: Any, off: Callable[[], None]) -> None: ...
 
 class Encoder:
     def __init__(self, offset: int, values: Values, /) -> None: ...

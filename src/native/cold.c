@@ -31,15 +31,6 @@ load_slots(void)
         || load_budget(&cold.budget) < 0 || load_batch(&cold.batch) < 0 ? -1 : 0;
 }
 
-static int
-load_number(const char *module, const char *name, long long *into)
-{
-    PyObject *found = fetch(module, name);
-    int failed = found == NULL || number(found, into) < 0;
-    Py_XDECREF(found);
-    return failed ? -1 : 0;
-}
-
 /* An object to copy, if its class has slots and nothing else. */
 static PyObject *
 load_model(PyTypeObject *type, PyObject *object)
@@ -52,7 +43,7 @@ load_model(PyTypeObject *type, PyObject *object)
     return object;
 }
 
-#define LOAD_NUMBER(field, module, name) if (load_number(module, name, &cold.field) < 0) return -1;
+#define LOAD_NUMBER(field, module, name) if (fetch_number(module, name, &cold.field) < 0) return -1;
 #define LOAD_TEXT(module, field) if ((cold.text.field = fetch(module, #field)) == NULL) return -1;
 #define LOAD_NAME(field) if ((cold.name.field = PyUnicode_InternFromString(#field)) == NULL) return -1;
 #define FETCH(field, module, name) if ((cold.field = fetch(module, name)) == NULL) return -1;

@@ -1,4 +1,4 @@
-/* The fields of a core that are read per step, and how an error of our own ends recording. */
+/* The fields of a core that are read per step, how an error of our own ends recording, and the way into the buffer. */
 #include "native.h"
 
 static PyMemberDef core_members[] = {
@@ -7,9 +7,13 @@ static PyMemberDef core_members[] = {
     {"asleep", T_BOOL, offsetof(Core, asleep), 0, NULL},
     {"deaf", T_BOOL, offsetof(Core, deaf), 0, NULL},
     {"limit", T_PYSSIZET, offsetof(Core, limit), 0, NULL},
+    {"reserve", T_PYSSIZET, offsetof(Core, reserve), 0, NULL},
     {"buffer", T_OBJECT_EX, offsetof(Core, buffer), 0, NULL},
     {"queue", T_OBJECT_EX, offsetof(Core, queue), 0, NULL},
+    {"threads", T_OBJECT_EX, offsetof(Core, threads), 0, NULL},
     {"current", T_OBJECT_EX, offsetof(Core, current), 0, NULL},
+    {"current_in", T_OBJECT_EX, offsetof(Core, current_in), 0, NULL},
+    {"describe", T_OBJECT_EX, offsetof(Core, describe), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -19,7 +23,12 @@ core_traverse(Core *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->buffer);
     Py_VISIT(self->queue);
+    Py_VISIT(self->threads);
     Py_VISIT(self->current);
+    Py_VISIT(self->current_in);
+    Py_VISIT(self->describe);
+    for (int i = 0; i < KINDRED; i++)
+        Py_VISIT(self->kin[i].place);
     return 0;
 }
 
@@ -29,7 +38,12 @@ core_clear(Core *self)
     self->on = 0; /* handles that are still queued find it off */
     Py_CLEAR(self->buffer);
     Py_CLEAR(self->queue);
+    Py_CLEAR(self->threads);
     Py_CLEAR(self->current);
+    Py_CLEAR(self->current_in);
+    Py_CLEAR(self->describe);
+    for (int i = 0; i < KINDRED; i++)
+        Py_CLEAR(self->kin[i].place);
     return 0;
 }
 
@@ -89,4 +103,76 @@ core_fail(Core *core)
         return -1;
     PyErr_Clear();
     return 0;
+}
+
+int
+core_tell(Core *core, PyObject *method)
+{
+    PyObject *done = PyObject_CallMethodNoArgs((PyObject *)core, method);
+    if (done == NULL)
+        return core_fail(core);
+    Py_DECREF(done);
+    return 0;
+}
+
+int
+core_put(Core *core, PyObject *record, Py_ssize_t limit)
+{
+    Py_ssize_t length = PyObject_Size(core->queue);
+    PyObject *done;
+    if (length < 0)
+        return -1;
+    if (length < limit) {
+        PyObject *arguments[] = {core->queue, record};
+        done = PyObject_Vectorcall(natives.append, arguments, 2, NULL);
+        Py_XDECREF(done);
+        return done == NULL ? -1 : 1;
+    }
+    PyObject *dropped = PyObject_GetAttr(core->buffer, natives.names.dropped);
+    PyObject *one = PyLong_FromLong(1);
+    PyObject *more = dropped == NULL || one == NULL ? NULL : PyNumber_Add(dropped, one);
+    int failed = more == NULL ? -1 : PyObject_SetAttr(core->buffer, natives.names.dropped, more);
+    Py_XDECREF(dropped);
+    Py_XDECREF(one);
+    Py_XDECREF(more);
+    return failed;
+}
+
+int
+core_look(Core *core, PyObject *life, PyObject *context)
+{
+    PyObject *span = PyObject_CallOneArg(core->describe, context);
+    if (span != NULL)
+        slot_put(life, natives.life.span, span);
+    PyObject *cell = span == NULL ? NULL : PyWeakref_NewRef(context, NULL);
+    if (cell == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_TypeError))
+            return -1;
+        PyErr_Clear();
+        cell = Py_NewRef(natives.nothing);
+    }
+    slot_put(life, natives.life.cell, cell);
+    return 0;
+}
+
+/* The one met last is remembered by its thread's state, whose number is never given anew. */
+PyObject *
+enter(void)
+{
+    static uint64_t last;
+    static PyObject *here;
+    uint64_t thread = PyThreadState_GetID(PyThreadState_Get());
+    if (thread == last)
+        return here;
+    PyObject *found = PyObject_CallNoArgs(natives.enter);
+    if (found == NULL)
+        return NULL;
+    if (!Py_IS_TYPE(found, natives.here.type)) {
+        PyErr_SetString(PyExc_TypeError, "not a Here");
+        Py_DECREF(found);
+        return NULL;
+    }
+    Py_XSETREF(here, found);
+    last = thread;
+    return here;
 }

@@ -1,7 +1,7 @@
 /* call_soon: the gate on a loop's class. gate.py is the reference, and is called for all that is not common.
  *
- * Common are: a callback that is no task's, and has no task for its argument; a task whose steps are not recorded;
- * a bare yield; a wake by another task's step. It adds no frame.
+ * Common are: a callback that is no task's; a task whose steps are not recorded; a first step; a bare yield; a wake that
+ * is no cancellation. It adds no frame.
  */
 #include "native.h"
 #include <string.h>
@@ -25,8 +25,9 @@ typedef enum {
     RECORD,  /* put a stand-in in the callback's place */
 } Verdict;
 
-/* What is found out of a call; `task` and `life` are owned, `how` is a new reference where the verdict is RECORD. */
-typedef struct { PyObject *task, *life, *how; } Call;
+/* What is found out of a call. The loop is borrowed, and the context, NULL where none is given; all else is owned, and
+ * `stand_in` or `how` is there where the verdict is RECORD. */
+typedef struct { PyObject *loop, *context, *task, *life, *how, *stand_in; } Call;
 
 /* RECORD, or FORWARD where the steps of a life are not recorded: this one is counted and passed by. */
 static Verdict
@@ -56,84 +57,84 @@ find_life(Call *call)
     return REFER;
 }
 
-/* A task is to go on without waiting for anything: Core.yields, where it is in its own step. */
+/* How a task became ready by a step of this one; nobody's where that is None. */
+static PyObject *
+by_step(PyObject *since, PyObject *kind, PyObject *actor)
+{
+    int any = actor != Py_None;
+    return make_how(since, kind, any ? SLOT(actor, natives.life.id) : natives.zero,
+                    any ? SLOT(actor, natives.life.index) : natives.zero, Py_NewRef(Py_None));
+}
+
+/* A task is to take its first step, and may be met for the first time. */
 static Verdict
-yields(Call *call)
+begins(Core *core, Call *call)
+{
+    PyObject *here = enter(), *now = here == NULL ? NULL : reading();
+    if (now == NULL)
+        return ERROR;
+    if (call->life == NULL)
+        call->life = adopt(core, call->loop, call->task, call->context, here, now);
+    if (call->life == NULL || SLOT(call->life, natives.life.index) != natives.zero) {
+        Py_DECREF(now);
+        return PyErr_Occurred() ? ERROR : REFER;
+    }
+    slot_put(call->life, natives.life.ready, now);
+    call->how = by_step(natives.zero, natives.start_kind, SLOT(here, natives.here.life));
+    return call->how == NULL ? ERROR : RECORD;
+}
+
+/* A task is to go on without waiting for anything: Core.yields. */
+static Verdict
+yields(Core *core, Call *call)
 {
     Verdict verdict = find_life(call);
+    if (verdict == REFER)
+        return begins(core, call);
     if (verdict != RECORD || (verdict = passes(call->life)) != RECORD)
         return verdict;
     PyObject *started = SLOT(call->life, natives.life.started);
     if (started == natives.zero)
-        return REFER;
+        return begins(core, call);
     slot_put(call->life, natives.life.ready, Py_NewRef(started));
     call->how = Py_NewRef(natives.yields);
     return RECORD;
 }
 
-/* Whether a future was cancelled. */
-static int
-is_cancelled(PyObject *future)
-{
-    PyObject *said = reader_read(&natives.cancelled, future);
-    int cancelled = said == NULL ? -1 : PyObject_IsTrue(said);
-    Py_XDECREF(said);
-    return cancelled;
-}
-
-/* (now, TASK, waking task, index of its step, None) */
-static PyObject *
-woken_by(PyObject *actor, PyObject *now)
-{
-    PyObject *how = PyTuple_Pack(5, now, natives.task_kind, SLOT(actor, natives.life.id),
-                                 SLOT(actor, natives.life.index), Py_None);
-    if (how != NULL)
-        PyObject_GC_UnTrack(how); /* as a record */
-    return how;
-}
-
-/* The task was woken by a step of this one. */
-static Verdict
-note(Call *call, PyObject *actor)
-{
-    PyObject *now = reading();
-    if (now == NULL)
-        return ERROR;
-    call->how = actor == call->life ? Py_NewRef(natives.yields) : woken_by(actor, now);
-    slot_put(call->life, natives.life.ready, now);
-    return call->how == NULL ? ERROR : RECORD;
-}
-
-/* A task wakes, for `future` is done: Core.wakes, where another task's step did it. */
+/* A task wakes, for `future` is done: Core.wakes, where that is no cancellation. */
 static Verdict
 wakes(Call *call, PyObject *future)
 {
     Verdict verdict = find_life(call);
     if (verdict != RECORD || (verdict = passes(call->life)) != RECORD)
         return verdict;
-    PyObject *here;
-    int found = PyObject_GetOptionalAttr(natives.local, natives.names.here, &here);
-    if (found <= 0)
-        return found < 0 ? ERROR : REFER;
+    int cancelled = reader_ask_whether(&natives.cancelled, future);
+    if (cancelled != 0)
+        return cancelled < 0 ? ERROR : REFER;
+    PyObject *here = enter(), *now = here == NULL ? NULL : reading();
+    if (now == NULL)
+        return ERROR;
     PyObject *actor = Py_NewRef(SLOT(here, natives.here.life));
-    Py_DECREF(here);
-    int cancelled = actor == Py_None ? 0 : is_cancelled(future);
-    if (actor == Py_None || cancelled)
-        verdict = cancelled < 0 ? ERROR : REFER;
+    if (actor == Py_None)
+        call->how = woken(call->loop, future, here, now);
     else
-        verdict = note(call, actor);
+        call->how = actor == call->life ? Py_NewRef(natives.yields) : by_step(now, natives.task_kind, actor);
     Py_DECREF(actor);
-    return verdict;
+    slot_put(call->life, natives.life.ready, now);
+    return call->how != NULL ? RECORD : PyErr_Occurred() ? ERROR : REFER;
 }
 
-/* A callback that is no task's own: one with a task for its argument may be a task's done callback. */
+/* A callback that is no task's own: one with a task that is done for its argument is a task's done callback. */
 static Verdict
-other(PyObject *const *args, Py_ssize_t count)
+other(Core *core, PyObject *const *args, Py_ssize_t count, Call *call)
 {
-    if (count < 3)
-        return FORWARD;
-    int task = PyObject_IsInstance(args[2], natives.tasks);
-    return task < 0 ? ERROR : task ? REFER : FORWARD;
+    int after = count < 3 ? 0 : PyObject_IsInstance(args[2], natives.tasks);
+    if (after > 0)
+        after = reader_ask_whether(&natives.task.done, args[2]);
+    if (after <= 0)
+        return after < 0 ? ERROR : FORWARD;
+    call->stand_in = PyObject_CallFunctionObjArgs(natives.after_task, core, args[1], args[2], NULL);
+    return call->stand_in == NULL ? ERROR : RECORD;
 }
 
 /* Whether this is the type of a C task's step, which is told by its name when it is first met. */
@@ -154,14 +155,14 @@ is_wrapper(PyTypeObject *kind)
 }
 
 static Verdict
-judge(PyObject *const *args, Py_ssize_t count, Call *call)
+judge(Core *core, PyObject *const *args, Py_ssize_t count, Call *call)
 {
     PyObject *callback = args[1];
     if (PyCFunction_CheckExact(callback)) {
         PyObject *owner = PyCFunction_GET_SELF(callback);
         int task = owner == NULL ? 0 : PyObject_IsInstance(owner, natives.tasks);
         if (task <= 0)
-            return task < 0 ? ERROR : other(args, count);
+            return task < 0 ? ERROR : other(core, args, count, call);
         if (count != 3 || strcmp(((PyCFunctionObject *)callback)->m_ml->ml_name, "task_wakeup") != 0)
             return REFER;
         call->task = Py_NewRef(owner);
@@ -171,15 +172,15 @@ judge(PyObject *const *args, Py_ssize_t count, Call *call)
         PyObject *function = PyMethod_GET_FUNCTION(callback);
         if (function == natives.py_step || function == natives.py_wakeup)
             return REFER;
-        return other(args, count);
+        return other(core, args, count, call);
     }
     if (!PyFunction_Check(callback) && is_wrapper(Py_TYPE(callback))) {
         if (count != 2)
             return REFER;
         call->task = reader_read(&natives.owner, callback);
-        return call->task == NULL ? ERROR : yields(call);
+        return call->task == NULL ? ERROR : yields(core, call);
     }
-    return other(args, count);
+    return other(core, args, count, call);
 }
 
 /* The original, with a stand-in in the callback's place. */
@@ -187,20 +188,18 @@ static PyObject *
 schedule(Gate *self, Call *call, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
     PyObject *given[4] = {args[0], NULL, NULL, NULL};
-    PyObject *stand_in = step_new(self->core, call->task, args[1], call->how, call->life);
-    PyObject *handle = NULL;
-    if (stand_in == NULL) {
+    if (call->stand_in == NULL)
+        call->stand_in = step_new(self->core, call->task, args[1], call->how, call->life);
+    if (call->stand_in == NULL) {
         if (core_fail(self->core) < 0)
             return NULL;
-        stand_in = Py_NewRef(args[1]);
+        call->stand_in = Py_NewRef(args[1]);
     }
-    given[1] = stand_in;
+    given[1] = call->stand_in;
     Py_ssize_t total = count + (keywords == NULL ? 0 : PyTuple_GET_SIZE(keywords));
     for (Py_ssize_t i = 2; i < total; i++)
         given[i] = args[i];
-    handle = PyObject_Vectorcall(self->original, given, count, keywords);
-    Py_DECREF(stand_in);
-    return handle;
+    return PyObject_Vectorcall(self->original, given, count, keywords);
 }
 
 /* Whether a call is of the common form: (loop, callback[, argument], context=...). */
@@ -233,34 +232,43 @@ trim(Gate *self, PyObject *handle)
     return PyErr_Occurred() ? core_fail(self->core) : 0;
 }
 
+/* As it was found out that it is to be called. */
+static PyObject *
+carry_out(Gate *self, Verdict verdict, Call *call, PyObject *const *args, size_t flagged, PyObject *keywords)
+{
+    if (verdict == REFER)
+        return PyObject_Vectorcall(self->reference, args, flagged, keywords);
+    PyObject *handle;
+    if (verdict == RECORD)
+        handle = schedule(self, call, args, PyVectorcall_NARGS(flagged), keywords);
+    else
+        handle = PyObject_Vectorcall(self->original, args, flagged, keywords);
+    if (handle == NULL && call->life != NULL)
+        slot_put(call->life, natives.life.ready, Py_NewRef(natives.zero));
+    if (handle != NULL && trim(self, handle) < 0)
+        Py_CLEAR(handle);
+    return handle;
+}
+
 static PyObject *
 gate_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords)
 {
     Py_ssize_t count = PyVectorcall_NARGS(flagged);
+    Verdict verdict = self->core->on ? REFER : FORWARD;
     Call call = {0};
-    Verdict verdict = REFER;
-    if (!self->core->on)
-        verdict = FORWARD;
-    else if (is_common(count, keywords) && (verdict = judge(args, count, &call)) == ERROR) {
-        verdict = FORWARD;
-        if (core_fail(self->core) < 0) {
-            Py_XDECREF(call.task);
-            Py_XDECREF(call.life);
-            return NULL;
-        }
+    if (self->core->on && is_common(count, keywords)) {
+        call.loop = args[0];
+        if (keywords != NULL && PyTuple_GET_SIZE(keywords) > 0 && args[count] != Py_None)
+            call.context = args[count];
+        verdict = judge(self->core, args, count, &call);
     }
-    PyObject *handle;
-    if (verdict == RECORD)
-        handle = schedule(self, &call, args, count, keywords);
-    else
-        handle = PyObject_Vectorcall(verdict == REFER ? self->reference : self->original, args, flagged, keywords);
-    if (handle == NULL && call.life != NULL && verdict != REFER)
-        slot_put(call.life, natives.life.ready, Py_NewRef(natives.zero));
-    if (handle != NULL && verdict != REFER && trim(self, handle) < 0)
-        Py_CLEAR(handle);
+    PyObject *handle = NULL;
+    if (verdict != ERROR || core_fail(self->core) == 0)
+        handle = carry_out(self, verdict == ERROR ? FORWARD : verdict, &call, args, flagged, keywords);
     Py_XDECREF(call.task);
     Py_XDECREF(call.life);
     Py_XDECREF(call.how);
+    Py_XDECREF(call.stand_in);
     return handle;
 }
 

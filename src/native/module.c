@@ -25,14 +25,19 @@ load(PyObject *module)
     if (slots_load() < 0)
         return -1;
     natives.core = core_type(module);
-    natives.step = step_type(module);
-    natives.encoder = encoder_type(module);
-    PyTypeObject *gate = gate_type(module), *ordinary = ordinary_type(module);
-    if (add_type(module, natives.core) < 0 || add_type(module, natives.step) < 0 || add_type(module, gate) < 0
-        || add_type(module, natives.encoder) < 0 || add_type(module, ordinary) < 0)
+    natives.step = natives.core == NULL ? NULL : step_type(module);
+    natives.encoder = natives.step == NULL ? NULL : encoder_type(module);
+    if (add_type(module, natives.core) < 0 || add_type(module, natives.step) < 0
+        || add_type(module, natives.encoder) < 0)
         return -1;
-    Py_DECREF(gate);
-    Py_DECREF(ordinary);
+    PyTypeObject *(*const others[])(PyObject *) = {gate_type, select_type, ordinary_type};
+    for (int i = 0; i < 3; i++) {
+        PyTypeObject *type = others[i](module);
+        int failed = add_type(module, type);
+        Py_XDECREF(type);
+        if (failed < 0)
+            return -1;
+    }
     loaded = 1;
     return 0;
 }

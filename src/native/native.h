@@ -3,13 +3,17 @@
  * readers.c reads attributes of CPython's own types
  * slots.c   reads and writes the slots of the Python core's own cells (Life, Here, ...) by their offsets
  * point.c   awaits.point: what a suspended task waits for, and where
- * step.c    what stands in a callback's place, and the record of the step that its call is
+ * step.c    what stands in a callback's place: its call is a step
+ * record.c  the record of a step
  * gate.c    call_soon
- * core.c    the fields of a core that are read per step
+ * core.c    the fields of a core that are read per step, and the way into the buffer
+ * births.c  the birth of a task
+ * wakes.c   who or what woke a task, where no recorded step did
+ * polls.c   what stands on asyncio's selector
  * otlp.c    spans as bytes, in the background thread
  * cold.h    what the background thread does of an ordinary step
  *
- * What is rare is left to the Python core: first and last steps, cancellations, wakes by anything but a task.
+ * What is rare is left to the Python core: uncommon births, and cancellations.
  * The GIL guards everything; there is one interpreter, and one load of the module in a process (module.c).
  */
 #ifndef LOOPSCOPE_NATIVE_H
@@ -27,16 +31,18 @@
 /* ---------------------------------------------------------------- names and slots */
 
 #define NAMES(X) \
-    X(_loopscope) X(_loopscope_label) X(PENDING) X(__name__) X(arrive) X(awaken) X(begin) X(context) X(dropped) \
-    X(extend) X(f_lasti) X(failing) X(here) X(look) X(rouse) X(stepped) \
+    X(_loopscope) X(_loopscope_due) X(_loopscope_guard) X(_loopscope_label) X(_loopscope_loop) X(PENDING) X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(dropped) \
+    X(extend) X(f_lasti) X(failing) X(here) X(rouse) X(stepped) \
     X(alone) X(any_value) X(attributes) X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) \
     X(parent_remote) X(shared) X(span_id) X(start) X(state) X(text) X(trace_id) X(trace_state)
 
 #define LIFE(X) \
-    X(activated) X(cancels) X(cell) X(here) X(hush) X(id) X(index) X(left) X(loop) X(name) X(place) X(ready) \
-    X(span) X(started) X(where)
-#define HERE(X) X(blind) X(ended) X(life) X(polls)
-#define LOOP_STATE(X) X(here)
+    X(activated) X(cancels) X(cell) X(core) X(excluded) X(here) X(hush) X(id) X(index) X(left) X(loop) X(name) X(over) X(place) \
+    X(ready) X(span) X(started) X(unborn) X(where)
+#define CALLBACK(X) X(__wrapped__) X(kind) X(since) X(waker) X(waker_step)
+#define GUARD(X) X(life)
+#define HERE(X) X(birth) X(blind) X(callback) X(ended) X(ident) X(life) X(polled) X(polling) X(polls) X(unpolled) X(where)
+#define LOOP_STATE(X) X(here) X(id) X(seen)
 #define PLACE(X) X(chain) X(code) X(function) X(leaf) X(origin) X(public) X(qualname) X(timed)
 #define CHAIN(X) X(further) X(waits)
 
@@ -60,10 +66,12 @@ typedef struct {
 typedef struct { PyTypeObject *type; Reader code, frame, awaited; } Kind;
 
 /* What is read of a task. `state` is only understood where it is PENDING. */
-typedef struct { Reader waiter, doomed, state, done, coroutine, name, cancelling; } TaskReaders;
+typedef struct { Reader waiter, doomed, state, done, cancelled, exception, coroutine, name, cancelling, traceback; } TaskReaders;
 
 /* Types of the Python core, each with the offsets of its slots. */
 typedef struct { PyTypeObject *type; LIFE(AS_OFFSET) } LifeSlots;
+typedef struct { PyTypeObject *type; CALLBACK(AS_OFFSET) } CallbackSlots;
+typedef struct { PyTypeObject *type; GUARD(AS_OFFSET) } GuardSlots;
 typedef struct { PyTypeObject *type; HERE(AS_OFFSET) } HereSlots;
 typedef struct { PyTypeObject *type; LOOP_STATE(AS_OFFSET) } LoopStateSlots;
 typedef struct { PyTypeObject *type; PLACE(AS_OFFSET) } PlaceSlots;
@@ -73,18 +81,25 @@ typedef struct { PyTypeObject *type; CHAIN(AS_OFFSET) } ChainSlots;
 typedef struct {
     Names names;
     TaskReaders task;
-    Reader cancelled, owner;
+    /* of a future; of what a C task passes for a step that is not a wake; of a coroutine */
+    Reader cancelled, owner, running, qualname;
     Kind kinds[3];
     LifeSlots life;
+    CallbackSlots callback;
+    GuardSlots guard;
     HereSlots here;
     LoopStateSlots loop_state;
     PlaceSlots place;
     ChainSlots chain;
     PyTypeObject *core, *step, *encoder;
-    PyObject *append, *local, *chains;
-    PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep;
+    PyObject *append, *enter, *chains, *task_ids, *newborn;
+    PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *type_name, *tell_again, *kin, *nothing;
+    PyObject *about, *after_task, *current_task, *function_name;
     PyObject *future, *tasks, *yields, *py_step, *py_wakeup;
-    PyObject *never, *plain, *zero, *minus_one, *sixty_four, *tag, *suspended, *yielded, *task_kind;
+    PyObject *never, *plain, *zero, *minus_one, *sixty_four, *first, *tag, *birth_tag, *polls_tag, *suspended, *yielded, *returned, *raised, *start_kind, *task_kind, *timer_kind;
+    PyObject *io_kind, *thread_kind, *callback_kind;
+    /* see polls.py, wakers.py and wakes.py */
+    long long kept, turns, waited, matters, early, depth;
     /* what the interpreter has: task.cancelling() */
     int cancelling;
     /* the type of what a C task passes for a step that is not a wake, once it is met */
@@ -103,6 +118,9 @@ Py_ssize_t offset_of(PyTypeObject *type, const char *name);
 /* module.name, imported: a new reference; NULL with an error set. The second: if it is a class. */
 PyObject *fetch(const char *module, const char *name);
 PyTypeObject *fetch_type(const char *module, const char *name);
+
+/* The same, if it is a whole number: -1 with an error set where it is none. */
+int fetch_number(const char *module, const char *name, long long *number);
 
 #define LOAD_SLOT(name) if ((into->name = offset_of(into->type, #name)) < 0) return -1;
 #define LOADER(function, Slots, FIELDS, module, class) \
@@ -134,6 +152,12 @@ reader_read(const Reader *reader, PyObject *object)
     return found != NULL ? Py_NewRef(found) : reader_ask(reader, object);
 }
 
+/* Whether it reads something true; -1 with an error set. */
+int reader_ask_whether(const Reader *reader, PyObject *object);
+
+/* The object that a weak reference tells of, or that a callable returns: a new reference, NULL with an error set. */
+PyObject *content_of(PyObject *cell);
+
 /* A slot of a cell: borrowed. The Python core sets all of them when it makes the cell. */
 #define SLOT(cell, offset) (*(PyObject **)((char *)(cell) + (offset)))
 
@@ -150,28 +174,44 @@ slot_put(PyObject *cell, Py_ssize_t offset, PyObject *value)
 #define PyObject_GetOptionalAttr _PyObject_LookupAttr
 #endif
 
-/* A reading of `loopscope.model.clock`, which is time.perf_counter_ns: a new reference, NULL with an error set. */
+/* Reads `loopscope.model.clock`, which is time.perf_counter_ns: -1 with an error set where it cannot be read. */
+static inline int
+clock_read(long long *now)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyTime_t read;
+    if (PyTime_PerfCounterRaw(&read) < 0)
+        return -1;
+    *now = read;
+#else
+    *now = _PyTime_GetPerfCounter();
+#endif
+    return 0;
+}
+
+/* What it reads: a new reference, NULL with an error set. */
 static inline PyObject *
 reading(void)
 {
-#if PY_VERSION_HEX >= 0x030D0000
-    PyTime_t now;
-    if (PyTime_PerfCounterRaw(&now) < 0)
-        return NULL;
-#else
-    _PyTime_t now = _PyTime_GetPerfCounter();
-#endif
-    return PyLong_FromLongLong(now);
+    long long now;
+    return clock_read(&now) < 0 ? NULL : PyLong_FromLongLong(now);
 }
 
 /* ---------------------------------------------------------------- core.c */
+
+/* What is known of all tasks whose coroutine runs the code of this place: see births.kin. */
+typedef struct { PyObject *place; int uncommon, excluded; } Kin;
+
+enum { KINDRED = 256 };
 
 /* The base of loopscope.capture.native.Core. Its fields are attributes of the same names as the Python core's. */
 typedef struct {
     PyObject_HEAD
     char on, dozing, asleep, deaf;
-    Py_ssize_t limit;
-    PyObject *buffer, *queue, *current;
+    Py_ssize_t limit, reserve;
+    PyObject *buffer, *queue, *threads, *current, *current_in, *describe;
+    /* by the address of the code */
+    Kin kin[KINDRED];
 } Core;
 
 PyTypeObject *core_type(PyObject *module);
@@ -179,6 +219,34 @@ PyTypeObject *core_type(PyObject *module);
 /* An error of our own is set: have the core switch itself off. 0 if the host may go on, -1 if what is set is no error
  * but meant for the host, such as a KeyboardInterrupt. */
 int core_fail(Core *core);
+
+/* Calls a method of the core's without arguments, whose errors are our own: as core_fail. */
+int core_tell(Core *core, PyObject *method);
+
+/* Puts a record into the buffer, or counts it as dropped where there are so many: Buffer.put and put_vital. 1 if it
+ * was put, 0 if not, -1 with an error set. */
+int core_put(Core *core, PyObject *record, Py_ssize_t limit);
+
+/* As Core.look, but for errors: -1 with one set. */
+int core_look(Core *core, PyObject *life, PyObject *context);
+
+/* This thread's Here, as life.enter: borrowed, NULL with an error set. */
+PyObject *enter(void);
+
+/* ---------------------------------------------------------------- births.c */
+
+/* As births.adopt, for a task that is to take its first step in this context (NULL for the running one): its Life, a
+ * new reference; NULL where that is not common, or with an error set. */
+PyObject *adopt(Core *core, PyObject *loop, PyObject *task, PyObject *context, PyObject *here, PyObject *now);
+
+/* ---------------------------------------------------------------- wakes.c */
+
+/* As wakers.woken, for a future that was not cancelled: a new reference; NULL where that is not common, or with an error
+ * set. */
+PyObject *woken(PyObject *loop, PyObject *future, PyObject *here, PyObject *now);
+
+/* How a task became ready: see stand_ins.How. Takes over the reference to `name`, which may be NULL with an error set. */
+PyObject *make_how(PyObject *since, PyObject *kind, PyObject *waker, PyObject *step, PyObject *name);
 
 /* ---------------------------------------------------------------- point.c */
 
@@ -189,14 +257,33 @@ int point(PyObject *task, PyObject *waiter, PyObject *root, Point *found);
 
 /* ---------------------------------------------------------------- step.c */
 
+/* What stands in a callback's place. `life` hangs on the task too; `how`: see stand_ins.How */
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *weak;
+    Core *core;
+    PyObject *task, *callback, *how, *life;
+} Step;
+
 PyTypeObject *step_type(PyObject *module);
 
 /* What stands for `callback`: takes over no reference. */
 PyObject *step_new(Core *core, PyObject *task, PyObject *callback, PyObject *how, PyObject *life);
 
+/* ---------------------------------------------------------------- record.c */
+
+/* A step has ended that was called with these arguments: writes its record. As Core.stepped. */
+int stepped(Step *self, PyObject *here, PyObject *start, PyObject *end, PyObject *doomed, PyObject *const *args,
+            Py_ssize_t count);
+
 /* ---------------------------------------------------------------- gate.c */
 
 PyTypeObject *gate_type(PyObject *module);
+
+/* ---------------------------------------------------------------- polls.c */
+
+PyTypeObject *select_type(PyObject *module);
 
 /* ---------------------------------------------------------------- otlp.c */
 

@@ -45,3 +45,27 @@ reader_ask(const Reader *reader, PyObject *object)
 {
     return reader->method ? PyObject_CallMethodNoArgs(object, reader->name) : PyObject_GetAttr(object, reader->name);
 }
+
+int
+reader_ask_whether(const Reader *reader, PyObject *object)
+{
+    PyObject *said = reader_read(reader, object);
+    int so = said == NULL ? -1 : PyObject_IsTrue(said);
+    Py_XDECREF(said);
+    return so;
+}
+
+PyObject *
+content_of(PyObject *cell)
+{
+    if (!PyWeakref_CheckRefExact(cell))
+        return PyObject_CallNoArgs(cell);
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *content;
+    if (PyWeakref_GetRef(cell, &content) < 0)
+        return NULL;
+    return content != NULL ? content : Py_NewRef(Py_None);
+#else
+    return Py_NewRef(PyWeakref_GET_OBJECT(cell));
+#endif
+}

@@ -32,6 +32,17 @@ fetch(const char *module, const char *name)
     return found;
 }
 
+int
+fetch_number(const char *module, const char *name, long long *number)
+{
+    PyObject *found = fetch(module, name);
+    if (found == NULL)
+        return -1;
+    *number = PyLong_AsLongLong(found);
+    Py_DECREF(found);
+    return *number == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
 PyTypeObject *
 fetch_type(const char *module, const char *name)
 {
@@ -44,6 +55,8 @@ fetch_type(const char *module, const char *name)
 }
 
 LOADER(load_life, LifeSlots, LIFE, "loopscope.capture.life", "Life")
+LOADER(load_callback, CallbackSlots, CALLBACK, "loopscope.capture.stand_ins", "Callback")
+LOADER(load_guard, GuardSlots, GUARD, "loopscope.capture.life", "Guard")
 LOADER(load_here, HereSlots, HERE, "loopscope.capture.life", "Here")
 LOADER(load_loop_state, LoopStateSlots, LOOP_STATE, "loopscope.capture.life", "LoopState")
 LOADER(load_place, PlaceSlots, PLACE, "loopscope.model", "Place")
@@ -51,6 +64,8 @@ LOADER(load_chain, ChainSlots, CHAIN, "loopscope.capture.chains", "Chain")
 
 #define INTERN(name) if ((natives.names.name = PyUnicode_InternFromString(#name)) == NULL) return -1;
 #define FETCH(field, module, name) if ((natives.field = fetch(module, name)) == NULL) return -1;
+
+#define NUMBER(field, module, name) if (fetch_number(module, name, &natives.field) < 0) return -1;
 
 #define READ(field, type, name) if (reader_make(&natives.field, type, name, 0) < 0) return -1;
 #define CALL(field, type, name) if (reader_make(&natives.field, type, name, 1) < 0) return -1;
@@ -65,9 +80,12 @@ load_task(void)
     READ(task.doomed, task, "_must_cancel")
     READ(task.state, task, "_state")
     CALL(task.done, task, "done")
+    CALL(task.cancelled, task, "cancelled")
+    READ(task.exception, task, "_exception")
     CALL(task.coroutine, task, "get_coro")
     CALL(task.name, task, "get_name")
     CALL(task.cancelling, task, "cancelling")
+    READ(task.traceback, task, "_source_traceback")
     CALL(cancelled, natives.future, "cancelled")
     return 0; /* the readers keep the class */
 }
@@ -81,28 +99,61 @@ load_kind(Kind *kind, PyTypeObject *type, const char *code, const char *frame, c
            reader_make(&kind->awaited, object, awaited, 0) < 0 ? -1 : 0;
 }
 
+/* A Life is made in C: each of its slots must be known. */
+static int
+check_life(void)
+{
+#define COUNT(name) + 1
+    if (natives.life.type->tp_basicsize == (Py_ssize_t)(sizeof(PyObject) + (0 LIFE(COUNT)) * sizeof(PyObject *)))
+        return 0;
+    PyErr_SetString(PyExc_ImportError, "a Life has other slots");
+    return -1;
+}
+
 int
 slots_load(void)
 {
     NAMES(INTERN)
-    if (load_life(&natives.life) < 0 || load_here(&natives.here) < 0 || load_loop_state(&natives.loop_state) < 0 ||
-        load_place(&natives.place) < 0 || load_chain(&natives.chain) < 0)
+    if (load_life(&natives.life) < 0 || check_life() < 0 || load_callback(&natives.callback) < 0 ||
+        load_guard(&natives.guard) < 0 || load_here(&natives.here) < 0 || load_loop_state(&natives.loop_state) < 0 || load_place(&natives.place) < 0 || load_chain(&natives.chain) < 0)
         return -1;
     if (load_kind(&natives.kinds[0], &PyCoro_Type, "cr_code", "cr_frame", "cr_await") < 0 ||
         load_kind(&natives.kinds[1], &PyGen_Type, "gi_code", "gi_frame", "gi_yieldfrom") < 0 ||
         load_kind(&natives.kinds[2], &PyAsyncGen_Type, "ag_code", "ag_frame", "ag_await") < 0)
         return -1;
+    READ(running, (PyObject *)&PyCoro_Type, "cr_running")
+    READ(qualname, (PyObject *)&PyCoro_Type, "__qualname__")
     FETCH(future, "asyncio", "Future")
     if (load_task() < 0)
         return -1;
     FETCH(never, "loopscope.capture.life", "NEVER")
     FETCH(tag, "loopscope.model", "STEP")
+    FETCH(birth_tag, "loopscope.model", "BIRTH")
+    FETCH(polls_tag, "loopscope.model", "POLLS")
     FETCH(suspended, "loopscope.model", "SUSPENDED")
     FETCH(yielded, "loopscope.model", "YIELDED")
+    FETCH(returned, "loopscope.model", "RETURNED")
+    FETCH(raised, "loopscope.model", "RAISED")
+    FETCH(start_kind, "loopscope.model", "START")
+    FETCH(timer_kind, "loopscope.model", "TIMER")
+    FETCH(io_kind, "loopscope.model", "IO")
+    FETCH(thread_kind, "loopscope.model", "THREAD")
+    FETCH(callback_kind, "loopscope.model", "CALLBACK")
     FETCH(task_kind, "loopscope.model", "TASK")
-    FETCH(local, "loopscope.capture.life", "local")
+    FETCH(nothing, "loopscope.capture.life", "nothing")
+    FETCH(enter, "loopscope.capture.life", "enter")
+    FETCH(newborn, "loopscope.capture.life", "NEWBORN")
+    FETCH(first, "loopscope.capture.life", "FIRST")
+    FETCH(task_ids, "loopscope.capture.core", "_tasks")
     FETCH(yields, "loopscope.capture.core", "YIELDS")
     FETCH(place_of, "loopscope.capture.coroutines", "place_of")
+    FETCH(type_name, "loopscope.capture.coroutines", "type_name")
+    FETCH(tell_again, "loopscope.capture.births", "tell_again")
+    FETCH(kin, "loopscope.capture.births", "kin")
+    FETCH(about, "loopscope.capture.wakes", "about")
+    FETCH(after_task, "loopscope.capture.gate", "_after_task")
+    FETCH(current_task, "loopscope.capture.private", "current_task")
+    FETCH(function_name, "loopscope.capture.awaits", "function_name")
     FETCH(hidden, "loopscope.capture.awaits", "_hidden")
     FETCH(hiding, "loopscope.capture.awaits", "_HIDING")
     FETCH(sleep, "loopscope.capture.awaits", "_SLEEP")
@@ -111,6 +162,12 @@ slots_load(void)
     FETCH(tasks, "loopscope.capture.private", "TASKS")
     FETCH(py_step, "loopscope.capture.private", "PY_STEP")
     FETCH(py_wakeup, "loopscope.capture.private", "PY_WAKEUP")
+    NUMBER(kept, "loopscope.capture.polls", "KEPT")
+    NUMBER(turns, "loopscope.capture.polls", "TURNS")
+    NUMBER(waited, "loopscope.capture.polls", "WAITED")
+    NUMBER(matters, "loopscope.capture.polls", "MATTERS")
+    NUMBER(early, "loopscope.capture.wakers", "EARLY")
+    NUMBER(depth, "loopscope.capture.wakes", "DEPTH")
     if ((natives.chains = PyImport_ImportModule("loopscope.capture.chains")) == NULL)
         return -1;
     PyTypeObject *queue = fetch_type("collections", "deque");

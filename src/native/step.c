@@ -1,214 +1,9 @@
-/* What stands in a handle in a task's own callback's place: its call is one step, and writes the step's record.
+/* What stands in a handle in a task's own callback's place: its call is one step.
  *
  * Made per scheduling, and strong on the task until the handle goes, as CPython's own callback is: one per task would
  * be a cycle. Where it is looked at it is the callback: `__self__` is the task, all else the callback's own.
  */
 #include "native.h"
-
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc call;
-    PyObject *weak;
-    Core *core;
-    /* `life` hangs on the task too; `how`: see stand_ins.How */
-    PyObject *task, *callback, *how, *life;
-} Step;
-
-/* ---------------------------------------------------------------- the record */
-
-/* What the record of a step that did not end its task says of it. Borrowed, but for `point`. */
-typedef struct {
-    PyObject *start, *end, *outcome;
-    Point point;
-} Told;
-
-/* Replaces a slot of a life by what its task says. */
-static int
-ask(PyObject *task, const Reader *reader, PyObject *life, Py_ssize_t offset)
-{
-    PyObject *said = reader_read(reader, task);
-    if (said == NULL)
-        return -1;
-    slot_put(life, offset, said);
-    return 0;
-}
-
-/* The looks at the selector that this record takes. A new reference. */
-static PyObject *
-take_polls(PyObject *here, PyObject *end)
-{
-    PyObject *polls = SLOT(here, natives.here.polls);
-    Py_INCREF(polls);
-    slot_put(here, natives.here.ended, Py_NewRef(end));
-    if (polls != Py_None && PyTuple_GET_SIZE(polls) > 0)
-        slot_put(here, natives.here.polls, PyTuple_New(0));
-    return polls;
-}
-
-/* The record, with the index counted up. See model.py for its layout. */
-static PyObject *
-make_record(Step *self, PyObject *here, const Told *told)
-{
-    PyObject *life = self->life;
-    PyObject *index = Py_NewRef(SLOT(life, natives.life.index));
-    PyObject *following = PyLong_FromSsize_t(PyLong_AsSsize_t(index) + 1);
-    PyObject *record = following == NULL ? NULL : PyTuple_New(18);
-    if (record == NULL) {
-        Py_DECREF(index);
-        Py_XDECREF(following);
-        return NULL;
-    }
-    slot_put(life, natives.life.index, following);
-    PyObject *span = SLOT(life, natives.life.span);
-    PyObject *items[18] = {
-        Py_NewRef(natives.tag), Py_NewRef(SLOT(life, natives.life.id)), index,
-        Py_NewRef(SLOT(life, natives.life.where)), Py_NewRef(self->how), Py_NewRef(told->start), Py_NewRef(told->end),
-        Py_NewRef(told->outcome), Py_NewRef(told->point.awaiting), Py_NewRef(told->point.place),
-        Py_NewRef(told->point.lasti), Py_NewRef(span), Py_NewRef(Py_None), Py_NewRef(span),
-        Py_NewRef(SLOT(life, natives.life.name)), Py_NewRef(Py_None), Py_NewRef(Py_None),
-        take_polls(here, told->end),
-    };
-    for (Py_ssize_t i = 0; i < 18; i++)
-        PyTuple_SET_ITEM(record, i, items[i]);
-    /* It is in no cycle: the collector need not walk all that waits in the buffer. */
-    PyObject_GC_UnTrack(record);
-    return record;
-}
-
-/* Into the buffer, or counted as dropped. */
-static int
-put(Core *core, PyObject *record)
-{
-    Py_ssize_t length = PyObject_Size(core->queue);
-    PyObject *done;
-    if (length < 0)
-        return -1;
-    if (length < core->limit) {
-        PyObject *arguments[] = {core->queue, record};
-        done = PyObject_Vectorcall(natives.append, arguments, 2, NULL);
-        Py_XDECREF(done);
-        return done == NULL ? -1 : 0;
-    }
-    PyObject *dropped = PyObject_GetAttr(core->buffer, natives.names.dropped);
-    PyObject *one = PyLong_FromLong(1);
-    PyObject *more = dropped == NULL || one == NULL ? NULL : PyNumber_Add(dropped, one);
-    int failed = more == NULL ? -1 : PyObject_SetAttr(core->buffer, natives.names.dropped, more);
-    Py_XDECREF(dropped);
-    Py_XDECREF(one);
-    Py_XDECREF(more);
-    return failed;
-}
-
-/* ---------------------------------------------------------------- the end of a step */
-
-/* The step was the task's first on its thread, or its last; a span was opened in it; looks are to be seen anew. */
-static int
-is_rare(Core *core, PyObject *life, PyObject *here)
-{
-    return core->deaf || SLOT(life, natives.life.here) != here || SLOT(here, natives.here.blind) != Py_False ||
-           SLOT(life, natives.life.activated) != Py_None || SLOT(life, natives.life.left) != Py_False;
-}
-
-/* Core.stepped, in Python. */
-static int
-stepped_rarely(Step *self, PyObject *here, PyObject *start, PyObject *end, PyObject *doomed, PyObject *const *args,
-               Py_ssize_t count)
-{
-    PyObject *given = PyTuple_New(count);
-    if (given == NULL)
-        return -1;
-    for (Py_ssize_t i = 0; i < count; i++)
-        PyTuple_SET_ITEM(given, i, Py_NewRef(args[i]));
-    PyObject *done = PyObject_CallMethodObjArgs((PyObject *)self->core, natives.names.stepped, self->how, self->task,
-                                                self->life, here, start, end, given, doomed, NULL);
-    Py_DECREF(given);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
-}
-
-/* Whether the task has ended; -1 with an error set. */
-static int
-is_done(PyObject *task)
-{
-    if (Py_TYPE(task) == natives.task.state.type) {
-        PyObject *state = reader_read(&natives.task.state, task);
-        Py_XDECREF(state);
-        if (state == natives.names.PENDING)
-            return 0;
-    }
-    PyObject *done = reader_read(&natives.task.done, task);
-    int said = done == NULL ? -1 : PyObject_IsTrue(done);
-    Py_XDECREF(done);
-    return said;
-}
-
-/* What of a life is read anew after a step that did not end its task. */
-static int
-read_anew(Step *self, int waits, PyObject *doomed)
-{
-    PyObject *life = self->life;
-    if (waits && ask(self->task, &natives.task.name, life, natives.life.name) < 0)
-        return -1;
-    if (!natives.cancelling)
-        return 0;
-    if (!waits && doomed != Py_True && SLOT(life, natives.life.cancels) == natives.zero)
-        return 0;
-    return ask(self->task, &natives.task.cancelling, life, natives.life.cancels);
-}
-
-/* A step has ended: write its record. As Core.stepped. */
-static int
-stepped(Step *self, PyObject *here, PyObject *start, PyObject *end, PyObject *doomed, PyObject *const *args,
-        Py_ssize_t count)
-{
-    PyObject *life = self->life;
-    PyObject *waiter = reader_read(&natives.task.waiter, self->task);
-    if (waiter == NULL)
-        return -1;
-    int waits = waiter != Py_None;
-    int rare = is_rare(self->core, life, here) ? 1 : waits ? 0 : is_done(self->task);
-    if (rare) {
-        Py_DECREF(waiter);
-        return rare < 0 ? -1 : stepped_rarely(self, here, start, end, doomed, args, count);
-    }
-    Told told = {start, end, waits ? natives.suspended : natives.yielded, {0}};
-    int failed = point(self->task, waiter, SLOT(life, natives.life.place), &told.point);
-    Py_DECREF(waiter);
-    if (failed < 0)
-        return -1;
-    PyObject *record = read_anew(self, waits, doomed) < 0 ? NULL : make_record(self, here, &told);
-    Py_DECREF(told.point.awaiting);
-    Py_DECREF(told.point.place);
-    Py_DECREF(told.point.lasti);
-    if (record == NULL)
-        return -1;
-    failed = put(self->core, record);
-    Py_DECREF(record);
-    if (failed < 0 || !self->core->asleep)
-        return failed;
-    self->core->asleep = 0;
-    PyObject *done = PyObject_CallMethodNoArgs((PyObject *)self->core, natives.names.awaken);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
-}
-
-/* ---------------------------------------------------------------- the step */
-
-/* The object that a weak reference tells of, or that a callable returns: a new reference, NULL with an error set. */
-static PyObject *
-content_of(PyObject *cell)
-{
-    if (!PyWeakref_CheckRefExact(cell))
-        return PyObject_CallNoArgs(cell);
-#if PY_VERSION_HEX >= 0x030D0000
-    PyObject *content;
-    if (PyWeakref_GetRef(cell, &content) < 0)
-        return NULL;
-    return content != NULL ? content : Py_NewRef(Py_None);
-#else
-    return Py_NewRef(PyWeakref_GET_OBJECT(cell));
-#endif
-}
 
 /* Has the core look at the current span where it may have changed. */
 static int
@@ -219,12 +14,8 @@ look(Core *core, PyObject *life)
         return -1;
     PyObject *known = content_of(SLOT(life, natives.life.cell));
     int failed = known == NULL ? -1 : 0;
-    if (known != NULL && known != context) {
-        PyObject *done =
-            PyObject_CallMethodObjArgs((PyObject *)core, natives.names.look, life, context, NULL);
-        failed = done == NULL ? -1 : 0;
-        Py_XDECREF(done);
-    }
+    if (known != NULL && known != context)
+        failed = core_look(core, life, context);
     Py_XDECREF(known);
     Py_DECREF(context);
     return failed;
@@ -245,17 +36,6 @@ here_of(Core *core, PyObject *life)
         Py_CLEAR(here);
     }
     return here;
-}
-
-/* A method of the core's without arguments, whose errors are our own. */
-static int
-tell(Core *core, PyObject *method)
-{
-    PyObject *done = PyObject_CallMethodNoArgs((PyObject *)core, method);
-    if (done == NULL)
-        return core_fail(core);
-    Py_DECREF(done);
-    return 0;
 }
 
 /* The step has begun on this thread: -1 where the callback must not be called. */
@@ -322,7 +102,7 @@ step_call(Step *self, PyObject *const *args, size_t flagged, PyObject *keywords)
     Core *core = self->core;
     PyObject *here = NULL, *doomed = NULL, *result;
     if (core->on) {
-        if (core->dozing && tell(core, natives.names.rouse) < 0)
+        if (core->dozing && core_tell(core, natives.names.rouse) < 0)
             return NULL;
         here = here_of(core, self->life);
         doomed = here == NULL ? NULL : reader_read(&natives.task.doomed, self->task);

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import collections.abc
+import contextvars
+import functools
+import socket
 import sys
-from collections.abc import AsyncIterator, Generator
+import threading
+from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
 from opentelemetry import context as otel
@@ -182,18 +187,30 @@ async def excluding() -> None:
 
 
 async def tracing() -> None:
-    """Current spans: inherited, and left."""
+    """Current spans: inherited, and left; activated in a first step, in a last one, and within one."""
+
+    def activate(number: int) -> Any:
+        span = trace.NonRecordingSpan(trace.SpanContext(1, number, False, trace.TraceFlags(1)))
+        return otel.attach(trace.set_span_in_context(span))
 
     async def child() -> None:
         await asyncio.sleep(0)
+        activate(3)
 
-    span = trace.NonRecordingSpan(trace.SpanContext(1, 2, False, trace.TraceFlags(1)))
-    token = otel.attach(trace.set_span_in_context(span))
+    async def handler() -> None:
+        outer = activate(4)
+        otel.detach(activate(5))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        otel.detach(outer)
+
+    token = activate(2)
     task = asyncio.create_task(child())
     await asyncio.sleep(0)
     otel.detach(token)
     await asyncio.sleep(0)
     await task
+    await asyncio.create_task(handler())
 
 
 async def calling_back() -> None:
@@ -214,7 +231,116 @@ async def calling_back() -> None:
     await loop.run_in_executor(None, int)
 
 
+async def hearing() -> None:
+    """Wakes by timers' callbacks, by threads, and by I/O, within a protocol's methods and not; cancelled and not."""
+    loop = asyncio.get_running_loop()
+
+    def done() -> asyncio.Future[None]:
+        return loop.create_future()
+
+    def finish(future: asyncio.Future[None]) -> None:
+        future.set_result(None)
+
+    class Protocol(asyncio.Protocol):
+        def __init__(self) -> None:
+            self.heard = done()
+
+        def data_received(self, data: bytes) -> None:
+            finish(self.heard)
+
+    later, timed, other = done(), done(), done()
+    loop.call_later(0.001, finish, later)
+    await later
+    loop.call_at(loop.time() + 0.001, lambda: finish(timed))
+    await timed
+    threading.Timer(0.001, loop.call_soon_threadsafe, (functools.partial(finish, other),)).start()
+    await other
+    ours, theirs = socket.socketpair()
+    _, protocol = await loop.create_connection(Protocol, sock=theirs)
+    ours.send(b"a")
+    await protocol.heard
+    ready = done()
+    loop.add_writer(ours, lambda: ready.done() or finish(ready))
+    await ready
+    loop.remove_writer(ours)
+    ours.close()
+    cancelled = done()
+    loop.call_soon(cancelled.cancel)
+    try:
+        await cancelled
+    except asyncio.CancelledError:
+        pass
+    task = asyncio.create_task(asyncio.sleep(5))
+    loop.call_later(0.001, task.cancel)
+    await asyncio.gather(task, return_exceptions=True)
+
+
+class Coroutine(collections.abc.Coroutine[Any, Any, None]):
+    """One that only behaves so."""
+
+    def __init__(self) -> None:
+        self.inner = asyncio.sleep(0)
+
+    def send(self, value: Any) -> Any:
+        return self.inner.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self.inner.throw(*error)
+
+    def close(self) -> None:
+        self.inner.close()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self.inner.__await__()
+
+
+async def being_born() -> None:
+    """Tasks of many functions with one code, of what is no coroutine, in contexts, by callbacks, and never run."""
+    loop = asyncio.get_running_loop()
+
+    def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        async def call(*args: Any) -> Any:
+            return await function(*args)
+
+        return call
+
+    async def first() -> None:
+        await asyncio.sleep(0)
+
+    async def second() -> None:
+        await asyncio.create_task(first(), name="inner")
+
+    async def excluded() -> None:
+        await asyncio.create_task(first())
+
+    coroutine = first()
+    coroutine.__qualname__ = "renamed"
+    made = [
+        wrapped(first)(),
+        wrapped(second)(),
+        wrapped(first)(),
+        first(),
+        coroutine,
+        Coroutine(),
+        excluded(),
+        excluded(),
+    ]
+    await asyncio.gather(*[asyncio.ensure_future(each) for each in made])
+    by_callback = loop.create_future()
+    loop.call_soon(lambda: by_callback.set_result(loop.create_task(second())))
+    await (await by_callback)
+    span = trace.NonRecordingSpan(trace.SpanContext(1, 6, False, trace.TraceFlags(1)))
+    context = contextvars.copy_context()
+    context.run(otel.attach, trace.set_span_in_context(span))
+    await context.run(loop.create_task, first())
+    if sys.version_info >= (3, 11):
+        await loop.create_task(first(), context=context)
+    loop.create_task(first()).cancel()
+    await asyncio.sleep(0)
+
+
 PROGRAMS = [
     yielding, waiting_for_futures, synchronising, sleeping, generating, ending, customs, excluding, tracing,
-    calling_back,
+    calling_back, hearing, being_born,
 ]  # fmt: skip

@@ -26,7 +26,7 @@ from loopscope.model import (
     Wait,
     Where,
 )  # fmt: skip
-from loopscope.pipeline.spans.application import Application
+from loopscope.pipeline.spans.application import Application, RuntimeContext
 from tests.support import LOOPS
 
 #: numbers from here on are the system's: ports and processes
@@ -35,9 +35,11 @@ _GIVEN = 300
 Program = Callable[[], Coroutine[Any, Any, Any]]
 
 
-def recorded(kind: type[Core], program: Program, loop: str, debug: bool = False) -> tuple[list[Record], Core]:
-    """The records of a program by a core of this class, and the core."""
-    buffer = Buffer(1_000_000)
+def recorded(
+    kind: type[Core], program: Program, loop: str, debug: bool = False, limit: int = 1_000_000
+) -> tuple[list[Record], Core]:
+    """The records of a program by a core of this class, as many as there is room for, and the core."""
+    buffer = Buffer(limit)
     with gated(kind, buffer, lambda name: "excluded" not in name) as core:
         LOOPS[loop](program(), debug=debug)
     return list(buffer.queue), core
@@ -52,6 +54,8 @@ def gated(kind: type[Core], buffer: Buffer, wanted: Callable[[str], bool]) -> It
     core.deaf = not seen.heard
     gate = Gate(core)
     gate.install()
+    gate.patches.put(RuntimeContext, "attach", seen.attach(core.activate, core.fail))
+    gate.patches.put(RuntimeContext, "detach", seen.detach(core.leave, core.fail))
     try:
         yield core
     finally:
@@ -60,7 +64,10 @@ def gated(kind: type[Core], buffer: Buffer, wanted: Callable[[str], bool]) -> It
 
 
 def timeless(records: list[Record]) -> list[Any]:
-    """Births, steps, hand-offs and ends. Tasks and spans are counted from one; times are told as far as they are there."""
+    """Births, steps and ends, then hand-offs: a thread tells of one whenever it gets to it.
+
+    Tasks and spans are counted from one; times are told as far as they are there.
+    """
     ids: defaultdict[int, int] = defaultdict(lambda: len(ids))
     spans: defaultdict[Any, int] = defaultdict(lambda: len(spans))
     ids[0] = spans[None] = 0  # nobody's
@@ -81,6 +88,7 @@ def timeless(records: list[Record]) -> list[Any]:
         )  # fmt: skip
 
     told: list[Any] = []
+    passed: list[Any] = []
     for tag, *rest in records:
         if tag == STEP:
             told.append(("step", *step(*rest)))
@@ -92,8 +100,8 @@ def timeless(records: list[Record]) -> list[Any]:
         elif tag == MISHAP:
             told.append(("mishap", ids[rest[0]], rest[2]))
         elif tag == HANDOFF:
-            told.append(("handoff", ids[rest[0].task], rest[0].step, rest[0].function, rest[0].error))
-    return told
+            passed.append(("handoff", ids[rest[0].task], rest[0].step, rest[0].function, rest[0].error))
+    return told + passed
 
 
 def _plain(thing: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loopscope.capture.core import Core
-from tests.native.programs import PROGRAMS
+from tests.native.programs import PROGRAMS, yielding
 from tests.native.records import Program, recorded, timeless
 from tests.property.test_programs import CORE, World
 from tests.support import LOOPS
@@ -39,6 +39,22 @@ def compare(program: Program, loop: str, debug: bool = False) -> None:
 @pytest.mark.parametrize("loop", LOOPS)
 def test_programs(loop: str, program: Program, debug: bool) -> None:
     compare(program, loop, debug)
+
+
+@pytest.mark.parametrize("limit", [0, 8, 16, 24])
+def test_a_full_buffer(limit: int) -> None:
+    """The same births, steps and ends find room, and as many do not."""
+
+    async def program() -> None:
+        await yielding()
+        await yielding()
+
+    told = []
+    for kind in (Core, native.NativeCore):
+        records, core = recorded(kind, program, "asyncio", limit=limit)
+        assert core.errors == 0
+        told.append((timeless(records), core.buffer.dropped))
+    assert told[0] == told[1] and told[0][1] > 0
 
 
 @pytest.mark.parametrize("seed", range(25))

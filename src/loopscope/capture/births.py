@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from loopscope.capture import coroutines, private
 from loopscope.capture.life import GUARD, LIFE, Birth, Guard, Here, Life, enter
 from loopscope.capture.stand_ins import How
-from loopscope.model import BIRTH, GONE, START, clock
+from loopscope.model import BIRTH, GONE, START, Place, clock
 
 if TYPE_CHECKING:
     from loopscope.capture.core import Core
@@ -40,6 +40,18 @@ def _conceive(core: Core, loop: Any, coroutine: Any) -> Life:
     state.seen = True
     excluded = coroutines.is_housekeeping(coroutine) or not core.wanted(place.function)
     return Life(core.next_task(), core, place, state, excluded)
+
+
+def kin(core: Core, coroutine: Any) -> tuple[Place, bool | None]:
+    """The Place of all coroutines of this one's code and qualname, and whether their tasks are excluded.
+
+    None where the code alone does not say, and each is to be adopted by itself. Call it before the first step.
+    """
+    code = coroutine.cr_code
+    place = coroutines.place_of(coroutine, code)
+    if coroutines.is_wrapper(code, coroutine) or coroutines.is_housekeeping(coroutine):
+        return place, None
+    return place, not core.wanted(place.function)
 
 
 def _attach(task: Any, life: Life) -> None:

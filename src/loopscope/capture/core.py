@@ -24,7 +24,7 @@ from loopscope.capture import births, cancels, coroutines, private, wakers
 from loopscope.capture.awaits import point
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.life import GUARD, LIFE, LOOP, Here, Life, LoopState, enter, local, nothing
-from loopscope.capture.polls import see, selector_of, unsee
+from loopscope.capture.polls import see, select, selector_of, unsee
 from loopscope.capture.stand_ins import How, Scheduled, named
 from loopscope.model import (
     BIRTH,
@@ -66,12 +66,14 @@ class Core:
     #: make what stands in a callback's place of (`run`, (task, callback, how)): where nobody looks at it; where one may
     bind: Callable[[Any, Subject], Any] = MethodType
     show: Callable[[Any, Subject], Any] = Scheduled
+    #: make what stands on a loop's selector as its `select`
+    select: Callable[..., Any] = staticmethod(select)
 
     def __init__(self, buffer: Buffer, wanted: Callable[[str], bool], failed: Callable[[], None]) -> None:
         self.on = True
         self.buffer = buffer
         self.queue = buffer.queue
-        self.limit = buffer.limit
+        self.limit, self.reserve = buffer.limit, buffer.reserve
         #: whether a task of this `module.qualname` is to be recorded
         self.wanted = wanted
         #: called after an error of our own

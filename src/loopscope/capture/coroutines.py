@@ -182,6 +182,11 @@ def _place_of_root(coroutine: Any) -> Place:
     return make_place(code, place.module, qualname)
 
 
+def is_wrapper(code: CodeType, coroutine: Any) -> bool:
+    """Whether this coroutine of this code is a known wrapper's."""
+    return _wrapped_by(code, coroutine) is not None
+
+
 def _wrapped_by(code: CodeType, coroutine: Any) -> str | None:
     known = _wrappers.get(id(code))
     if known is None:

@@ -177,6 +177,8 @@ class LoopState:
         self.since = 0
 
 
+#: the Life of any task at its birth, but for what is its own
+NEWBORN = Life(0, None, UNKNOWN, LoopState(0, ""), False)  # type: ignore[arg-type]
 #: the Life of a task that could not be adopted
 PASSED_BY = Life(0, None, UNKNOWN, LoopState(0, ""), True)  # type: ignore[arg-type]
 PASSED_BY.muted = True

@@ -16,6 +16,7 @@ class NativeCore(_native.Core, Core):
 
     name = "native"
     bind = show = _native.Step
+    select = _native.Select
 
     def guards(self, original: Any, gate: Any) -> Any:
         return _native.Gate(self, original, gate)

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from loopscope.capture.life import Here
 
 #: clock readings kept until a record takes them
-_KEPT = 128
+KEPT = 128
 #: a busy loop that took so many turns with no step recorded is not looked at
-_TURNS = 256
+TURNS = 256
 #: a look that took longer than this waited: what it found came meanwhile (nanoseconds)
-_WAITED = 50_000
+WAITED = 50_000
 #: a loop that was busy for so long looks without waiting first: what it finds came meanwhile (nanoseconds)
-_MATTERS = 500_000
+MATTERS = 500_000
 
 
 def selector_of(loop: Any) -> Any:
@@ -40,7 +40,7 @@ def see(core: Core, here: Here, loop: Any) -> None:
         return
     here.polled, here.polls, here.unpolled = clock(), (), -1
     where = here.at(here.loop)
-    selector.select = _select(core, here, where, selector.select, lambda: unsee(selector))
+    selector.select = core.select(core, here, where, selector.select, lambda: unsee(selector))
 
 
 def unsee(selector: Any) -> None:
@@ -50,7 +50,8 @@ def unsee(selector: Any) -> None:
         del selector.select
 
 
-def _select(core: Core, here: Here, where: Where, original: Any, off: Callable[[], None]) -> Any:
+def select(core: Core, here: Here, where: Where, original: Any, off: Callable[[], None]) -> Any:
+    """What stands for `original`; it calls `off` to be taken off."""
     ended = turns = 0
 
     def select(timeout: Any = None) -> Any:
@@ -60,18 +61,18 @@ def _select(core: Core, here: Here, where: Where, original: Any, off: Callable[[
             found = original(timeout)
             end = clock()
             here.unpolled, here.polled = start - here.polled, end
-            if end - start >= _WAITED:  # for the GIL, or to be scheduled
+            if end - start >= WAITED:  # for the GIL, or to be scheduled
                 note(start, end)
             if here.ended != ended:
                 ended, turns = here.ended, 0
-            elif turns < _TURNS:
+            elif turns < TURNS:
                 turns += 1
             else:
                 here.polls, here.blind = None, True
                 off()
             return found
         busy = start - here.polled
-        if busy >= _MATTERS:  # whether it had to wait cannot be told by how long it took
+        if busy >= MATTERS:  # whether it had to wait cannot be told by how long it took
             found = original(0)
             if found:
                 here.unpolled, here.polled = busy, clock()
@@ -83,14 +84,14 @@ def _select(core: Core, here: Here, where: Where, original: Any, off: Callable[[
         finally:
             here.polling = 0
             end = clock()
-            here.unpolled, here.polled = 0 if end - start >= _WAITED else busy, end
+            here.unpolled, here.polled = 0 if end - start >= WAITED else busy, end
             note(start, end)
             if core.dozing:
                 core.rouse()
 
     def note(start: int, end: int) -> None:
         polls = here.polls
-        if polls and len(polls) >= _KEPT:
+        if polls and len(polls) >= KEPT:
             core.buffer.put((POLLS, where, polls))
             polls = None
         here.polls = (*polls, start, end) if polls else (start, end)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from types import CodeType
+from types import CodeType, FrameType
+from typing import NamedTuple
 
 from loopscope.model import CALLBACK, IO
 
@@ -21,10 +22,39 @@ _IO_METHODS = frozenset(
 RUNNERS = frozenset({"_run", "_run_once", "run", "run_forever", "run_until_complete"})
 _OURS = os.path.dirname(__file__)
 #: how far back the calling frames are looked through
-_DEPTH = 12
+DEPTH = 12
 
-#: by the code's id, with the code to keep it alive
-_kinds: dict[int, tuple[CodeType, bool]] = {}
+
+class About(NamedTuple):
+    """What matters of a function that is found among the calling ones."""
+
+    code: CodeType
+    #: None where it is the loop's own and calls callbacks
+    name: str | None
+    #: it is called for I/O
+    io: bool
+    #: nothing further out matters
+    last: bool
+
+
+#: by the code's id
+_abouts: dict[int, About] = {}
+
+
+def about(code: CodeType) -> About:
+    """What matters of this code, remembered."""
+    known = _abouts.get(id(code))
+    if known is None:
+        if len(_abouts) > 4096:
+            _abouts.clear()
+        named = code.co_name not in RUNNERS or not is_loop(code)
+        known = _abouts[id(code)] = About(
+            code,
+            getattr(code, "co_qualname", code.co_name) if named else None,
+            _is_io(code),
+            code.co_name == "_run_once",
+        )
+    return known
 
 
 def caller(depth: int) -> tuple[str, str | None]:
@@ -32,23 +62,16 @@ def caller(depth: int) -> tuple[str, str | None]:
 
     No name where the callback has no Python frame: the loop's own would mislead.
     """
-    frame = sys._getframe(depth + 1)
-    name: str | None = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
-    if frame.f_code.co_name in RUNNERS and is_loop(frame.f_code):
-        name = None
-    steps = _DEPTH
+    frame: FrameType | None = sys._getframe(depth + 1)
+    name = about(frame.f_code).name if frame is not None else None
+    steps = DEPTH
     while frame is not None and steps:
-        code = frame.f_code
-        known = _kinds.get(id(code))
-        if known is None:
-            if len(_kinds) > 4096:
-                _kinds.clear()
-            known = _kinds[id(code)] = code, _is_io(code)
-        if known[1]:
+        known = about(frame.f_code)
+        if known.io:
             return IO, name
-        if code.co_name == "_run_once":
+        if known.last:
             break
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
         steps -= 1
     return CALLBACK, name
 

@@ -1,0 +1,183 @@
+/* The birth of a task that the gate meets for the first time: births.adopt. births.py is the reference.
+ *
+ * Common is a plain task of a coroutine, to take its first step later, whose code says all that is to be known of it.
+ */
+#include "native.h"
+
+/* Hangs a Life on a task, and the Guard that tells when both go. */
+static int
+attach(PyObject *task, PyObject *life)
+{
+    if (PyObject_SetAttr(task, natives.names._loopscope, life) < 0)
+        return -1;
+    PyObject *guard = natives.guard.type->tp_alloc(natives.guard.type, 0);
+    if (guard == NULL)
+        return -1;
+    SLOT(guard, natives.guard.life) = Py_NewRef(life);
+    int failed = PyObject_SetAttr(task, natives.names._loopscope_guard, guard);
+    Py_DECREF(guard);
+    return failed;
+}
+
+/* ---------------------------------------------------------------- whose code it is */
+
+/* What this core knows of all tasks whose coroutine runs this code: NULL with an error set. */
+static const Kin *
+kin_of(Core *core, PyObject *coroutine, PyObject *code)
+{
+    Kin *kin = &core->kin[((uintptr_t)code >> 5) % KINDRED];
+    if (kin->place != NULL && SLOT(kin->place, natives.place.code) == code)
+        return kin;
+    PyObject *told = PyObject_CallFunctionObjArgs(natives.kin, core, coroutine, NULL);
+    PyObject *place, *excluded;
+    if (told == NULL)
+        return NULL;
+    if (!PyArg_ParseTuple(told, "O!O", natives.place.type, &place, &excluded)) {
+        Py_DECREF(told);
+        return NULL;
+    }
+    kin->uncommon = excluded == Py_None;
+    kin->excluded = excluded == Py_True;
+    Py_XSETREF(kin->place, Py_NewRef(place));
+    Py_DECREF(told);
+    return kin;
+}
+
+/* Whether the coroutine is called as its code is: functools.wraps gives many functions one code. */
+static int
+has_name(PyObject *coroutine, PyObject *qualname)
+{
+    PyObject *own = reader_read(&natives.qualname, coroutine);
+    int same = own == NULL ? -1 : own == qualname ? 1 : PyObject_RichCompareBool(own, qualname, Py_EQ);
+    Py_XDECREF(own);
+    return same;
+}
+
+/* The Place of the task, and whether it is excluded: a new reference, NULL where that is not common, or with an error
+ * set. */
+static PyObject *
+place_of(Core *core, PyObject *task, int *excluded)
+{
+    PyObject *place = NULL;
+    PyObject *coroutine = reader_read(&natives.task.coroutine, task);
+    if (coroutine != NULL && PyCoro_CheckExact(coroutine) && reader_ask_whether(&natives.running, coroutine) == 0) {
+        PyObject *code = reader_read(&natives.kinds[0].code, coroutine);
+        const Kin *kin = code == NULL ? NULL : kin_of(core, coroutine, code);
+        if (kin != NULL && !kin->uncommon && has_name(coroutine, SLOT(kin->place, natives.place.qualname)) > 0) {
+            place = Py_NewRef(kin->place);
+            *excluded = kin->excluded;
+        }
+        Py_XDECREF(code);
+    }
+    Py_XDECREF(coroutine);
+    return place;
+}
+
+/* ---------------------------------------------------------------- its life */
+
+/* A new Life: as it always is at a birth, but for what is its own. */
+static PyObject *
+conceive(Core *core, PyObject *state, PyObject *place, int excluded)
+{
+    PyObject *id = PyIter_Next(natives.task_ids);
+    PyObject *life = id == NULL ? NULL : natives.life.type->tp_alloc(natives.life.type, 0);
+    if (life == NULL) {
+        Py_XDECREF(id);
+        return NULL;
+    }
+#define COPY(name) SLOT(life, natives.life.name) = Py_NewRef(SLOT(natives.newborn, natives.life.name));
+    LIFE(COPY)
+    slot_put(life, natives.life.id, id);
+    slot_put(life, natives.life.core, Py_NewRef((PyObject *)core));
+    slot_put(life, natives.life.place, Py_NewRef(place));
+    slot_put(life, natives.life.loop, Py_NewRef(state));
+    if (excluded) {
+        slot_put(life, natives.life.excluded, Py_NewRef(Py_True));
+        slot_put(life, natives.life.hush, Py_NewRef(natives.first));
+    }
+    return life;
+}
+
+/* Looks at the span that is current in a context; NULL for the running one. */
+static int
+look_in(Core *core, PyObject *life, PyObject *context)
+{
+    PyObject *current =
+        context == NULL ? PyObject_CallNoArgs(core->current) : PyObject_CallOneArg(core->current_in, context);
+    if (current == NULL)
+        return -1;
+    int failed = core_look(core, life, current);
+    Py_DECREF(current);
+    return failed;
+}
+
+/* The record of the birth. The collector walks it: by its life it is in a cycle with its core. */
+static PyObject *
+make_record(PyObject *life, PyObject *creator, PyObject *name, PyObject *now)
+{
+    int created = creator != Py_None;
+    return PyTuple_Pack(10, natives.birth_tag, SLOT(life, natives.life.id), now, life, name,
+                        SLOT(life, natives.life.place), created ? SLOT(creator, natives.life.id) : natives.zero,
+                        created ? SLOT(creator, natives.life.index) : natives.zero, SLOT(life, natives.life.span),
+                        Py_False);
+}
+
+static int
+tell(Core *core, PyObject *task, PyObject *life, PyObject *creator, PyObject *now)
+{
+    PyObject *name = reader_read(&natives.task.name, task);
+    PyObject *record = name == NULL ? NULL : make_record(life, creator, name, now);
+    int put = record == NULL ? -1 : core_put(core, record, core->reserve);
+    Py_XDECREF(name);
+    Py_XDECREF(record);
+    if (put == 0)
+        slot_put(life, natives.life.unborn, Py_NewRef(Py_True));
+    return put < 0 ? -1 : 0;
+}
+
+/* The loop's state: a new reference, NULL where it has none yet, or with an error set. */
+static PyObject *
+state_of(PyObject *loop)
+{
+    PyObject *state;
+    if (PyObject_GetOptionalAttr(loop, natives.names._loopscope_loop, &state) <= 0)
+        return NULL;
+    if (!Py_IS_TYPE(state, natives.loop_state.type))
+        Py_CLEAR(state);
+    return state;
+}
+
+/* Whether it is of CPython's own class, and not traced, as in debug mode; -1 with an error set. */
+static int
+is_plain(PyObject *task)
+{
+    if (Py_TYPE(task) != natives.task.state.type)
+        return 0;
+    PyObject *traceback = reader_read(&natives.task.traceback, task);
+    Py_XDECREF(traceback);
+    return traceback == NULL ? -1 : traceback == Py_None;
+}
+
+PyObject *
+adopt(Core *core, PyObject *loop, PyObject *task, PyObject *context, PyObject *here, PyObject *now)
+{
+    if (SLOT(here, natives.here.birth) != Py_None || is_plain(task) <= 0)
+        return NULL;
+    int excluded;
+    PyObject *place = place_of(core, task, &excluded);
+    PyObject *state = place == NULL ? NULL : state_of(loop);
+    if (state == NULL) {
+        Py_XDECREF(place);
+        return NULL;
+    }
+    PyObject *creator = Py_NewRef(SLOT(here, natives.here.life));
+    PyObject *life = conceive(core, state, place, excluded);
+    slot_put(state, natives.loop_state.seen, Py_NewRef(Py_True));
+    if (life != NULL && (attach(task, life) < 0 || look_in(core, life, context) < 0
+                         || tell(core, task, life, creator, now) < 0))
+        Py_CLEAR(life);
+    Py_DECREF(creator);
+    Py_DECREF(place);
+    Py_DECREF(state);
+    return life;
+}

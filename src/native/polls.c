@@ -1,0 +1,290 @@
+/* What stands on asyncio's selector as its `select`, so that the loop's looks are seen. polls.py is the reference.
+ *
+ * On the selector it is a cycle, which the selector's own dictionary breaks.
+ */
+#include "native.h"
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    /* as our other hooks have it: True */
+    char gate;
+    Core *core;
+    /* the thread's Here and Where, the selector's own method, and what takes this off the selector */
+    PyObject *here, *where, *original, *off;
+    /* `here.ended` as last seen, and the turns taken since */
+    PyObject *ended;
+    long long turns;
+} Select;
+
+/* An exception that is set, kept aside. */
+typedef struct { PyObject *type, *error, *traceback; } Aside;
+
+/* Calls the selector's own method. */
+static inline PyObject *
+ask(Select *self, PyObject *timeout)
+{
+    return PyObject_CallOneArg(self->original, timeout);
+}
+
+/* Replaces a number in the Here. */
+static int
+here_put(Select *self, Py_ssize_t offset, long long number)
+{
+    PyObject *made = PyLong_FromLongLong(number);
+    if (made == NULL)
+        return -1;
+    slot_put(self->here, offset, made);
+    return 0;
+}
+
+/* A look has ended: what it found may have been there this much earlier. */
+static int
+looked(Select *self, long long unpolled, long long end)
+{
+    return here_put(self, natives.here.unpolled, unpolled) < 0 || here_put(self, natives.here.polled, end) < 0 ? -1 : 0;
+}
+
+/* How long the loop did not look. */
+static long long
+busy_until(Select *self, long long start)
+{
+    return start - PyLong_AsLongLong(SLOT(self->here, natives.here.polled));
+}
+
+/* The looks that no record has told yet, where there is room for more: borrowed. Else they become a record. */
+static PyObject *
+room(Select *self)
+{
+    PyObject *polls = SLOT(self->here, natives.here.polls);
+    if (polls == Py_None || PyTuple_GET_SIZE(polls) < natives.kept)
+        return polls;
+    PyObject *record = PyTuple_Pack(3, natives.polls_tag, self->where, polls);
+    int failed = record == NULL ? -1 : core_put(self->core, record, self->core->limit);
+    Py_XDECREF(record);
+    return failed < 0 ? NULL : Py_None;
+}
+
+/* Notes a look. */
+static int
+note(Select *self, long long start, long long end)
+{
+    PyObject *polls = room(self);
+    if (polls == NULL)
+        return -1;
+    Py_ssize_t size = polls == Py_None ? 0 : PyTuple_GET_SIZE(polls);
+    PyObject *first = PyLong_FromLongLong(start), *second = PyLong_FromLongLong(end);
+    PyObject *longer = first == NULL || second == NULL ? NULL : PyTuple_New(size + 2);
+    if (longer == NULL) {
+        Py_XDECREF(first);
+        Py_XDECREF(second);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < size; i++)
+        PyTuple_SET_ITEM(longer, i, Py_NewRef(PyTuple_GET_ITEM(polls, i)));
+    PyTuple_SET_ITEM(longer, size, first);
+    PyTuple_SET_ITEM(longer, size + 1, second);
+    slot_put(self->here, natives.here.polls, longer);
+    return 0;
+}
+
+/* A busy loop takes a turn: where none of its steps is recorded, this goes off the selector. */
+static int
+turn(Select *self)
+{
+    PyObject *ended = SLOT(self->here, natives.here.ended);
+    if (ended != self->ended) {
+        Py_SETREF(self->ended, Py_NewRef(ended));
+        self->turns = 0;
+        return 0;
+    }
+    if (self->turns < natives.turns) {
+        self->turns++;
+        return 0;
+    }
+    slot_put(self->here, natives.here.polls, Py_NewRef(Py_None));
+    slot_put(self->here, natives.here.blind, Py_NewRef(Py_True));
+    PyObject *done = PyObject_CallNoArgs(self->off);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* A look of a loop that is busy, and does not wait. */
+static PyObject *
+glance(Select *self, PyObject *timeout, long long start)
+{
+    long long end;
+    PyObject *found = ask(self, timeout);
+    if (found == NULL)
+        return NULL;
+    if (clock_read(&end) < 0 || looked(self, busy_until(self, start), end) < 0
+        || (end - start >= natives.waited && note(self, start, end) < 0) || turn(self) < 0) {
+        if (core_fail(self->core) < 0)
+            Py_CLEAR(found);
+    }
+    return found;
+}
+
+/* The loop was busy for long: it looks first without waiting. What it found, None for nothing; NULL with an error set. */
+static PyObject *
+look_first(Select *self, long long busy)
+{
+    PyObject *found = ask(self, natives.zero);
+    int any = found == NULL ? -1 : PyObject_IsTrue(found);
+    if (any <= 0) {
+        Py_XDECREF(found);
+        return any < 0 ? NULL : Py_NewRef(Py_None);
+    }
+    long long end;
+    if ((clock_read(&end) < 0 || looked(self, busy, end) < 0) && core_fail(self->core) < 0)
+        Py_CLEAR(found);
+    return found;
+}
+
+/* A look that waited, or might have, is over: -1 where something is meant for the host. */
+static int
+waited(Select *self, long long start, long long busy)
+{
+    long long end;
+    slot_put(self->here, natives.here.polling, Py_NewRef(natives.zero));
+    if (clock_read(&end) < 0 || looked(self, end - start >= natives.waited ? 0 : busy, end) < 0 || note(self, start, end) < 0)
+        return core_fail(self->core);
+    return self->core->dozing ? core_tell(self->core, natives.names.rouse) : 0;
+}
+
+/* A look that may wait. */
+static PyObject *
+may_wait(Select *self, PyObject *timeout, long long start)
+{
+    long long busy = busy_until(self, start);
+    if (busy >= natives.matters) { /* whether it had to wait cannot be told by how long it took */
+        PyObject *found = look_first(self, busy);
+        if (found != Py_None)
+            return found;
+        Py_DECREF(found);
+        busy = 0;
+    }
+    if (here_put(self, natives.here.polling, start) < 0 && core_fail(self->core) < 0)
+        return NULL;
+    PyObject *found = ask(self, timeout);
+    Aside aside;
+    PyErr_Fetch(&aside.type, &aside.error, &aside.traceback);
+    if (waited(self, start, busy) == 0) {
+        PyErr_Restore(aside.type, aside.error, aside.traceback);
+        return found;
+    }
+    Py_XDECREF(found);
+    Py_XDECREF(aside.type);
+    Py_XDECREF(aside.error);
+    Py_XDECREF(aside.traceback);
+    return NULL;
+}
+
+/* The one argument, which may be left out or named: borrowed, NULL with an error set. */
+static PyObject *
+timeout_of(PyObject *const *args, Py_ssize_t count, PyObject *keywords)
+{
+    Py_ssize_t named = keywords == NULL ? 0 : PyTuple_GET_SIZE(keywords);
+    if (count + named == 0)
+        return Py_None;
+    if (count + named == 1
+        && (named == 0 || PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, 0), "timeout") == 0))
+        return args[0];
+    PyErr_SetString(PyExc_TypeError, "select() takes one argument, timeout");
+    return NULL;
+}
+
+static PyObject *
+select_call(Select *self, PyObject *const *args, size_t flagged, PyObject *keywords)
+{
+    PyObject *timeout = timeout_of(args, PyVectorcall_NARGS(flagged), keywords);
+    if (timeout == NULL)
+        return NULL;
+    int busy = timeout == Py_None ? 0 : timeout == natives.zero ? 1 : PyObject_RichCompareBool(timeout, natives.zero, Py_LE);
+    if (busy < 0)
+        return NULL;
+    long long start;
+    if (clock_read(&start) < 0)
+        return core_fail(self->core) < 0 ? NULL : ask(self, timeout);
+    return busy ? glance(self, timeout, start) : may_wait(self, timeout, start);
+}
+
+/* ---------------------------------------------------------------- its type */
+
+/* Select(core, here, where, original, off) */
+static PyObject *
+select_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    PyObject *core, *here, *where, *original, *off;
+    if (!PyArg_ParseTuple(args, "O!O!OOO", natives.core, &core, natives.here.type, &here, &where, &original, &off))
+        return NULL;
+    Select *self = (Select *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->call = (vectorcallfunc)select_call;
+    self->gate = 1;
+    self->core = (Core *)Py_NewRef(core);
+    self->here = Py_NewRef(here);
+    self->where = Py_NewRef(where);
+    self->original = Py_NewRef(original);
+    self->off = Py_NewRef(off);
+    self->ended = Py_NewRef(natives.zero);
+    return (PyObject *)self;
+}
+
+/* No clear: as a Step. */
+static int
+select_traverse(Select *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->core);
+    Py_VISIT(self->here);
+    Py_VISIT(self->where);
+    Py_VISIT(self->original);
+    Py_VISIT(self->off);
+    return 0;
+}
+
+static void
+select_dealloc(Select *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Py_XDECREF(self->core);
+    Py_XDECREF(self->here);
+    Py_XDECREF(self->where);
+    Py_XDECREF(self->original);
+    Py_XDECREF(self->off);
+    Py_XDECREF(self->ended);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyMemberDef select_members[] = {
+    {"_loopscope_gate", T_BOOL, offsetof(Select, gate), READONLY, NULL},
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(Select, call), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot select_slots[] = {
+    {Py_tp_doc, "select of a selector, with every look of its loop seen."},
+    {Py_tp_new, select_make},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_members, select_members},
+    {Py_tp_traverse, select_traverse},
+    {Py_tp_dealloc, select_dealloc},
+    {0, NULL},
+};
+
+static PyType_Spec select_spec = {
+    .name = "loopscope._native.Select",
+    .basicsize = sizeof(Select),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
+    .slots = select_slots,
+};
+
+PyTypeObject *
+select_type(PyObject *module)
+{
+    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &select_spec, NULL);
+}
