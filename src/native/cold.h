@@ -29,13 +29,13 @@
     X(index) X(where) X(ready) X(start) X(end) X(waker_kind) X(waker) X(waker_step) X(waker_name) X(outcome) \
     X(awaiting) X(point) X(lasti) X(span) X(activated) X(span_after) X(error) X(polls) X(cancel) X(unpolled) \
     X(unpolled_guessed) X(waited) X(delay) X(harm) X(looks) X(printed)
-#define NOTES(X) X(excluded) X(home) X(idle) X(reserved) X(under) X(visits)
+#define NOTES(X) X(excluded) X(home) X(idle) X(reserved) X(silenced) X(under) X(visits)
 #define TRACE(X) \
     X(attributes) X(born) X(last_end) X(local) X(lost) X(open) X(own) X(sampled) X(spans) X(trace_id) X(trace_state)
 #define VISIT(X) \
     X(_named) X(_where) X(_whose) X(cursor) X(detail) X(first) X(group) X(held) X(last) X(left) X(links) X(local) \
     X(longest) X(parent_id) X(parent_remote) X(previous) X(quiet) X(ready) X(room) X(running) X(segment) X(silent) \
-    X(span_id) X(start) X(steps) X(trace) X(untold) X(waiting) X(written)
+    X(span_id) X(start) X(steps) X(trace) X(unkept) X(untold) X(waiting) X(written)
 #define GROUP(X) X(count) X(end) X(ready) X(running) X(span_id) X(start)
 #define OCCUPANCY(X) \
     X(_ends) X(_long) X(_longs) X(_short) X(_shown) X(_starts) X(_sums) X(_total) X(_until) X(_whose)
@@ -175,7 +175,7 @@ PyObject *awaited_name(PyObject *awaited);
     X(loops, "metrics.sums.loops", "_loops") X(sums, "metrics", "sums") X(known, "tracer", "lives") \
     X(names, "tracer", "_names") X(foreign, "tracer.traces", "_foreign") X(handoffs, "tracer", "_handoffs") \
     X(leaving, "tracer", "_leaving") \
-    X(coverage, "tracer", "_coverage") X(making, "culprits._bursts", "born") X(closed, "tracer._handoffs", "_closed") \
+    X(lost, "tracer", "_lost") X(coverage, "tracer", "_coverage") X(making, "culprits._bursts", "born") X(closed, "tracer._handoffs", "_closed") \
     X(spans, "tracer", "steps") X(placed, "tracer.steps", "_placed") X(owed, "tracer.steps", "_owed") \
     X(held, "", "_held") X(budget, "", "budget") X(new_span_id, "tracer.steps", "_new_span_id")
 
@@ -235,6 +235,9 @@ int summed(Ordinary *self, Passing *passing);
 int told_fits(Ordinary *self, Passing *passing);
 
 int told(Ordinary *self, Passing *passing);
+
+/* Whether a visit may go untold yet: quickly over so far, none of its steps has a span, and the budget asks for it. */
+int is_untold(PyObject *visit);
 
 /* Whether a task's steps are told at all. */
 int is_excluded(PyObject *life);

@@ -58,19 +58,21 @@ is_bare(PyObject *visit, long long detail)
         && cursor - start < cold.quick;
 }
 
-/* Whether nothing but its span is to be written of a visit. `bare`: which stands for its steps. */
+/* Whether nothing but its span, or not even that, is to be written of a visit. `bare`: it stands for its steps. */
 static int
 visit_fits(Ordinary *self, PyObject *visit, int *bare)
 {
     if (!Py_IS_TYPE(visit, cold.visit.type) || !Py_IS_TYPE(SLOT(visit, cold.visit.trace), cold.trace.type)
-        || self->states || SLOT(visit, cold.visit.quiet) != Py_None || SLOT(visit, cold.visit.silent) != Py_False
-        || SLOT(visit, cold.visit.room) != Py_True || PyObject_IsTrue(SLOT(visit, cold.visit.untold)))
+        || self->states || SLOT(visit, cold.visit.silent) != Py_False || SLOT(visit, cold.visit.room) != Py_True)
+        return 0;
+    int quiet = SLOT(visit, cold.visit.quiet) != Py_None;
+    if (quiet ? is_untold(visit) != 1 : PyObject_IsTrue(SLOT(visit, cold.visit.untold)))
         return 0;
     long long detail;
     if (number(SLOT(visit, cold.visit.detail), &detail) < 0)
         return -1;
     *bare = is_bare(visit, detail);
-    if (*bare)
+    if (*bare || quiet)
         return *bare;
     return SLOT(visit, cold.visit.held) == Py_None && SLOT(visit, cold.visit.group) == Py_None;
 }
@@ -207,11 +209,10 @@ close_bare(Ordinary *self, PyObject *life, PyObject *visit)
     PyObject *held = Py_NewRef(SLOT(visit, cold.visit.held));
     slot_put(visit, cold.visit.held, Py_NewRef(Py_None));
     slot_put(visit, cold.visit.group, Py_NewRef(Py_None));
-    int failed = 0;
-    if (held != Py_None)
-        failed = count_coalesced(self) < 0
-            || remember(self, SLOT(life, cold.life.id), SLOT(PyTuple_GET_ITEM(held, 0), cold.step.index),
-                        SLOT(visit, cold.visit.trace), SLOT(visit, cold.visit.span_id)) < 0 ? -1 : 0;
+    int failed = 0, untold = SLOT(visit, cold.visit.quiet) != Py_None;
+    if (held != Py_None && (failed = count_coalesced(self)) == 0 && !untold)
+        failed = remember(self, SLOT(life, cold.life.id), SLOT(PyTuple_GET_ITEM(held, 0), cold.step.index),
+                        SLOT(visit, cold.visit.trace), SLOT(visit, cold.visit.span_id));
     Py_DECREF(held);
     return failed;
 }
@@ -241,6 +242,24 @@ note_closed(Ordinary *self, PyObject *life, PyObject *visit)
     return failed;
 }
 
+/* The span would have been the only one: Quiet.silence. */
+static int
+silence(Ordinary *self, PyObject *notes, PyObject *visit)
+{
+    PyObject *trace = SLOT(visit, cold.visit.trace);
+    if (slot_add(trace, cold.trace.spans, -1) < 0 || slot_add(trace, cold.trace.lost, 1) < 0)
+        return -1;
+    PyObject *one = PyLong_FromLong(1);
+    PyObject *done =
+        one == NULL ? NULL : PyObject_CallFunctionObjArgs(self->lost, SLOT(visit, cold.visit.untold), one, NULL);
+    Py_XDECREF(one);
+    Py_XDECREF(done);
+    slot_put(visit, cold.visit.quiet, Py_NewRef(Py_None));
+    slot_put(visit, cold.visit.silent, Py_NewRef(Py_True));
+    slot_put(notes, cold.notes.silenced, Py_NewRef(SLOT(visit, cold.visit.span_id)));
+    return done == NULL ? -1 : 0;
+}
+
 /* Tracer._close */
 static int
 close_visit(Ordinary *self, Passing *passing, PyObject *visit, int bare)
@@ -248,6 +267,8 @@ close_visit(Ordinary *self, Passing *passing, PyObject *visit, int bare)
     PyObject *life = passing->life, *trace = SLOT(visit, cold.visit.trace), *of[OF_FIELDS];
     if (bare && close_bare(self, life, visit) < 0)
         return -1;
+    if (SLOT(visit, cold.visit.quiet) != Py_None)
+        return silence(self, passing->notes, visit);
     PyObject *said = attributes_of(self, life, visit);
     PyObject *name = said == NULL
         ? NULL : PyUnicode_Concat(cold.text.TASK_SPAN, SLOT(SLOT(life, cold.life.place), natives.place.qualname));

@@ -76,7 +76,31 @@ find_foreign(Ordinary *self, Passing *passing)
     return open > 0 || passing->start - last < cold.fresh;
 }
 
-/* The open visit to that trace, where it is the only one and is told as it comes. */
+int
+is_untold(PyObject *visit)
+{
+    PyObject *quiet = SLOT(visit, cold.visit.quiet);
+    long long detail, written, unkept;
+    if (number(SLOT(visit, cold.visit.detail), &detail) < 0 || number(SLOT(visit, cold.visit.written), &written) < 0
+        || number(SLOT(visit, cold.visit.unkept), &unkept) < 0)
+        return -1;
+    return PyList_CheckExact(quiet) && PyList_GET_SIZE(quiet) == 0 && detail >= cold.bare && !written && !unkept
+        && PyObject_IsTrue(SLOT(visit, cold.visit.untold)) == 1
+        && SLOT(SLOT(visit, cold.visit.trace), cold.trace.own) == Py_True;
+}
+
+/* Whether the visit is over quickly even with this step. */
+static int
+stays_quick(Passing *passing)
+{
+    long long start, cursor;
+    if (number(SLOT(passing->visit, cold.visit.start), &start) < 0
+        || number(SLOT(passing->visit, cold.visit.cursor), &cursor) < 0)
+        return -1;
+    return (passing->end > cursor ? passing->end : cursor) - start < cold.quick;
+}
+
+/* The open visit to that trace, where it is the only one and is told as it comes, or not at all. */
 static int
 find_visit(Passing *passing)
 {
@@ -87,7 +111,8 @@ find_visit(Passing *passing)
     if (visit == NULL || !Py_IS_TYPE(visit, cold.visit.type))
         return PyErr_Occurred() ? -1 : 0;
     passing->visit = visit;
-    return SLOT(visit, cold.visit.quiet) == Py_None && SLOT(visit, cold.visit.silent) == Py_False
+    int told = SLOT(visit, cold.visit.quiet) == Py_None ? 1 : is_untold(visit) == 1 && stays_quick(passing) == 1;
+    return told && SLOT(visit, cold.visit.silent) == Py_False
         && (passing->span == Py_None || SLOT(visit, cold.visit.local) == Py_True);
 }
 
@@ -225,7 +250,9 @@ find_way(Ordinary *self, Passing *passing)
     passing->way = keeps && !spares ? TELLS : COALESCES;
     if (!keeps)
         passing->level = (int)cold.full; /* the caps have it coalesced, not the budget */
-    return passing->way == TELLS ? tells(self, passing, level) : coalesces(self, visit, written, spans);
+    if (passing->way == TELLS)
+        return SLOT(visit, cold.visit.quiet) == Py_None ? tells(self, passing, level) : 0;
+    return coalesces(self, visit, written, spans);
 }
 
 /* Whether the step failed in nothing, changed no span, and is neither slow nor delayed, nor may have been anybody's
@@ -383,6 +410,8 @@ coalesce_held(Ordinary *self, Passing *passing, PyObject *step)
         || (begins ? begin_group(self, visit, step) : group_add(SLOT(visit, cold.visit.group), step)) < 0
         || count_coalesced(self) < 0)
         return -1;
+    if (SLOT(visit, cold.visit.quiet) != Py_None) /* nobody shall link to what may not be told */
+        return 0;
     PyObject *group = SLOT(visit, cold.visit.group);
     PyObject *span_id = detail >= cold.bare ? SLOT(visit, cold.visit.span_id) : SLOT(group, cold.group.span_id);
     return remember(self, passing->id, SLOT(step, cold.step.index), passing->trace, span_id);

@@ -18,6 +18,7 @@ KINDS = {
     "plain": PLAIN,
     "few spans": replace(PLAIN, max_steps_per_task_span=12, max_spans_per_trace=60),
     "a small budget": replace(PLAIN, max_spans_per_second=20),
+    "hardly any budget": replace(PLAIN, max_spans_per_second=2),
     "both": replace(PLAIN, max_spans_per_second=20, max_steps_per_task_span=12),
     "short segments": replace(PLAIN, segment_seconds=2),
     "slow": replace(PLAIN, detail="slow"),
