@@ -92,7 +92,8 @@ born(Ordinary *self, PyObject *record)
         return new;
     PyObject *life = make_life(record);
     int failed = life == NULL || PyDict_SetItem(self->lives, SLOT(life, cold.life.id), life) < 0
-        || count_made(self, life) < 0 || slot_add(self->sums, cold.sums.alive, 1) < 0 || begin_notes(self, life) < 0;
+        || count_made(self, life) < 0 || slot_add(self->sums, cold.sums.alive, 1) < 0
+        || (self->traces && begin_notes(self, life) < 0);
     Py_XDECREF(life);
     return failed ? -1 : 1;
 }

@@ -73,7 +73,11 @@ cold_load(void)
     FETCH(freed_by, "loopscope.pipeline.spans.describe", "FREED_BY")
     cold.a_life = load_model(cold.life.type, PyObject_CallFunction((PyObject *)cold.life.type, "isOi", 0, "", Py_None, 0));
     cold.a_notes = load_model(cold.notes.type, PyObject_CallNoArgs((PyObject *)cold.notes.type));
-    if (cold.a_life == NULL || cold.a_notes == NULL)
+    cold.a_trace = load_model(cold.trace.type, PyObject_CallFunction((PyObject *)cold.trace.type, "iOOi", 0, Py_True,
+                                                                     Py_True, 0));
+    cold.a_visit = load_model(cold.visit.type, PyObject_CallFunction((PyObject *)cold.visit.type, "OiiO", Py_None, 0, 0,
+                                                                     Py_True));
+    if (cold.a_life == NULL || cold.a_notes == NULL || cold.a_trace == NULL || cold.a_visit == NULL)
         return -1;
     PyTypeObject *queue = fetch_type("collections", "deque");
     if (queue == NULL)

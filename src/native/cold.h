@@ -12,6 +12,7 @@
  * summed.c    the sums: pipeline.metrics
  * told.c      the step's span: pipeline.spans
  * born.c      a task's birth
+ * opened.c    a task's first task span
  * ended.c     a task's end, and its span
  */
 #ifndef LOOPSCOPE_COLD_H
@@ -29,7 +30,7 @@
     X(index) X(where) X(ready) X(start) X(end) X(waker_kind) X(waker) X(waker_step) X(waker_name) X(outcome) \
     X(awaiting) X(point) X(lasti) X(span) X(activated) X(span_after) X(error) X(polls) X(cancel) X(unpolled) \
     X(unpolled_guessed) X(waited) X(delay) X(harm) X(looks) X(printed)
-#define NOTES(X) X(excluded) X(home) X(idle) X(reserved) X(silenced) X(under) X(visits)
+#define NOTES(X) X(excluded) X(home) X(idle) X(link) X(own) X(reserved) X(silenced) X(under) X(visits)
 #define TRACE(X) \
     X(attributes) X(born) X(last_end) X(local) X(lost) X(open) X(own) X(sampled) X(spans) X(trace_id) X(trace_state)
 #define VISIT(X) \
@@ -83,7 +84,8 @@ SLOTS(BatchSlots, BATCH)
     X("loopscope.conventions", TASK_CREATOR_ID) X("loopscope.conventions", TASK_CREATOR_NAME) \
     X("loopscope.model", RAISED) X("loopscope.model", START) X("loopscope.model", TASK) X("loopscope.model", TIMER) \
     X("loopscope.model", IO) X("loopscope.model", THREAD) X("loopscope.model", CALLBACK) X("loopscope.model", YIELD) \
-    X("loopscope.model", SUSPENDED) X("loopscope.model", YIELDED) X("loopscope.pipeline.metrics.sums", UNKNOWN)
+    X("loopscope.model", SUSPENDED) X("loopscope.model", YIELDED) X("loopscope.pipeline.metrics.sums", UNKNOWN) \
+    X("loopscope.pipeline.spans.tracer", SPARED)
 
 /* Whole numbers: those of the clock in nanoseconds. */
 #define NUMBERS(X) \
@@ -93,7 +95,7 @@ SLOTS(BatchSlots, BATCH)
     X(quick, "loopscope.pipeline.spans.visit", "QUICK") X(birth, "loopscope.model", "BIRTH") \
     X(longest, "loopscope.pipeline.metrics.histogram", "_LONGEST") \
     X(parts, "loopscope.pipeline.metrics.histogram", "_PARTS") X(application, "loopscope.model", "APPLICATION") \
-    X(full, "loopscope.model", "FULL") X(bare, "loopscope.model", "BARE") X(requests, "loopscope.model", "REQUESTS")
+    X(full, "loopscope.model", "FULL") X(bare, "loopscope.model", "BARE") X(untold, "loopscope.model", "UNTOLD") X(requests, "loopscope.model", "REQUESTS")
 
 /* Names that are read as attributes. */
 #define ASKED(X) \
@@ -126,7 +128,7 @@ typedef struct {
     struct { ASKED(AS_OBJECT) } name;
     PyTypeObject *wait;
     /* objects like those that are made here; see `copy` */
-    PyObject *a_life, *a_notes;
+    PyObject *a_life, *a_notes, *a_trace, *a_visit;
     PyObject *piece, *holder, *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
     /* the attributes of a link to a waking step */
     PyObject *woken;
@@ -177,13 +179,14 @@ PyObject *awaited_name(PyObject *awaited);
     X(leaving, "tracer", "_leaving") \
     X(lost, "tracer", "_lost") X(coverage, "tracer", "_coverage") X(making, "culprits._bursts", "born") X(closed, "tracer._handoffs", "_closed") \
     X(spans, "tracer", "steps") X(placed, "tracer.steps", "_placed") X(owed, "tracer.steps", "_owed") \
-    X(held, "", "_held") X(budget, "", "budget") X(new_span_id, "tracer.steps", "_new_span_id")
+    X(held, "", "_held") X(budget, "", "budget") X(new_span_id, "tracer.steps", "_new_span_id") \
+    X(new_trace_id, "tracer.traces", "_new_trace_id") X(sampler, "tracer.traces", "_sample")
 
 #define LIMITS(X) \
     X(threshold, "culprits", "_threshold") X(stall, "stalls", "_threshold") X(rotate, "tracer.traces", "_rotate") \
     X(steps, "tracer._caps", "steps") X(room, "tracer._caps", "spans") X(delay, "tracer._caps", "delay") \
     X(slow, "tracer._caps", "slow") X(hold, "tracer._caps", "hold") X(told, "tracer.steps", "_steps") \
-    X(states, "tracer.steps", "_states")
+    X(states, "tracer.steps", "_states") X(quiet, "tracer", "_slow") X(traces, "", "_spans")
 
 #define AS_PART(name, owner, attribute) PyObject *name;
 #define AS_LIMIT(name, owner, attribute) long long name;
@@ -196,8 +199,8 @@ typedef struct {
 } Ordinary;
 
 /* What is done of its span: Python's tracer is asked, it gets one of its own, or is coalesced; OPENS: once the first
- * task span of its task is open. */
-enum { ASKS, TELLS, COALESCES, OPENS };
+ * task span of its task is open; UNWANTED: no spans are made. */
+enum { ASKS, TELLS, COALESCES, OPENS, UNWANTED };
 
 /* A step on its way. All borrowed of its record, or of what is open, but for `life`, `waited`, `outbox`, `encoder` and
  * `step`. */
@@ -262,6 +265,12 @@ int find_batch(Ordinary *self, Passing *passing);
 
 /* Pipeline._emit */
 int emit(Ordinary *self, Passing *passing, PyObject **of);
+
+/* ---------------------------------------------------------------- opened.c */
+
+/* Opens the first task span of a task that nobody known created: 1, or 0 where it is not to be opened here; -1 with an
+ * error set. */
+int opened(Ordinary *self, Passing *passing);
 
 /* ---------------------------------------------------------------- ended.c */
 

@@ -368,6 +368,8 @@ ended(Ordinary *self, Passing *passing)
 {
     PyObject *life = passing->life;
     passing->notes = SLOT(life, cold.life.notes);
+    if (SLOT(life, cold.life.cancel) == Py_None && !self->traces)
+        return count_end(self, life);
     if (SLOT(life, cold.life.cancel) == Py_None && Py_IS_TYPE(passing->notes, cold.notes.type))
         return count_end(self, life) < 0 ? -1 : end_telling(self, passing);
     PyObject *done =

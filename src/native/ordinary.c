@@ -138,6 +138,10 @@ fits(Ordinary *self, PyObject *record, Passing *passing)
     fits = noted ? (noted < 0 ? -1 : 0) : summed_fits(self, passing);
     if (fits != 1)
         return fits;
+    if (!self->traces) {
+        passing->way = UNWANTED;
+        return 1;
+    }
     int plain = told_fits(self, passing);
     if (plain == 0)
         passing->way = ASKS;

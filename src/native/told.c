@@ -675,7 +675,10 @@ static int
 begin(Ordinary *self, Passing *passing)
 {
     PyObject *life = passing->life, *notes = passing->notes;
-    PyObject *home = PyObject_CallMethodObjArgs(self->tracer, cold.name._home, life, notes,
+    int done = opened(self, passing);
+    if (done < 0)
+        return -1;
+    PyObject *home = done ? Py_NewRef(Py_None) : PyObject_CallMethodObjArgs(self->tracer, cold.name._home, life, notes,
                                                 SLOT(passing->step, cold.step.start), NULL);
     PyObject *visit = NULL;
     if (home != NULL && Py_IS_TYPE(home, cold.trace.type) && SLOT(home, cold.trace.sampled) == Py_True)
@@ -694,6 +697,8 @@ begin(Ordinary *self, Passing *passing)
 int
 told(Ordinary *self, Passing *passing)
 {
+    if (passing->way == UNWANTED)
+        return 0;
     if (passing->way == OPENS && begin(self, passing) < 0)
         return -1;
     if (passing->way == ASKS) {

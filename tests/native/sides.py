@@ -71,8 +71,9 @@ class Side:
         self.sink = Keeping(True)
         ids: Any = Ids(sampled)
         self.pipeline = Pipeline(
-            Queue(), ids, settings, lambda: Outbox([self.sink], lambda: None), unmetered(), native=native
-        )
+            Queue(), ids, settings, lambda: Outbox([self.sink], lambda: None), unmetered(), settings.detail != "none",
+            native,
+        )  # fmt: skip
         self.pipeline.open()
         self.sums = self.pipeline.metrics.sums
         if measured:

@@ -24,6 +24,7 @@ KINDS = {
     "slow": replace(PLAIN, detail="slow"),
     "states": replace(PLAIN, detail="states"),
     "tasks": replace(PLAIN, detail="tasks"),
+    "none": replace(PLAIN, detail="none"),
     "no thresholds": replace(PLAIN, delay_threshold=1e-9, stall_threshold=1e-9),
 }
 

@@ -115,7 +115,7 @@ class Pipeline:
             sinks.append(self.tracer)
         self.assembler = Assembler(Sinks(*sinks))
         self._feed: Callable[[Record], Any] = self.assembler.feed
-        if self._native and self._spans:
+        if self._native:
             from loopscope import _native
 
             self._feed = _native.Ordinary(self).feed
@@ -205,10 +205,12 @@ class Pipeline:
             record = source.take()
             if record is None:  # past the deadline
                 break
-            feed(record)
-            yield
+            brief = feed(record)  # an ordinary step in C
             if left & 7:  # time is not looked at after each
+                if not brief:
+                    yield
                 continue
+            yield
             self._due()
             if self._held and self._outbox is not None:
                 yield from self._hand_over(self._outbox)

@@ -35,6 +35,8 @@ from loopscope.pipeline.spans.visit import Caps, Visit
 MUTE_AFTER = 512
 #: a visit is closed this long after its trace was last current in the suspended task
 LINGER = SECOND // 2
+#: why a quick task is not told at the level UNTOLD
+SPARED = "budget"
 #: a task that takes no step is told again after at most this long
 RETELL = 3600 * SECOND
 
@@ -256,7 +258,7 @@ class Tracer(Sink):
             visit.quiet = []
         elif trace.own and self._budget.level >= UNTOLD:
             visit.detail = UNTOLD
-            visit.quiet, visit.untold = [], "budget"
+            visit.quiet, visit.untold = [], SPARED
         elif trace.own and trace.crowded(self._caps.spans):
             visit.quiet, visit.untold = [], "trace_size"
         return visit

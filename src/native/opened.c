@@ -1,0 +1,94 @@
+/* The first task span of a task: what Tracer._home and Tracer._open do for one that nobody known created. */
+#include "cold.h"
+
+/* A trace of its own, of which the sampler is asked: Traces.root. A new reference. */
+static PyObject *
+make_root(Ordinary *self, PyObject *life)
+{
+    PyObject *name = PyUnicode_Concat(cold.text.TASK_SPAN, SLOT(SLOT(life, cold.life.place), natives.place.qualname));
+    PyObject *trace_id = name == NULL ? NULL : PyObject_CallNoArgs(self->new_trace_id);
+    PyObject *said = trace_id == NULL ? NULL : PyObject_CallFunctionObjArgs(self->sampler, trace_id, name, NULL);
+    PyObject *trace = said == NULL ? NULL : copy(cold.a_trace);
+    if (trace != NULL) {
+        slot_put(trace, cold.trace.trace_id, Py_NewRef(trace_id));
+        slot_put(trace, cold.trace.sampled, Py_NewRef(PyTuple_GET_ITEM(said, 0)));
+        slot_put(trace, cold.trace.attributes, Py_NewRef(PyTuple_GET_ITEM(said, 1)));
+        slot_put(trace, cold.trace.trace_state, Py_NewRef(PyTuple_GET_ITEM(said, 2)));
+        slot_put(trace, cold.trace.born, Py_NewRef(SLOT(life, cold.life.born)));
+        slot_put(trace, cold.trace.last_end, Py_NewRef(SLOT(life, cold.life.born)));
+    }
+    Py_XDECREF(name);
+    Py_XDECREF(trace_id);
+    Py_XDECREF(said);
+    return trace;
+}
+
+/* The visit, not told for now where the budget asks for that: Tracer._begin. A new reference. */
+static PyObject *
+make_visit(Passing *passing, PyObject *trace, PyObject *span_id, int untold)
+{
+    PyObject *visit = copy(cold.a_visit), *links = PyList_New(0), *quiet = untold ? PyList_New(0) : Py_NewRef(Py_None);
+    if (visit == NULL || links == NULL || quiet == NULL) {
+        Py_XDECREF(visit);
+        Py_XDECREF(links);
+        Py_XDECREF(quiet);
+        return NULL;
+    }
+    PyObject *start = SLOT(passing->life, cold.life.born);
+    if (passing->index > 0)
+        start = SLOT(passing->step, cold.step.ready);
+    slot_put(visit, cold.visit.trace, Py_NewRef(trace));
+    slot_put(visit, cold.visit.span_id, Py_NewRef(span_id));
+    slot_put(visit, cold.visit.start, Py_NewRef(start));
+    slot_put(visit, cold.visit.cursor, Py_NewRef(start));
+    slot_put(visit, cold.visit.local, Py_NewRef(Py_True));
+    slot_put(visit, cold.visit.links, links);
+    slot_put(visit, cold.visit.quiet, quiet);
+    if (untold) {
+        slot_put(visit, cold.visit.untold, Py_NewRef(cold.text.SPARED));
+        if (slot_number(visit, cold.visit.detail, cold.untold) < 0)
+            Py_CLEAR(visit);
+    }
+    return visit;
+}
+
+/* Whether the task stands under no other, and nothing was prepared for its span. */
+static int
+opened_fits(Ordinary *self, Passing *passing)
+{
+    PyObject *notes = passing->notes;
+    int stands = PyObject_IsTrue(SLOT(notes, cold.notes.under));
+    long long born;
+    if (stands || number(SLOT(passing->life, cold.life.born), &born) < 0)
+        return stands < 0 || PyErr_Occurred() ? -1 : 0;
+    return SLOT(notes, cold.notes.reserved) == Py_False && SLOT(notes, cold.notes.link) == Py_None && !self->quiet
+        && self->room * 7 / 8 > 1 && passing->start - born < self->rotate;
+}
+
+int
+opened(Ordinary *self, Passing *passing)
+{
+    int fits = opened_fits(self, passing);
+    if (fits != 1)
+        return fits;
+    PyObject *notes = passing->notes, *trace = make_root(self, passing->life);
+    if (trace == NULL)
+        return -1;
+    slot_put(notes, cold.notes.home, Py_NewRef(trace));
+    if (SLOT(trace, cold.trace.sampled) != Py_True) {
+        Py_DECREF(trace);
+        return 1;
+    }
+    long long level;
+    PyObject *span_id = number(SLOT(self->budget, cold.budget.level), &level) < 0
+        ? NULL : PyObject_CallNoArgs(self->new_span_id);
+    PyObject *visit = span_id == NULL ? NULL : make_visit(passing, trace, span_id, level >= cold.untold);
+    int failed = visit == NULL || slot_add(trace, cold.trace.spans, 1) < 0
+        || PyDict_SetItem(SLOT(notes, cold.notes.visits), SLOT(trace, cold.trace.trace_id), visit) < 0;
+    if (!failed)
+        slot_put(notes, cold.notes.own, Py_NewRef(span_id));
+    Py_DECREF(trace);
+    Py_XDECREF(span_id);
+    Py_XDECREF(visit);
+    return failed ? -1 : 1;
+}
