@@ -49,6 +49,8 @@ core_traverse(Core *self, visitproc visit, void *arg)
     Py_VISIT(self->current);
     Py_VISIT(self->current_in);
     Py_VISIT(self->describe);
+    Py_VISIT(self->cell);
+    Py_VISIT(self->span);
     for (int i = 0; i < KINDRED; i++)
         Py_VISIT(self->kin[i].place);
     return 0;
@@ -64,6 +66,8 @@ core_clear(Core *self)
     Py_CLEAR(self->current);
     Py_CLEAR(self->current_in);
     Py_CLEAR(self->describe);
+    Py_CLEAR(self->cell);
+    Py_CLEAR(self->span);
     for (int i = 0; i < KINDRED; i++)
         Py_CLEAR(self->kin[i].place);
     return 0;
@@ -170,14 +174,40 @@ core_current(Core *core)
     return PyObject_CallNoArgs(current);
 }
 
+/* A weak reference to a context, or what tells of nothing where it takes none: a new reference. */
+static PyObject *
+cell_of(PyObject *context)
+{
+    PyObject *cell = PyWeakref_NewRef(context, NULL);
+    if (cell != NULL || !PyErr_ExceptionMatches(PyExc_TypeError))
+        return cell;
+    PyErr_Clear();
+    return Py_NewRef(natives.nothing);
+}
+
+/* Describes the span in a context; remembers it, for a context has one weak reference for all that look at it. */
+static PyObject *
+span_in(Core *core, PyObject *context, PyObject *cell)
+{
+    if (cell == core->cell)
+        return Py_NewRef(core->span);
+    PyObject *span = PyObject_CallOneArg(core->describe, context);
+    if (span != NULL && cell != natives.nothing) {
+        Py_XSETREF(core->cell, Py_NewRef(cell));
+        Py_XSETREF(core->span, Py_NewRef(span));
+    }
+    return span;
+}
+
 int
 core_look(Core *core, PyObject *life, PyObject *context)
 {
-    PyObject *span = PyObject_CallOneArg(core->describe, context);
+    PyObject *cell = cell_of(context);
+    PyObject *span = cell == NULL ? NULL : span_in(core, context, cell);
     if (span != NULL)
         slot_put(life, natives.life.span, span);
-    PyObject *cell = span == NULL ? NULL : PyWeakref_NewRef(context, NULL);
-    if (cell == NULL) {
+    else {
+        Py_XDECREF(cell);
         if (!PyErr_ExceptionMatches(PyExc_TypeError))
             return -1;
         PyErr_Clear();

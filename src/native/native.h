@@ -194,6 +194,8 @@ typedef struct {
     char on, dozing, asleep, deaf;
     Py_ssize_t limit, reserve;
     PyObject *buffer, *queue, *threads, *current, *current_in, *describe;
+    /* the context that was looked at last, a weak reference, and the span in it */
+    PyObject *cell, *span;
     /* by the address of the code */
     Kin kin[KINDRED];
 } Core;
