@@ -103,7 +103,7 @@ static int
 look_in(Core *core, PyObject *life, PyObject *context)
 {
     PyObject *current =
-        context == NULL ? PyObject_CallNoArgs(core->current) : PyObject_CallOneArg(core->current_in, context);
+        context == NULL ? core_current(core) : PyObject_CallOneArg(core->current_in, context);
     if (current == NULL)
         return -1;
     int failed = core_look(core, life, current);

@@ -9,12 +9,34 @@ static PyMemberDef core_members[] = {
     {"limit", T_PYSSIZET, offsetof(Core, limit), 0, NULL},
     {"reserve", T_PYSSIZET, offsetof(Core, reserve), 0, NULL},
     {"buffer", T_OBJECT_EX, offsetof(Core, buffer), 0, NULL},
-    {"queue", T_OBJECT_EX, offsetof(Core, queue), 0, NULL},
     {"threads", T_OBJECT_EX, offsetof(Core, threads), 0, NULL},
     {"current", T_OBJECT_EX, offsetof(Core, current), 0, NULL},
     {"current_in", T_OBJECT_EX, offsetof(Core, current_in), 0, NULL},
     {"describe", T_OBJECT_EX, offsetof(Core, describe), 0, NULL},
     {NULL, 0, 0, 0, NULL},
+};
+
+/* Records are put into the queue by its own functions: it must be a deque. */
+static PyObject *
+queue_get(Core *self, void *closure)
+{
+    return Py_NewRef(self->queue == NULL ? Py_None : self->queue);
+}
+
+static int
+queue_set(Core *self, PyObject *queue, void *closure)
+{
+    if (queue == NULL || !Py_IS_TYPE(queue, natives.deque)) {
+        PyErr_SetString(PyExc_TypeError, "not a deque");
+        return -1;
+    }
+    Py_XSETREF(self->queue, Py_NewRef(queue));
+    return 0;
+}
+
+static PyGetSetDef core_getset[] = {
+    {"queue", (getter)queue_get, (setter)queue_set, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 
 static int
@@ -27,6 +49,8 @@ core_traverse(Core *self, visitproc visit, void *arg)
     Py_VISIT(self->current);
     Py_VISIT(self->current_in);
     Py_VISIT(self->describe);
+    Py_VISIT(self->cell);
+    Py_VISIT(self->span);
     for (int i = 0; i < KINDRED; i++)
         Py_VISIT(self->kin[i].place);
     return 0;
@@ -42,6 +66,8 @@ core_clear(Core *self)
     Py_CLEAR(self->current);
     Py_CLEAR(self->current_in);
     Py_CLEAR(self->describe);
+    Py_CLEAR(self->cell);
+    Py_CLEAR(self->span);
     for (int i = 0; i < KINDRED; i++)
         Py_CLEAR(self->kin[i].place);
     return 0;
@@ -60,6 +86,7 @@ core_dealloc(Core *self)
 static PyType_Slot core_slots[] = {
     {Py_tp_doc, "The fields of a core that are read per step."},
     {Py_tp_members, core_members},
+    {Py_tp_getset, core_getset},
     {Py_tp_new, PyType_GenericNew},
     {Py_tp_traverse, core_traverse},
     {Py_tp_clear, core_clear},
@@ -118,13 +145,10 @@ core_tell(Core *core, PyObject *method)
 int
 core_put(Core *core, PyObject *record, Py_ssize_t limit)
 {
-    Py_ssize_t length = PyObject_Size(core->queue);
-    PyObject *done;
-    if (length < 0)
-        return -1;
-    if (length < limit) {
-        PyObject *arguments[] = {core->queue, record};
-        done = PyObject_Vectorcall(natives.append, arguments, 2, NULL);
+    if (core->queue == NULL) /* the collector took it */
+        return 0;
+    if (natives.length(core->queue) < limit) {
+        PyObject *done = natives.append(core->queue, record);
         Py_XDECREF(done);
         return done == NULL ? -1 : 1;
     }
@@ -138,14 +162,52 @@ core_put(Core *core, PyObject *record, Py_ssize_t limit)
     return failed;
 }
 
+PyObject *
+core_current(Core *core)
+{
+    PyObject *current = core->current;
+    if (PyCFunction_CheckExact(current) && ((PyCFunctionObject *)current)->m_ml == natives.get) {
+        PyObject *found;
+        if (PyContextVar_Get(PyCFunction_GET_SELF(current), NULL, &found) < 0 || found != NULL)
+            return found;
+    }
+    return PyObject_CallNoArgs(current);
+}
+
+/* A weak reference to a context, or what tells of nothing where it takes none: a new reference. */
+static PyObject *
+cell_of(PyObject *context)
+{
+    PyObject *cell = PyWeakref_NewRef(context, NULL);
+    if (cell != NULL || !PyErr_ExceptionMatches(PyExc_TypeError))
+        return cell;
+    PyErr_Clear();
+    return Py_NewRef(natives.nothing);
+}
+
+/* Describes the span in a context; remembers it, for a context has one weak reference for all that look at it. */
+static PyObject *
+span_in(Core *core, PyObject *context, PyObject *cell)
+{
+    if (cell == core->cell)
+        return Py_NewRef(core->span);
+    PyObject *span = PyObject_CallOneArg(core->describe, context);
+    if (span != NULL && cell != natives.nothing) {
+        Py_XSETREF(core->cell, Py_NewRef(cell));
+        Py_XSETREF(core->span, Py_NewRef(span));
+    }
+    return span;
+}
+
 int
 core_look(Core *core, PyObject *life, PyObject *context)
 {
-    PyObject *span = PyObject_CallOneArg(core->describe, context);
+    PyObject *cell = cell_of(context);
+    PyObject *span = cell == NULL ? NULL : span_in(core, context, cell);
     if (span != NULL)
         slot_put(life, natives.life.span, span);
-    PyObject *cell = span == NULL ? NULL : PyWeakref_NewRef(context, NULL);
-    if (cell == NULL) {
+    else {
+        Py_XDECREF(cell);
         if (!PyErr_ExceptionMatches(PyExc_TypeError))
             return -1;
         PyErr_Clear();

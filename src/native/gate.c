@@ -47,8 +47,12 @@ passes(PyObject *life)
 
 /* RECORD where a Life hangs on the task, REFER where none does yet. */
 static Verdict
-find_life(Call *call)
+find_life(Core *core, Call *call)
 {
+    if (running != NULL && running->task == call->task && running->core == core) {
+        call->life = Py_NewRef(running->life);
+        return RECORD;
+    }
     if (PyObject_GetOptionalAttr(call->task, natives.names._loopscope, &call->life) < 0)
         return ERROR;
     if (call->life != NULL && Py_IS_TYPE(call->life, natives.life.type))
@@ -88,7 +92,7 @@ begins(Core *core, Call *call)
 static Verdict
 yields(Core *core, Call *call)
 {
-    Verdict verdict = find_life(call);
+    Verdict verdict = find_life(core, call);
     if (verdict == REFER)
         return begins(core, call);
     if (verdict != RECORD || (verdict = passes(call->life)) != RECORD)
@@ -103,9 +107,9 @@ yields(Core *core, Call *call)
 
 /* A task wakes, for `future` is done: Core.wakes, where that is no cancellation. */
 static Verdict
-wakes(Call *call, PyObject *future)
+wakes(Core *core, Call *call, PyObject *future)
 {
-    Verdict verdict = find_life(call);
+    Verdict verdict = find_life(core, call);
     if (verdict != RECORD || (verdict = passes(call->life)) != RECORD)
         return verdict;
     int cancelled = reader_ask_whether(&natives.cancelled, future);
@@ -166,7 +170,7 @@ judge(Core *core, PyObject *const *args, Py_ssize_t count, Call *call)
         if (count != 3 || strcmp(((PyCFunctionObject *)callback)->m_ml->ml_name, "task_wakeup") != 0)
             return REFER;
         call->task = Py_NewRef(owner);
-        return wakes(call, args[2]);
+        return wakes(core, call, args[2]);
     }
     if (PyMethod_Check(callback)) {
         PyObject *function = PyMethod_GET_FUNCTION(callback);

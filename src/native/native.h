@@ -92,7 +92,12 @@ typedef struct {
     PlaceSlots place;
     ChainSlots chain;
     PyTypeObject *core, *step, *encoder;
-    PyObject *append, *enter, *chains, *task_ids, *newborn;
+    PyMethodDef *get; /* of a ContextVar */
+    /* of a deque */
+    PyTypeObject *deque;
+    PyCFunction append;
+    lenfunc length;
+    PyObject *enter, *chains, *task_ids, *newborn;
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *type_name, *tell_again, *kin, *nothing;
     PyObject *about, *after_task, *current_task, *function_name;
     PyObject *future, *tasks, *yields, *py_step, *py_wakeup;
@@ -210,6 +215,8 @@ typedef struct {
     char on, dozing, asleep, deaf;
     Py_ssize_t limit, reserve;
     PyObject *buffer, *queue, *threads, *current, *current_in, *describe;
+    /* the context that was looked at last, a weak reference, and the span in it */
+    PyObject *cell, *span;
     /* by the address of the code */
     Kin kin[KINDRED];
 } Core;
@@ -226,6 +233,9 @@ int core_tell(Core *core, PyObject *method);
 /* Puts a record into the buffer, or counts it as dropped where there are so many: Buffer.put and put_vital. 1 if it
  * was put, 0 if not, -1 with an error set. */
 int core_put(Core *core, PyObject *record, Py_ssize_t limit);
+
+/* What Core.current gives: a new reference, NULL with an error set. */
+PyObject *core_current(Core *core);
 
 /* As Core.look, but for errors: -1 with one set. */
 int core_look(Core *core, PyObject *life, PyObject *context);
@@ -265,6 +275,9 @@ typedef struct {
     Core *core;
     PyObject *task, *callback, *how, *life;
 } Step;
+
+/* A step that runs now: of several threads' and of nested ones that which began last, NULL where it has ended. */
+extern Step *running;
 
 PyTypeObject *step_type(PyObject *module);
 

@@ -97,8 +97,7 @@ static int
 remember_long(PyObject *occupancy, long long start, long long end, PyObject *kind, PyObject *place)
 {
     PyObject *piece = PyObject_CallFunction(cold.piece, "LLOOO", start, end, kind, place, Py_None);
-    PyObject *arguments[] = {SLOT(occupancy, cold.occupancy._longs), piece};
-    PyObject *done = piece == NULL ? NULL : PyObject_Vectorcall(natives.append, arguments, 2, NULL);
+    PyObject *done = piece == NULL ? NULL : natives.append(SLOT(occupancy, cold.occupancy._longs), piece);
     Py_XDECREF(piece);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;

@@ -149,6 +149,23 @@ visit(Walk *walk, PyObject *item, const Kind *kind, PyObject *root, int waits)
     return further;
 }
 
+/* Whether an item that is none of the known kinds may hide what it awaits; -1 with an error set. That is told by the name
+ * of its type, and the last one that cannot get another name is remembered, such as a future's iterator's. */
+static int
+hides(PyObject *item)
+{
+    static PyTypeObject *open;
+    PyTypeObject *type = Py_TYPE(item);
+    if (type == open)
+        return 0;
+    PyObject *name = PyObject_GetAttr((PyObject *)type, natives.names.__name__);
+    int hiding = name == NULL ? -1 : PySet_Contains(natives.hiding, name);
+    Py_XDECREF(name);
+    if (hiding == 0 && (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) || PyType_HasFeature(type, Py_TPFLAGS_IMMUTABLETYPE)))
+        Py_XSETREF(open, (PyTypeObject *)Py_NewRef((PyObject *)type));
+    return hiding;
+}
+
 /* From the task's coroutine inwards. Takes over the reference to it. */
 static int
 walk_in(Walk *walk, PyObject *item, PyObject *root, int waits)
@@ -160,12 +177,8 @@ walk_in(Walk *walk, PyObject *item, PyObject *root, int waits)
             int ended = visit(walk, item, kind, root, waits);
             next = ended ? NULL : reader_read(&kind->awaited, item);
         }
-        else {
-            PyObject *name = PyObject_GetAttr((PyObject *)Py_TYPE(item), natives.names.__name__);
-            int hides = name == NULL ? -1 : PySet_Contains(natives.hiding, name);
-            Py_XDECREF(name);
-            next = hides <= 0 ? NULL : PyObject_CallOneArg(natives.hidden, item);
-        }
+        else
+            next = hides(item) <= 0 ? NULL : PyObject_CallOneArg(natives.hidden, item);
         Py_SETREF(item, next);
     }
     Py_XDECREF(item);

@@ -36,9 +36,11 @@ ask(PyObject *task, const Reader *reader, PyObject *life, Py_ssize_t offset)
 
 /* Whether the task has ended; -1 with an error set. */
 static int
-is_done(PyObject *task)
+is_done(PyObject *task, PyObject *life)
 {
     if (Py_TYPE(task) == natives.task.state.type) {
+        if (SLOT(life, natives.life.ready) != natives.zero)
+            return 0; /* it is to go on */
         PyObject *state = reader_read(&natives.task.state, task);
         Py_XDECREF(state);
         if (state == natives.names.PENDING)
@@ -48,11 +50,11 @@ is_done(PyObject *task)
 }
 
 static Fate
-fate_of(PyObject *task, PyObject *waiter)
+fate_of(PyObject *task, PyObject *life, PyObject *waiter)
 {
     if (waiter != Py_None)
         return SUSPENDED;
-    int done = is_done(task);
+    int done = is_done(task, life);
     if (done <= 0)
         return done < 0 ? UNKNOWN : YIELDED;
     int cancelled = reader_ask_whether(&natives.task.cancelled, task);
@@ -106,7 +108,7 @@ spans(Core *core, PyObject *life, Told *told)
     }
     slot_put(life, natives.life.activated, Py_NewRef(Py_None));
     slot_put(life, natives.life.left, Py_NewRef(Py_False));
-    PyObject *context = PyObject_CallNoArgs(core->current);
+    PyObject *context = core_current(core);
     PyObject *known = context == NULL ? NULL : content_of(SLOT(life, natives.life.cell));
     if (known != NULL)
         told->after = context == Py_None || context != known ? PyObject_CallOneArg(core->describe, context)
@@ -239,7 +241,7 @@ stepped(Step *self, PyObject *here, PyObject *start, PyObject *end, PyObject *do
     PyObject *waiter = reader_read(&natives.task.waiter, self->task);
     if (waiter == NULL)
         return -1;
-    Fate fate = fate_of(self->task, waiter);
+    Fate fate = fate_of(self->task, self->life, waiter);
     /* The loop's looks are to be seen anew; or who asked for its end, and whether it heeded, matters. */
     if (fate == UNKNOWN || fate == CANCELLED || SLOT(here, natives.here.blind) != Py_False) {
         Py_DECREF(waiter);

@@ -99,6 +99,35 @@ load_kind(Kind *kind, PyTypeObject *type, const char *code, const char *frame, c
            reader_make(&kind->awaited, object, awaited, 0) < 0 ? -1 : 0;
 }
 
+/* A method of one of CPython's own classes: NULL with an error set where it takes no arguments of this form. */
+static PyMethodDef *
+method_of(PyTypeObject *type, const char *name, int flags)
+{
+    PyObject *method = PyObject_GetAttrString((PyObject *)type, name);
+    if (method == NULL)
+        return NULL;
+    PyMethodDef *found = Py_IS_TYPE(method, &PyMethodDescr_Type) ? ((PyMethodDescrObject *)method)->d_method : NULL;
+    Py_DECREF(method); /* its class keeps it */
+    if (found != NULL && found->ml_flags == flags)
+        return found;
+    PyErr_Format(PyExc_ImportError, "%s.%s is another kind of method", type->tp_name, name);
+    return NULL;
+}
+
+/* What is called of deques and of context variables. */
+static int
+load_calls(void)
+{
+    natives.deque = fetch_type("collections", "deque");
+    PyMethodDef *append = natives.deque == NULL ? NULL : method_of(natives.deque, "append", METH_O);
+    if (append == NULL)
+        return -1;
+    natives.append = append->ml_meth;
+    natives.length = PyType_GetSlot(natives.deque, Py_sq_length);
+    natives.get = method_of(&PyContextVar_Type, "get", METH_FASTCALL);
+    return natives.get == NULL || natives.length == NULL ? -1 : 0;
+}
+
 /* A Life is made in C: each of its slots must be known. */
 static int
 check_life(void)
@@ -170,17 +199,14 @@ slots_load(void)
     NUMBER(depth, "loopscope.capture.wakes", "DEPTH")
     if ((natives.chains = PyImport_ImportModule("loopscope.capture.chains")) == NULL)
         return -1;
-    PyTypeObject *queue = fetch_type("collections", "deque");
-    if (queue == NULL)
+    if (load_calls() < 0)
         return -1;
-    natives.append = PyObject_GetAttrString((PyObject *)queue, "append");
-    Py_DECREF(queue);
     natives.zero = PyLong_FromLong(0);
     natives.minus_one = PyLong_FromLong(-1);
     natives.sixty_four = PyLong_FromLong(64);
     natives.plain = PyUnicode_InternFromString("asyncio.Future");
     PyObject *cancelling = fetch("loopscope.capture.private", "CANCELLING");
-    if (!natives.append || !natives.zero || !natives.minus_one || !natives.sixty_four || !natives.plain || !cancelling)
+    if (!natives.zero || !natives.minus_one || !natives.sixty_four || !natives.plain || !cancelling)
         return -1;
     natives.cancelling = PyObject_IsTrue(cancelling);
     Py_DECREF(cancelling);

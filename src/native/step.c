@@ -9,7 +9,7 @@
 static int
 look(Core *core, PyObject *life)
 {
-    PyObject *context = PyObject_CallNoArgs(core->current);
+    PyObject *context = core_current(core);
     if (context == NULL)
         return -1;
     PyObject *known = content_of(SLOT(life, natives.life.cell));
@@ -73,23 +73,30 @@ end(Step *self, PyObject *here, PyObject *outer, PyObject *start, PyObject *doom
     return failed;
 }
 
+Step *running;
+
 /* One step, recorded. */
 static PyObject *
 run(Step *self, PyObject *here, PyObject *doomed, PyObject *const *args, size_t flagged, PyObject *keywords)
 {
     PyObject *outer = Py_NewRef(SLOT(here, natives.here.life));
     PyObject *start = NULL, *result = NULL;
-    if (begin(self, here, &start) == 0)
+    if (begin(self, here, &start) == 0) {
+        running = self;
         result = PyObject_Vectorcall(self->callback, args, flagged, keywords);
-    PyObject *type, *error, *traceback;
-    PyErr_Fetch(&type, &error, &traceback);
+        if (running == self)
+            running = NULL;
+    }
+    PyObject *type = NULL, *error = NULL, *traceback = NULL;
+    if (result == NULL)
+        PyErr_Fetch(&type, &error, &traceback);
     if (end(self, here, outer, start, doomed, args, PyVectorcall_NARGS(flagged)) < 0) {
         Py_CLEAR(result);
         Py_XDECREF(type);
         Py_XDECREF(error);
         Py_XDECREF(traceback);
     }
-    else
+    else if (result == NULL)
         PyErr_Restore(type, error, traceback);
     Py_DECREF(outer);
     Py_XDECREF(start);
@@ -122,10 +129,24 @@ step_call(Step *self, PyObject *const *args, size_t flagged, PyObject *keywords)
 
 /* ---------------------------------------------------------------- its type */
 
+/* Memory of stand-ins that went, for the next ones. */
+enum { SPARES = 32 };
+static Step *spares[SPARES];
+static int spare = 0;
+
+/* A stand-in without content. */
+static Step *
+step_alloc(void)
+{
+    if (spare == 0)
+        return PyObject_GC_New(Step, natives.step);
+    return (Step *)PyObject_Init((PyObject *)spares[--spare], natives.step);
+}
+
 PyObject *
 step_new(Core *core, PyObject *task, PyObject *callback, PyObject *how, PyObject *life)
 {
-    Step *self = PyObject_GC_New(Step, natives.step);
+    Step *self = step_alloc();
     if (self == NULL)
         return NULL;
     self->call = (vectorcallfunc)step_call;
@@ -204,7 +225,10 @@ step_dealloc(Step *self)
     Py_DECREF(self->callback);
     Py_DECREF(self->how);
     Py_DECREF(self->life);
-    type->tp_free((PyObject *)self);
+    if (spare < SPARES)
+        spares[spare++] = self;
+    else
+        type->tp_free((PyObject *)self);
     Py_DECREF(type);
 }
 

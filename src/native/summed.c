@@ -93,8 +93,7 @@ keep(PyObject *time, PyObject *start)
     if (sums == NULL)
         return -1;
     PyObject_GC_UnTrack(sums); /* numbers alone */
-    PyObject *arguments[] = {SLOT(time, cold.loop_time._before), sums};
-    PyObject *done = PyObject_Vectorcall(natives.append, arguments, 2, NULL);
+    PyObject *done = natives.append(SLOT(time, cold.loop_time._before), sums);
     Py_DECREF(sums);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;

@@ -11,6 +11,7 @@ import pytest
 
 from loopscope import runtime
 from loopscope.capture import cores
+from loopscope.capture.buffer import Buffer
 from loopscope.capture.core import Core
 from loopscope.settings import Settings
 
@@ -48,6 +49,17 @@ def test_another_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_free_threaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sysconfig, "get_config_var", lambda name: 1)
     assert "needs the GIL" in str(cores.choose("native").reason)
+
+
+def test_records_go_into_a_deque() -> None:
+    core = cores.choose("auto").core(Buffer(10), lambda name: True, lambda: None)
+    if core.name == "python":
+        pytest.skip("it is the native core that puts them there in C")
+    with pytest.raises(TypeError):
+        core.queue = []  # type: ignore[assignment]
+    with pytest.raises(TypeError):
+        del core.queue
+    assert core.queue is core.buffer.queue
 
 
 def test_a_version_that_is_not_tested(monkeypatch: pytest.MonkeyPatch) -> None:

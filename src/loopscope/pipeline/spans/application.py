@@ -7,6 +7,7 @@ ContextVar, `_SPAN_KEY`, the SDK's `Span.start` and `Span.end`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 import opentelemetry.context
@@ -35,7 +36,8 @@ class Application:
         if isinstance(runtime, ContextVarsRuntimeContext):
             variable = runtime._current_context
             self.current: Callable[[], Any] = variable.get
-            self.current_in: Callable[[Any], Any] = lambda context: context.get(variable)
+            none = Context().run(variable.get)  # its default
+            self.current_in: Callable[[Any], Any] = lambda context: context.get(variable, none)
             #: activations pass by the class whose methods are hooked
             self.heard = True
         else:
