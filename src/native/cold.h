@@ -1,14 +1,15 @@
 /* What the background thread does of an ordinary step, in C: the way from its record to its span's bytes.
  *
  * The pipeline in Python is the reference, and what the state is kept in: its objects' slots are read and written here
- * by their offsets. A step is ordinary where it was not delayed, ran within no other, and held its thread for no longer
- * than anybody is told of: then its life, who held the thread, and the sums are counted up here. Where besides it ends
- * nothing, failed in nothing, changed no span, and goes on in a trace that is open for it, its span is made here too.
+ * by their offsets. A step is ordinary where it ran within no other, and held its thread for no longer than anybody is
+ * told of: then its life, who held the thread, and the sums are counted up here. Where besides it failed in nothing,
+ * changed no span, and is told in a trace that is known, its span is made here too.
  * All of that is found out before anything is changed: what is not ordinary goes to the assembler untouched.
  *
  * ordinary.c  whether a step is ordinary, and what follows
  * cold.c      the slots, and whole numbers in them
  * occupied.c  who held the thread: pipeline.occupancy and pipeline.culprits
+ * blamed.c    who delayed a step, where no long step did
  * summed.c    the sums: pipeline.metrics
  * told.c      the step's span: pipeline.spans
  * born.c      a task's birth
@@ -44,7 +45,7 @@
 #define HISTOGRAM(X) X(_counts) X(_max)
 #define WINDOW(X) X(_histogram)
 #define TALLY(X) X(_entries)
-#define SUMS(X) X(alive) X(awaits) X(delays) X(exits) X(ready) X(running) X(sample) X(steps) X(waits)
+#define SUMS(X) X(alive) X(awaits) X(delays) X(exits) X(ready) X(running) X(sample) X(steps) X(waits) X(delayed)
 #define RECENT(X) X(_old) X(_size) X(_young)
 #define BUCKET(X) X(_burst) X(_debt) X(now) X(rate) X(room)
 #define BUDGET(X) X(_changes) X(_spans) X(level)
@@ -74,6 +75,7 @@ SLOTS(BatchSlots, BATCH)
     X("loopscope.conventions", STEP_UNPOLLED) X("loopscope.conventions", STEP_UNPOLLED_ESTIMATED) \
     X("loopscope.conventions", STEP_WAKER_TASK) X("loopscope.conventions", WAIT_PLACE) \
     X("loopscope.conventions", STEP_WAKER_NAME) X("loopscope.conventions", LINK) X("loopscope.conventions", WOKEN_BY) \
+    X("loopscope.conventions", DELAYED_BY) \
     X("loopscope.conventions", STEP_SPAN) X("loopscope.conventions", TASK_SPAN) X("loopscope.conventions", TASK_ID) \
     X("loopscope.conventions", TASK_NAME) X("loopscope.conventions", TASK_LATE) \
     X("loopscope.conventions", TASK_STEP_MISSING) X("loopscope.conventions", TASK_STATE) \
@@ -89,7 +91,9 @@ SLOTS(BatchSlots, BATCH)
 
 /* Whole numbers: those of the clock in nanoseconds. */
 #define NUMBERS(X) \
-    X(pause, "loopscope.pipeline.culprits", "_PAUSE") X(kept, "loopscope.pipeline.occupancy", "_KEPT") \
+    X(pause, "loopscope.pipeline.culprits", "_PAUSE") X(burst, "loopscope.pipeline.culprits", "_BURST") \
+    X(named, "loopscope.pipeline.culprits", "_NAMED") X(late, "loopscope.pipeline.culprits", "_LATE") \
+    X(kept, "loopscope.pipeline.occupancy", "_KEPT") \
     X(fresh, "loopscope.pipeline.spans.traces", "FRESH") X(forget, "loopscope.pipeline.spans.traces", "FORGET") \
     X(second, "loopscope.pipeline.spans.traces", "SECOND") X(gap, "loopscope.pipeline.metrics.looptime", "GAP") \
     X(quick, "loopscope.pipeline.spans.visit", "QUICK") X(birth, "loopscope.model", "BIRTH") \
@@ -100,7 +104,7 @@ SLOTS(BatchSlots, BATCH)
 /* Names that are read as attributes. */
 #define ASKED(X) \
     X(_batches) X(_close) X(_home) X(_open) X(_outbox) X(_redeem) X(_send) X(_waiting) X(add) X(closed) X(coalesced) X(encoder) X(excluded) X(is_remote) X(refused) \
-    X(ended) X(events) X(index) X(size) X(stepped) X(trace_flags) X(trace_id) X(whose)
+    X(ended) X(events) X(file) X(index) X(line) X(size) X(stepped) X(trace_flags) X(trace_id) X(whose)
 
 #define AS_NUMBER(name, module, constant) long long name;
 #define AS_TEXT(module, name) PyObject *name;
@@ -129,7 +133,7 @@ typedef struct {
     PyTypeObject *wait;
     /* objects like those that are made here; see `copy` */
     PyObject *a_life, *a_notes, *a_trace, *a_visit;
-    PyObject *piece, *holder, *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
+    PyObject *piece, *holder, *delay, *delay_attributes, *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
     /* the attributes of a link to a waking step */
     PyObject *woken;
     /* kinds of pieces: see pipeline.occupancy */
@@ -174,6 +178,7 @@ PyObject *awaited_name(PyObject *awaited);
     X(feed, "assembler", "feed") X(lives, "assembler", "lives") X(over, "assembler", "_over") \
     X(sink, "assembler", "_sink") X(lines, "printed", "_lines") X(tracer, "", "tracer") \
     X(looks, "stalls", "_looks") X(threads, "culprits", "_threads") X(turns, "culprits", "_turns") \
+    X(blame, "culprits", "_blame") X(exported, "tracer.steps", "_exported") \
     X(loops, "metrics.sums.loops", "_loops") X(sums, "metrics", "sums") X(known, "tracer", "lives") \
     X(names, "tracer", "_names") X(foreign, "tracer.traces", "_foreign") X(handoffs, "tracer", "_handoffs") \
     X(leaving, "tracer", "_leaving") \
@@ -198,6 +203,9 @@ typedef struct {
     LIMITS(AS_LIMIT)
 } Ordinary;
 
+/* Items of a Delay: see model.py. */
+enum { DELAY_NAME, DELAY_TASK, DELAY_DURATION, DELAY_STEPS, DELAY_FUNCTION, DELAY_PLACE, DELAY_BY };
+
 /* What is done of its span: Python's tracer is asked, it gets one of its own, or is coalesced; OPENS: once the first
  * task span of its task is open; UNWANTED: no spans are made. */
 enum { ASKS, TELLS, COALESCES, OPENS, UNWANTED };
@@ -212,6 +220,9 @@ typedef struct {
     /* -1 where it does not apply; whether it is a guess */
     long long unpolled;
     int guessed;
+    /* whether somebody is to blame that it was ready for so long, and since when */
+    int delayed;
+    long long since;
     PyObject *life, *notes, *trace, *visit, *occupancy, *loop_time;
     /* the life of the waking task, NULL where it is unknown */
     PyObject *waker_life;
@@ -226,6 +237,11 @@ typedef struct {
 int occupied_fits(Ordinary *self, Passing *passing);
 
 int occupied(Ordinary *self, Passing *passing);
+
+/* ---------------------------------------------------------------- blamed.c */
+
+/* Culprits._blame, after what held the thread up to the step's start is accounted for. */
+int blame(Ordinary *self, Passing *passing);
 
 /* ---------------------------------------------------------------- summed.c */
 

@@ -202,7 +202,7 @@ occupied(Ordinary *self, Passing *passing)
 {
     if (between(passing->occupancy, passing->start, passing->polls) < 0)
         return -1;
-    if (passing->polls == Py_None && turn(self, passing) < 0)
+    if ((passing->polls == Py_None && turn(self, passing) < 0) || (passing->delayed && blame(self, passing) < 0))
         return -1;
     return push(passing->occupancy, passing->start, passing->end, cold.kind_step,
                 SLOT(passing->life, cold.life.place));

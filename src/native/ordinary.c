@@ -97,14 +97,14 @@ set_times(Passing *passing)
     return 0;
 }
 
-/* Whether it neither waited nor ran for so long that somebody is to blame. */
+/* Whether it held its thread for no longer than anybody is told of. Somebody may be to blame that it waited. */
 static int
 is_brief(Ordinary *self, Passing *passing)
 {
-    long long length = passing->end - passing->start, delay = passing->start - passing->ready;
-    if (passing->unpolled > 0)
-        delay += passing->unpolled;
-    return delay < self->threshold && length < self->threshold && length < self->stall;
+    long long length = passing->end - passing->start;
+    passing->since = passing->ready - (passing->unpolled > 0 ? passing->unpolled : 0);
+    passing->delayed = passing->start - passing->since >= self->threshold;
+    return length < self->threshold && length < self->stall;
 }
 
 /* Whether the watchdog saw the step, or it printed something. */

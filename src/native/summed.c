@@ -157,6 +157,19 @@ tally(PyObject *tally, PyObject *key, long long duration)
     return failed;
 }
 
+/* Who delayed the step, if anybody did. */
+static int
+count_delay(Ordinary *self, Passing *passing)
+{
+    PyObject *delay = SLOT(passing->step, cold.step.delay);
+    long long duration;
+    if (delay == Py_None)
+        return 0;
+    if (number(PyTuple_GET_ITEM(delay, DELAY_DURATION), &duration) < 0)
+        return -1;
+    return tally(SLOT(self->sums, cold.sums.delayed), PyTuple_GET_ITEM(delay, DELAY_NAME), duration);
+}
+
 /* A wait is over: what was awaited goes into a tally, with what tells it apart. `empty`: even a name without letters. */
 static int
 wait_over(PyObject *into, Passing *passing, int empty, PyObject *apart, long long duration)
@@ -239,6 +252,8 @@ summed(Ordinary *self, Passing *passing)
         || add_delay(SLOT(sums, cold.sums.delays), delay + (passing->unpolled > 0 ? passing->unpolled : 0)) < 0
         || (has_looks(passing) && looked(passing->loop_time, passing->polls, passing->start) < 0)
         || loop_stepped(passing->loop_time, passing) < 0)
+        return -1;
+    if (count_delay(self, passing) < 0)
         return -1;
     PyObject *point = SLOT(life, cold.life.awaits);
     if (point != Py_None && passing->index == following

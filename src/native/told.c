@@ -111,7 +111,9 @@ find_visit(Passing *passing)
     if (visit == NULL || !Py_IS_TYPE(visit, cold.visit.type))
         return PyErr_Occurred() ? -1 : 0;
     passing->visit = visit;
-    int told = SLOT(visit, cold.visit.quiet) == Py_None ? 1 : is_untold(visit) == 1 && stays_quick(passing) == 1;
+    int told = SLOT(visit, cold.visit.quiet) == Py_None;
+    if (!told) /* it stays so */
+        told = !passing->delayed && is_untold(visit) == 1 && stays_quick(passing) == 1;
     return told && SLOT(visit, cold.visit.silent) == Py_False
         && (passing->span == Py_None || SLOT(visit, cold.visit.local) == Py_True);
 }
@@ -244,9 +246,10 @@ find_way(Ordinary *self, Passing *passing)
     int own = SLOT(passing->trace, cold.trace.own) == Py_True;
     passing->level = own || level >= cold.requests ? (int)level : 0;
     int keeps = written < self->steps * 3 / 4 && spans < self->room * 3 / 4;
-    if (steps < 1 && !keeps) /* the visit's first step has room left for it */
+    int notable = passing->start - passing->ready >= self->delay;
+    if ((steps < 1 || notable) && !keeps) /* there is room left for such steps */
         return 0;
-    int spares = passing->level != cold.full && (steps > 0 || (own && passing->level >= cold.bare));
+    int spares = !notable && passing->level != cold.full && (steps > 0 || (own && passing->level >= cold.bare));
     passing->way = keeps && !spares ? TELLS : COALESCES;
     if (!keeps)
         passing->level = (int)cold.full; /* the caps have it coalesced, not the budget */
@@ -255,15 +258,13 @@ find_way(Ordinary *self, Passing *passing)
     return coalesces(self, visit, written, spans);
 }
 
-/* Whether the step failed in nothing, changed no span, and is neither slow nor delayed, nor may have been anybody's
- * culprit. */
+/* Whether the step failed in nothing, changed no span, and neither is slow nor may have been anybody's culprit. */
 static int
 is_plain(Ordinary *self, Passing *passing)
 {
     long long length = passing->end - passing->start;
     return passing->error == Py_None && passing->activated == Py_None
-        && (passing->span == passing->after || passing->state != Py_None) && passing->start - passing->ready < self->delay && length < self->hold
-        && length < self->slow;
+        && (passing->span == passing->after || passing->state != Py_None) && length < self->hold && length < self->slow;
 }
 
 /* Which trace and visit the step is told in, and how. */
@@ -481,9 +482,9 @@ say_details(Passing *passing, PyObject *attributes)
     return PyList_SetSlice(attributes, end, end, PyTuple_GET_ITEM(passing->awaiting, 1));
 }
 
-/* What is said of the step alone: a new list. */
+/* What is said of the step alone, and of who delayed it if anybody did: a new list. */
 static PyObject *
-alone(Passing *passing)
+alone(Passing *passing, PyObject *delay)
 {
     PyObject *said = PyList_New(0), *name = passing->waker_name;
     if (said == NULL || say(said, cold.text.STEP_INDEX, SLOT(passing->step, cold.step.index)) < 0
@@ -500,6 +501,11 @@ alone(Passing *passing)
     }
     if (named < 0 || (named && say(said, cold.text.STEP_WAKER_NAME, name) < 0))
         goto failed;
+    if (delay != NULL) {
+        Py_ssize_t end = PyList_GET_SIZE(said);
+        if (PyList_SetSlice(said, end, end, delay) < 0)
+            goto failed;
+    }
     return said;
 failed:
     Py_XDECREF(said);
@@ -518,24 +524,53 @@ place_in(PyObject *placed, PyObject *trace_id)
     return 0;
 }
 
-/* The link to the waking step, if that has a span: a new list, or None. */
-static PyObject *
-links(Ordinary *self, Passing *passing)
+/* A link to this step of a task's, if that has a span. */
+static int
+link_to(Ordinary *self, Passing *passing, PyObject *step, PyObject *attributes, PyObject *links)
+{
+    PyObject *placed = recent_get(self->placed, step);
+    if (placed == NULL)
+        return PyErr_Occurred() ? -1 : 0;
+    Py_ssize_t at = place_in(placed, SLOT(passing->trace, cold.trace.trace_id));
+    PyObject *link =
+        at < 0 ? NULL : PyTuple_Pack(3, PyTuple_GET_ITEM(placed, at), PyTuple_GET_ITEM(placed, at + 1), attributes);
+    int failed = link == NULL ? -1 : PyList_Append(links, link);
+    Py_XDECREF(link);
+    return failed;
+}
+
+static int
+link_waker(Ordinary *self, Passing *passing, PyObject *links)
 {
     int woken = PyObject_IsTrue(passing->waker);
     if (woken <= 0)
-        return woken < 0 ? NULL : Py_NewRef(Py_None);
+        return woken;
     PyObject *key = PyTuple_Pack(2, passing->waker, passing->waker_step);
-    if (key == NULL)
-        return NULL;
-    PyObject *placed = recent_get(self->placed, key);
-    Py_DECREF(key);
-    if (placed == NULL)
-        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
-    Py_ssize_t at = place_in(placed, SLOT(passing->trace, cold.trace.trace_id));
-    if (at < 0)
-        return NULL;
-    return Py_BuildValue("[(OOO)]", PyTuple_GET_ITEM(placed, at), PyTuple_GET_ITEM(placed, at + 1), cold.woken);
+    int failed = key == NULL ? -1 : link_to(self, passing, key, cold.woken, links);
+    Py_XDECREF(key);
+    return failed;
+}
+
+/* The same of the step that delayed it, with what is said of that. */
+static int
+link_culprit(Ordinary *self, Passing *passing, PyObject *said, PyObject *links)
+{
+    PyObject *attributes = Py_BuildValue("[(OO)]", cold.text.LINK, cold.text.DELAYED_BY);
+    int failed = attributes == NULL || PyList_SetSlice(attributes, 1, 1, said) < 0
+        || link_to(self, passing, PyTuple_GET_ITEM(SLOT(passing->step, cold.step.delay), DELAY_BY), attributes, links) < 0;
+    Py_XDECREF(attributes);
+    return failed ? -1 : 0;
+}
+
+/* The links to the waking step, and to the one that delayed it: a new list. */
+static PyObject *
+links(Ordinary *self, Passing *passing, PyObject *delay)
+{
+    PyObject *links = PyList_New(0);
+    if (links != NULL && (link_waker(self, passing, links) < 0
+                          || (delay != NULL && link_culprit(self, passing, delay, links) < 0)))
+        Py_CLEAR(links);
+    return links;
 }
 
 /* describe.step_kind: a new reference */
@@ -631,6 +666,16 @@ emit(Ordinary *self, Passing *passing, PyObject **of)
     return failed;
 }
 
+/* A delayed step's span has gone out: it may be an exemplar. */
+static int
+tell_exported(Ordinary *self, Passing *passing, PyObject *span_id)
+{
+    PyObject *done = PyObject_CallFunctionObjArgs(self->exported, passing->step,
+                                                  SLOT(passing->trace, cold.trace.trace_id), span_id, NULL);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
 /* StepSpans._write */
 static int
 tell(Ordinary *self, Passing *passing)
@@ -641,7 +686,11 @@ tell(Ordinary *self, Passing *passing)
     PyObject *span_id = PyObject_CallNoArgs(self->new_span_id);
     PyObject *name = span_id == NULL
         ? NULL : PyUnicode_Concat(cold.text.STEP_SPAN, SLOT(SLOT(passing->life, cold.life.place), natives.place.qualname));
-    PyObject *said = name == NULL ? NULL : alone(passing), *linked = said == NULL ? NULL : links(self, passing);
+    PyObject *of_delay = SLOT(step, cold.step.delay), *delay = NULL;
+    if (name != NULL && of_delay != Py_None && (delay = PyObject_CallOneArg(cold.delay_attributes, of_delay)) == NULL)
+        Py_CLEAR(name);
+    PyObject *said = name == NULL ? NULL : alone(passing, delay);
+    PyObject *linked = said == NULL ? NULL : links(self, passing, delay);
     PyObject *mine = linked == NULL ? NULL : whose(passing), *kind = mine == NULL ? NULL : kind_of(passing);
     PyObject *shared = kind == NULL ? NULL : PyTuple_Pack(2, mine, kind);
     int failed = shared == NULL ? -1 : remember(self, passing->id, SLOT(step, cold.step.index), trace, span_id);
@@ -660,6 +709,9 @@ tell(Ordinary *self, Passing *passing)
         of[OF_LINKS] = linked;
         failed = emit(self, passing, of);
     }
+    if (!failed && of_delay != Py_None)
+        failed = tell_exported(self, passing, span_id);
+    Py_XDECREF(delay);
     Py_XDECREF(span_id);
     Py_XDECREF(name);
     Py_XDECREF(said);

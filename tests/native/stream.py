@@ -141,7 +141,7 @@ class Stream:
 
     def _step(self, task: Task, kind: str = "", strange: bool = False) -> Record:
         chance = self._random
-        ready = self.now
+        ready = self.now - chance.choice((0, 0, 0, 300_000, 3 * MS))
         self.now += chance.choice((0, 0, 200, 40_000)) if not strange else chance.choice((0, 2 * MS, 300 * MS))
         start = self.now
         self.now += chance.choice((0, 300, 5_000, 90_000)) if not strange else chance.choice((10, 2 * MS, 200 * MS))

@@ -25,11 +25,12 @@ KINDS = {
     "states": replace(PLAIN, detail="states"),
     "tasks": replace(PLAIN, detail="tasks"),
     "none": replace(PLAIN, detail="none"),
+    "busy": replace(PLAIN, delay_threshold=200e-6),
     "no thresholds": replace(PLAIN, delay_threshold=1e-9, stall_threshold=1e-9),
 }
 
 #: those of which many steps are ordinary, and how many were
-TELLING = ("plain", "few spans", "a small budget", "both", "short segments")
+TELLING = ("plain", "few spans", "a small budget", "both", "short segments", "busy")
 ORDINARY: dict[str, int] = {}
 
 
