@@ -1,4 +1,4 @@
-/* Who delayed a step: what Culprits does where no long step and no long callback did, and else has Python do. */
+/* Who delayed a step: what Culprits does where no callback did for longest, and else has Python do. */
 #include "cold.h"
 
 /* pieces that are looked at to name a burst */
@@ -76,20 +76,82 @@ divide(PyObject *occupancy, long long since, Py_ssize_t *first, Held *held)
     return 0;
 }
 
-/* Whether a long step or callback lies after `since`. */
-static int
-has_long(PyObject *occupancy, long long since)
+/* ---------------------------------------------------------------- long pieces */
+
+/* A long piece, cut at the moment since which a step was ready. All borrowed. */
+typedef struct { long long start, end; PyObject *place, *holder; } Long;
+
+/* The long pieces since then, the last first; how many, -1 with an error set. Those that count for nobody left out. */
+static Py_ssize_t
+find_longs(Passing *passing, Long *longs)
 {
-    PyObject *longs = SLOT(occupancy, cold.occupancy._longs);
-    Py_ssize_t count = PyObject_Size(longs);
-    if (count <= 0)
-        return count < 0 ? -1 : 0;
-    PyObject *last = PySequence_GetItem(longs, count - 1);
-    long long end;
-    int failed = last == NULL ? -1 : number(PyTuple_GET_ITEM(last, 1), &end);
-    Py_XDECREF(last);
-    return failed ? -1 : end > since;
+    PyObject *kept = SLOT(passing->occupancy, cold.occupancy._longs);
+    Py_ssize_t place = PyObject_Size(kept), count = 0;
+    for (long long looked = 0; place-- > 0 && looked < cold.most && looked < MOST; looked++) {
+        PyObject *piece = PySequence_GetItem(kept, place);
+        Py_XDECREF(piece); /* the occupancy keeps it */
+        Long *now = &longs[count];
+        if (piece == NULL || number(PyTuple_GET_ITEM(piece, 0), &now->start) < 0
+            || number(PyTuple_GET_ITEM(piece, 1), &now->end) < 0)
+            return -1;
+        if (now->end <= passing->since)
+            break;
+        if (now->start < passing->since)
+            now->start = passing->since;
+        now->place = PyTuple_GET_ITEM(piece, 3);
+        now->holder = PyTuple_GET_ITEM(piece, 4);
+        int gap = PyTuple_GET_ITEM(piece, 2) == cold.kind_gap;
+        if (!gap || passing->kind != cold.text.TIMER || now->end - now->start >= cold.late)
+            count++;
+    }
+    return PyErr_Occurred() ? -1 : count;
 }
+
+/* The longest of them, NULL for none. */
+static const Long *
+longest_of(const Long *longs, Py_ssize_t count)
+{
+    const Long *longest = NULL;
+    for (Py_ssize_t place = 0; place < count; place++)
+        if (longest == NULL || longs[place].end - longs[place].start > longest->end - longest->start)
+            longest = &longs[place];
+    return longest;
+}
+
+/* The harm that a step did grows. `again`: it was counted for this victim already. */
+static int
+add_harm(PyObject *step, long long duration, int again)
+{
+    if (SLOT(step, cold.step.harm) == Py_None) {
+        PyObject *harm = PyObject_CallNoArgs((PyObject *)cold.harm.type);
+        if (harm == NULL)
+            return -1;
+        slot_put(step, cold.step.harm, harm);
+    }
+    PyObject *harm = SLOT(step, cold.step.harm);
+    return slot_add(harm, cold.harm.count, !again) < 0 || slot_add(harm, cold.harm.duration, duration) < 0 ? -1 : 0;
+}
+
+/* Each long step has delayed one more. */
+static int
+harm(Ordinary *self, const Long *longs, Py_ssize_t count)
+{
+    for (Py_ssize_t place = 0; place < count; place++) {
+        const Long *one = &longs[place];
+        if (one->holder == Py_None || one->end - one->start < self->threshold)
+            continue;
+        PyObject *step = PyTuple_GET_ITEM(one->holder, 1);
+        int again = 0; /* a step around others has several pieces */
+        for (Py_ssize_t other = 0; other < place; other++)
+            again |= longs[other].holder != Py_None && PyTuple_GET_ITEM(longs[other].holder, 1) == step
+                && longs[other].end - longs[other].start >= self->threshold;
+        if (add_harm(step, one->end - one->start, again) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------- who it was */
 
 /* The function whose tasks' steps took most of the time, of the last pieces: borrowed, NULL for none or with an error. */
 static PyObject *
@@ -120,9 +182,9 @@ largest(PyObject *occupancy, Py_ssize_t first, long long since)
     return count ? places[best] : NULL;
 }
 
-/* A burst of short steps: a new Delay */
+/* A burst of short steps, and the step that made it if that is known: a new Delay */
 static PyObject *
-burst(PyObject *place, const Held *held)
+burst(PyObject *place, const Held *held, PyObject *task, PyObject *step)
 {
     PyObject *file = PyObject_GetAttr(place, cold.name.file), *line = PyObject_GetAttr(place, cold.name.line);
     int named = file == NULL || line == NULL ? -1 : PyObject_IsTrue(file);
@@ -130,8 +192,8 @@ burst(PyObject *place, const Held *held)
         named < 0 ? NULL : named ? PyUnicode_FromFormat("%S:%S", file, line) : PyUnicode_FromString("");
     PyObject *name = PyUnicode_FromFormat("burst %S", SLOT(place, natives.place.qualname)), *made = NULL;
     if (name != NULL && where != NULL)
-        made = PyObject_CallFunction(cold.delay, "OOLLOO(ii)", name, Py_None, held->steps, held->pieces,
-                                     SLOT(place, natives.place.function), where, 0, -1);
+        made = PyObject_CallFunction(cold.delay, "OOLLOO(OO)", name, Py_None, held->steps, held->pieces,
+                                     SLOT(place, natives.place.function), where, task, step);
     Py_XDECREF(file);
     Py_XDECREF(line);
     Py_XDECREF(where);
@@ -139,33 +201,48 @@ burst(PyObject *place, const Held *held)
     return made;
 }
 
-/* Culprits._named, where no piece is long: a new Delay; NULL where Python is to find out, or with an error set. */
+/* A step of that task's: a new Delay. Of one that makes a burst the burst is named, with a link to the step. */
 static PyObject *
-name_culprit(Ordinary *self, Passing *passing)
+by_step(const Long *longest, PyObject *place, const Held *held)
 {
-    PyObject *occupancy = passing->occupancy;
+    PyObject *maker = PyTuple_GET_ITEM(longest->holder, 0), *step = PyTuple_GET_ITEM(longest->holder, 1);
+    if (longest->place == SLOT(maker, cold.life.place))
+        return PyObject_CallFunction(cold.delayed_by_step, "OOL", maker, step, longest->end - longest->start);
+    return burst(place, held, SLOT(maker, cold.life.id), SLOT(step, cold.step.index));
+}
+
+/* Culprits._named, where the longest piece, if any, is a step: a new Delay; NULL where Python is to find out, or with an
+ * error set. */
+static PyObject *
+name_culprit(Ordinary *self, Passing *passing, const Long *longest)
+{
     Py_ssize_t first;
     Held held;
-    if (has_long(occupancy, passing->since) != 0 || divide(occupancy, passing->since, &first, &held) < 0)
+    if ((longest != NULL && longest->holder == Py_None) || divide(passing->occupancy, passing->since, &first, &held) < 0)
         return NULL;
     int timer = passing->kind == cold.text.TIMER && held.gap < cold.late;
     long long callbacks = held.callbacks + (timer ? 0 : held.gap);
-    if (held.steps > callbacks && (held.pieces >= cold.burst || held.steps + callbacks >= self->threshold)) {
-        PyObject *place = largest(occupancy, first, passing->since);
-        return place == NULL || !Py_IS_TYPE(place, natives.place.type) ? NULL : burst(place, &held);
-    }
-    if (held.steps + callbacks < self->threshold)
+    long long length = longest == NULL ? 0 : longest->end - longest->start;
+    int many = held.pieces >= cold.burst && length * cold.part < held.steps && held.steps > callbacks;
+    if (!many && longest == NULL && held.steps + callbacks < self->threshold)
         return NULL;
-    return PyObject_CallFunction(cold.delay, "sOLiss(ii)", "callback", Py_None, callbacks, 0, "", "", 0, -1);
+    if (!many && longest == NULL && held.steps <= callbacks)
+        return PyObject_CallFunction(cold.delay, "sOLiss(ii)", "callback", Py_None, callbacks, 0, "", "", 0, -1);
+    PyObject *place = largest(passing->occupancy, first, passing->since);
+    if (place == NULL || !Py_IS_TYPE(place, natives.place.type))
+        return NULL;
+    return many || longest == NULL ? burst(place, &held, natives.zero, natives.minus_one) : by_step(longest, place, &held);
 }
 
 int
 blame(Ordinary *self, Passing *passing)
 {
-    PyObject *delay = name_culprit(self, passing);
+    Long longs[MOST];
+    Py_ssize_t count = find_longs(passing, longs);
+    PyObject *delay = count < 0 ? NULL : name_culprit(self, passing, longest_of(longs, count));
     if (delay != NULL) {
         slot_put(passing->step, cold.step.delay, delay);
-        return 0;
+        return harm(self, longs, count);
     }
     if (PyErr_Occurred())
         return -1;

@@ -12,6 +12,7 @@ LOADER(load_group, GroupSlots, GROUP, "loopscope.pipeline.spans.visit", "Group")
 LOADER(load_occupancy, OccupancySlots, OCCUPANCY, "loopscope.pipeline.occupancy", "Occupancy")
 LOADER(load_loop_time, LoopTimeSlots, LOOP_TIME, "loopscope.pipeline.metrics.looptime", "LoopTime")
 LOADER(load_histogram, HistogramSlots, HISTOGRAM, "loopscope.pipeline.metrics.histogram", "Histogram")
+LOADER(load_harm, HarmSlots, HARM, "loopscope.model", "Harm")
 LOADER(load_window, WindowSlots, WINDOW, "loopscope.pipeline.metrics.histogram", "Window")
 LOADER(load_tally, TallySlots, TALLY, "loopscope.pipeline.metrics.tally", "Tally")
 LOADER(load_sums, SumsSlots, SUMS, "loopscope.pipeline.metrics.sums", "Sums")
@@ -26,7 +27,7 @@ load_slots(void)
     return load_life(&cold.life) < 0 || load_step(&cold.step) < 0 || load_notes(&cold.notes) < 0
         || load_trace(&cold.trace) < 0 || load_visit(&cold.visit) < 0 || load_group(&cold.group) < 0
         || load_occupancy(&cold.occupancy) < 0 || load_loop_time(&cold.loop_time) < 0
-        || load_histogram(&cold.histogram) < 0 || load_window(&cold.window) < 0 || load_tally(&cold.tally) < 0
+        || load_histogram(&cold.histogram) < 0 || load_harm(&cold.harm) < 0 || load_window(&cold.window) < 0 || load_tally(&cold.tally) < 0
         || load_sums(&cold.sums) < 0 || load_recent(&cold.recent) < 0 || load_bucket(&cold.bucket) < 0
         || load_budget(&cold.budget) < 0 || load_batch(&cold.batch) < 0 ? -1 : 0;
 }
@@ -68,6 +69,7 @@ cold_load(void)
     FETCH(kind_gap, "loopscope.pipeline.occupancy", "GAP")
     FETCH(holder, "loopscope.pipeline.spans.handoffs", "Holder")
     FETCH(delay, "loopscope.model", "Delay")
+    FETCH(delayed_by_step, "loopscope.pipeline.culprits", "_step")
     FETCH(delay_attributes, "loopscope.pipeline.spans.describe", "delay_attributes")
     FETCH(kinds, "loopscope.pipeline.spans.describe", "_kinds")
     FETCH(task_kind, "loopscope.pipeline.spans.describe", "task_kind")

@@ -9,7 +9,7 @@
  * ordinary.c  whether a step is ordinary, and what follows
  * cold.c      the slots, and whole numbers in them
  * occupied.c  who held the thread: pipeline.occupancy and pipeline.culprits
- * blamed.c    who delayed a step, where no long step did
+ * blamed.c    who delayed a step, where no callback did
  * summed.c    the sums: pipeline.metrics
  * told.c      the step's span: pipeline.spans
  * born.c      a task's birth
@@ -43,6 +43,7 @@
     X(_ends) X(_long) X(_longs) X(_short) X(_shown) X(_starts) X(_sums) X(_total) X(_until) X(_whose)
 #define LOOP_TIME(X) X(_before) X(_busy) X(_first) X(_until) X(covered) X(estimated) X(idle)
 #define HISTOGRAM(X) X(_counts) X(_max)
+#define HARM(X) X(count) X(duration)
 #define WINDOW(X) X(_histogram)
 #define TALLY(X) X(_entries)
 #define SUMS(X) X(alive) X(awaits) X(delays) X(exits) X(ready) X(running) X(sample) X(steps) X(waits) X(delayed)
@@ -61,6 +62,7 @@ SLOTS(GroupSlots, GROUP)
 SLOTS(OccupancySlots, OCCUPANCY)
 SLOTS(LoopTimeSlots, LOOP_TIME)
 SLOTS(HistogramSlots, HISTOGRAM)
+SLOTS(HarmSlots, HARM)
 SLOTS(WindowSlots, WINDOW)
 SLOTS(TallySlots, TALLY)
 SLOTS(SumsSlots, SUMS)
@@ -92,7 +94,8 @@ SLOTS(BatchSlots, BATCH)
 /* Whole numbers: those of the clock in nanoseconds. */
 #define NUMBERS(X) \
     X(pause, "loopscope.pipeline.culprits", "_PAUSE") X(burst, "loopscope.pipeline.culprits", "_BURST") \
-    X(named, "loopscope.pipeline.culprits", "_NAMED") X(late, "loopscope.pipeline.culprits", "_LATE") \
+    X(named, "loopscope.pipeline.culprits", "_NAMED") X(part, "loopscope.pipeline.culprits", "_PART") \
+    X(most, "loopscope.pipeline.culprits", "_MOST") X(late, "loopscope.pipeline.culprits", "_LATE") \
     X(kept, "loopscope.pipeline.occupancy", "_KEPT") \
     X(fresh, "loopscope.pipeline.spans.traces", "FRESH") X(forget, "loopscope.pipeline.spans.traces", "FORGET") \
     X(second, "loopscope.pipeline.spans.traces", "SECOND") X(gap, "loopscope.pipeline.metrics.looptime", "GAP") \
@@ -120,6 +123,7 @@ typedef struct {
     OccupancySlots occupancy;
     LoopTimeSlots loop_time;
     HistogramSlots histogram;
+    HarmSlots harm;
     WindowSlots window;
     TallySlots tally;
     SumsSlots sums;
@@ -133,7 +137,7 @@ typedef struct {
     PyTypeObject *wait;
     /* objects like those that are made here; see `copy` */
     PyObject *a_life, *a_notes, *a_trace, *a_visit;
-    PyObject *piece, *holder, *delay, *delay_attributes, *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
+    PyObject *piece, *holder, *delay, *delayed_by_step, *delay_attributes, *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
     /* the attributes of a link to a waking step */
     PyObject *woken;
     /* kinds of pieces: see pipeline.occupancy */
