@@ -76,6 +76,45 @@ divide(PyObject *occupancy, long long since, Py_ssize_t *first, Held *held)
     return 0;
 }
 
+/* Whether the long pieces since then have callbacks among them, which Python may know by name. */
+static int
+has_callbacks(PyObject *occupancy, long long since)
+{
+    PyObject *kept = SLOT(occupancy, cold.occupancy._longs);
+    Py_ssize_t place = PyObject_Size(kept);
+    for (long long looked = 0; place-- > 0 && looked < cold.most; looked++) {
+        PyObject *piece = PySequence_GetItem(kept, place);
+        Py_XDECREF(piece); /* the occupancy keeps it */
+        long long end;
+        if (piece == NULL || number(PyTuple_GET_ITEM(piece, 1), &end) < 0)
+            return -1;
+        if (end <= since)
+            break;
+        if (PyTuple_GET_ITEM(piece, 2) == cold.kind_callback)
+            return 1;
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+PyObject *
+coverage(Ordinary *self, PyObject *thread, PyObject *since)
+{
+    PyObject *occupancy = PyDict_GetItemWithError(self->threads, thread);
+    long long from;
+    Py_ssize_t first;
+    Held held;
+    if (occupancy == NULL)
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    if (number(since, &from) < 0 || divide(occupancy, from, &first, &held) < 0)
+        return NULL;
+    if (held.gap || !held.steps)
+        return Py_NewRef(Py_None);
+    int callbacks = has_callbacks(occupancy, from);
+    if (callbacks)
+        return callbacks < 0 ? NULL : PyObject_CallFunctionObjArgs(self->ask_coverage, thread, since, NULL);
+    return PyFloat_FromDouble((double)held.steps / (double)(held.steps + held.callbacks));
+}
+
 /* ---------------------------------------------------------------- long pieces */
 
 /* A long piece, cut at the moment since which a step was ready. All borrowed. */

@@ -78,6 +78,9 @@ SLOTS(BatchSlots, BATCH)
     X("loopscope.conventions", STEP_WAKER_TASK) X("loopscope.conventions", WAIT_PLACE) \
     X("loopscope.conventions", STEP_WAKER_NAME) X("loopscope.conventions", LINK) X("loopscope.conventions", WOKEN_BY) \
     X("loopscope.conventions", DELAYED_BY) \
+    X("loopscope.conventions", DELAYED_BY_NAME) X("loopscope.conventions", DELAYED_BY_DURATION) \
+    X("loopscope.conventions", DELAYED_BY_TASK) X("loopscope.conventions", DELAYED_BY_COUNT) \
+    X("loopscope.conventions", DELAYED_BY_FUNCTION) X("loopscope.conventions", DELAYED_BY_PLACE) \
     X("loopscope.conventions", STEP_SPAN) X("loopscope.conventions", TASK_SPAN) X("loopscope.conventions", TASK_ID) \
     X("loopscope.conventions", TASK_NAME) X("loopscope.conventions", TASK_LATE) \
     X("loopscope.conventions", TASK_STEP_MISSING) X("loopscope.conventions", TASK_STATE) \
@@ -137,7 +140,7 @@ typedef struct {
     PyTypeObject *wait;
     /* objects like those that are made here; see `copy` */
     PyObject *a_life, *a_notes, *a_trace, *a_visit;
-    PyObject *piece, *holder, *delay, *delayed_by_step, *delay_attributes, *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
+    PyObject *piece, *holder, *delay, *delayed_by_step, *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
     /* the attributes of a link to a waking step */
     PyObject *woken;
     /* kinds of pieces: see pipeline.occupancy */
@@ -186,7 +189,7 @@ PyObject *awaited_name(PyObject *awaited);
     X(loops, "metrics.sums.loops", "_loops") X(sums, "metrics", "sums") X(known, "tracer", "lives") \
     X(names, "tracer", "_names") X(foreign, "tracer.traces", "_foreign") X(handoffs, "tracer", "_handoffs") \
     X(leaving, "tracer", "_leaving") \
-    X(lost, "tracer", "_lost") X(coverage, "tracer", "_coverage") X(making, "culprits._bursts", "born") X(closed, "tracer._handoffs", "_closed") \
+    X(lost, "tracer", "_lost") X(ask_coverage, "tracer", "_coverage") X(making, "culprits._bursts", "born") X(closed, "tracer._handoffs", "_closed") \
     X(spans, "tracer", "steps") X(placed, "tracer.steps", "_placed") X(owed, "tracer.steps", "_owed") \
     X(held, "", "_held") X(budget, "", "budget") X(new_span_id, "tracer.steps", "_new_span_id") \
     X(new_trace_id, "tracer.traces", "_new_trace_id") X(sampler, "tracer.traces", "_sample")
@@ -244,6 +247,9 @@ int occupied(Ordinary *self, Passing *passing);
 
 /* ---------------------------------------------------------------- blamed.c */
 
+/* Culprits.coverage: a new reference, None where nobody knows. */
+PyObject *coverage(Ordinary *self, PyObject *thread, PyObject *since);
+
 /* Culprits._blame, after what held the thread up to the step's start is accounted for. */
 int blame(Ordinary *self, Passing *passing);
 
@@ -273,8 +279,9 @@ int remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyO
 
 int count_coalesced(Ordinary *self);
 
-/* Adds an attribute. */
+/* Adds an attribute; the second: if it is not nothing. */
 int say(PyObject *attributes, PyObject *key, PyObject *value);
+int say_if(PyObject *attributes, PyObject *key, PyObject *value);
 int say_seconds(PyObject *attributes, PyObject *key, long long nanoseconds);
 
 /* Whether the budget has room for a span that ends then, so that the level of detail stays. */

@@ -100,13 +100,6 @@ close_fits(Ordinary *self, Passing *passing, PyObject *visit, int *bare)
 /* ---------------------------------------------------------------- what is said of it */
 
 static int
-say_if(PyObject *attributes, PyObject *key, PyObject *value)
-{
-    int says = PyObject_IsTrue(value);
-    return says < 0 ? -1 : says ? say(attributes, key, value) : 0;
-}
-
-static int
 say_time(PyObject *attributes, PyObject *key, PyObject *nanoseconds)
 {
     long long time;
@@ -121,8 +114,7 @@ say_coverage(Ordinary *self, PyObject *attributes, PyObject *life, PyObject *vis
     int steps = PyObject_IsTrue(SLOT(visit, cold.visit.steps));
     if (where == Py_None || steps <= 0)
         return steps < 0 ? -1 : 0;
-    PyObject *share = PyObject_CallFunctionObjArgs(self->coverage, PyTuple_GET_ITEM(where, 0),
-                                                   SLOT(visit, cold.visit.start), NULL);
+    PyObject *share = coverage(self, PyTuple_GET_ITEM(where, 0), SLOT(visit, cold.visit.start));
     int failed = share == NULL ? -1 : share == Py_None ? 0 : say(attributes, cold.text.LOOP_COVERAGE, share);
     Py_XDECREF(share);
     return failed;

@@ -448,6 +448,13 @@ say(PyObject *attributes, PyObject *key, PyObject *value)
 }
 
 int
+say_if(PyObject *attributes, PyObject *key, PyObject *value)
+{
+    int says = PyObject_IsTrue(value);
+    return says < 0 ? -1 : says ? say(attributes, key, value) : 0;
+}
+
+int
 say_seconds(PyObject *attributes, PyObject *key, long long nanoseconds)
 {
     PyObject *value = PyFloat_FromDouble((double)nanoseconds / 1e9);
@@ -470,6 +477,25 @@ say_waker(Passing *passing, PyObject *attributes)
     if (key == NULL)
         return PyErr_Occurred() ? -1 : 0;
     return say(attributes, key, name);
+}
+
+/* Who delayed a step, if anybody did: describe.delay_attributes. A new list, None for nobody. */
+static PyObject *
+say_delay(PyObject *delay)
+{
+    if (delay == Py_None)
+        return Py_NewRef(Py_None);
+    PyObject **item = &PyTuple_GET_ITEM(delay, 0), *said = PyList_New(0);
+    long long duration, steps;
+    if (said == NULL || number(item[DELAY_DURATION], &duration) < 0 || number(item[DELAY_STEPS], &steps) < 0
+        || say(said, cold.text.DELAYED_BY_NAME, item[DELAY_NAME]) < 0
+        || say_seconds(said, cold.text.DELAYED_BY_DURATION, duration) < 0
+        || (item[DELAY_TASK] != Py_None && say(said, cold.text.DELAYED_BY_TASK, item[DELAY_TASK]) < 0)
+        || (steps > 1 && say(said, cold.text.DELAYED_BY_COUNT, item[DELAY_STEPS]) < 0)
+        || say_if(said, cold.text.DELAYED_BY_FUNCTION, item[DELAY_FUNCTION]) < 0
+        || say_if(said, cold.text.DELAYED_BY_PLACE, item[DELAY_PLACE]) < 0)
+        Py_CLEAR(said);
+    return said;
 }
 
 /* What matters of what it suspended on. */
@@ -501,7 +527,7 @@ alone(Passing *passing, PyObject *delay)
     }
     if (named < 0 || (named && say(said, cold.text.STEP_WAKER_NAME, name) < 0))
         goto failed;
-    if (delay != NULL) {
+    if (delay != Py_None) {
         Py_ssize_t end = PyList_GET_SIZE(said);
         if (PyList_SetSlice(said, end, end, delay) < 0)
             goto failed;
@@ -568,7 +594,7 @@ links(Ordinary *self, Passing *passing, PyObject *delay)
 {
     PyObject *links = PyList_New(0);
     if (links != NULL && (link_waker(self, passing, links) < 0
-                          || (delay != NULL && link_culprit(self, passing, delay, links) < 0)))
+                          || (delay != Py_None && link_culprit(self, passing, delay, links) < 0)))
         Py_CLEAR(links);
     return links;
 }
@@ -686,10 +712,8 @@ tell(Ordinary *self, Passing *passing)
     PyObject *span_id = PyObject_CallNoArgs(self->new_span_id);
     PyObject *name = span_id == NULL
         ? NULL : PyUnicode_Concat(cold.text.STEP_SPAN, SLOT(SLOT(passing->life, cold.life.place), natives.place.qualname));
-    PyObject *of_delay = SLOT(step, cold.step.delay), *delay = NULL;
-    if (name != NULL && of_delay != Py_None && (delay = PyObject_CallOneArg(cold.delay_attributes, of_delay)) == NULL)
-        Py_CLEAR(name);
-    PyObject *said = name == NULL ? NULL : alone(passing, delay);
+    PyObject *delay = name == NULL ? NULL : say_delay(SLOT(step, cold.step.delay));
+    PyObject *said = delay == NULL ? NULL : alone(passing, delay);
     PyObject *linked = said == NULL ? NULL : links(self, passing, delay);
     PyObject *mine = linked == NULL ? NULL : whose(passing), *kind = mine == NULL ? NULL : kind_of(passing);
     PyObject *shared = kind == NULL ? NULL : PyTuple_Pack(2, mine, kind);
@@ -709,7 +733,7 @@ tell(Ordinary *self, Passing *passing)
         of[OF_LINKS] = linked;
         failed = emit(self, passing, of);
     }
-    if (!failed && of_delay != Py_None)
+    if (!failed && delay != Py_None)
         failed = tell_exported(self, passing, span_id);
     Py_XDECREF(delay);
     Py_XDECREF(span_id);
