@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from dataclasses import replace
 
 import pytest
 
+from loopscope.model import RETURNED, SUSPENDED, TASK
 from loopscope.settings import Settings
 from tests.native.sides import Side, Sides, differs
 from tests.native.stream import Stream
 from tests.property.world import World
+from tests.records import Pulse, birth, step, where
 
 pytest.importorskip("loopscope._native", exc_type=ImportError)
 
@@ -66,3 +70,30 @@ def test_a_difference_is_seen() -> None:
     assert differs(one, other) is None
     other.sums.loops._loops[1] = other.sums.loops._meet(1, True)
     assert differs(one, other) is not None
+
+
+def counted(native: bool) -> list[int]:
+    """References to what many tasks share, and to what each has for itself, once they have ended."""
+    side, pulses, here = Side(PLAIN, native), [Pulse() for _ in range(2_000)], where(1)
+    shared = [None, True, False, here, TASK, SUSPENDED, RETURNED]
+    before = [sys.getrefcount(one) for one in shared]
+    for task, pulse in enumerate(pulses, 1):
+        side.pipeline._feed(birth(task, task, pulse=pulse))
+        for index in range(3):
+            at, state = task * 10 + index, RETURNED if index == 2 else None
+            record = list(step(task, index, at, at, at + 1, state, kind=TASK, waker=task - 1, waker_step=1))
+            record[3] = here
+            side.pipeline._feed(tuple(record))
+    record.clear()
+    own = [sys.getrefcount(pulse) for pulse in pulses]
+    del side
+    gc.collect()
+    return [sys.getrefcount(one) - then for one, then in zip(shared, before, strict=True)] + [max(own), min(own)]
+
+
+def test_references_are_given_back() -> None:
+    """As many as in Python, but for a few that caches keep."""
+    counted(False)
+    python, native = counted(False), counted(True)
+    assert all(abs(one - other) < 100 for one, other in zip(python, native, strict=True)), (python, native)
+    assert python[-2:] == native[-2:]

@@ -157,7 +157,16 @@ def holding(function: Callable[[], Any]) -> Main:
 @pytest.mark.parametrize(("function", "cause"), [(sleep, BLOCKING), (receive, BLOCKING), (compute, PYTHON)])
 def test_a_step_that_holds_the_loop(loop: str, function: Callable[[], Any], cause: str) -> None:
     """It is the one stall, with its stack from the task's coroutine to the innermost function, and its cause."""
-    seen = until(lambda: watch(holding(function), loop), lambda seen: seen.causes() == {cause})
+
+    def right(seen: Seen) -> bool:
+        stacks = seen.stacks()
+        return (
+            seen.causes() == {cause}
+            and bool(stacks)
+            and all(stack[:2] == ["main", function.__name__] for stack in stacks)
+        )
+
+    seen = until(lambda: watch(holding(function), loop), right)
     if cause == PYTHON and SHARES[-1] < 0.6:  # busy elsewhere indeed
         assert seen.causes() <= {PYTHON, UNSCHEDULED}
     else:

@@ -118,9 +118,9 @@ class Provider:
         return self._ids.span_id()
 
     def sample(self, trace_id: int, name: str) -> Sampled:
-        """Ask the sampler of a new root; one that fails samples nothing. Those that always say yes need not be asked."""
+        """Ask the sampler of a new root; one that fails samples nothing."""
         try:
-            sampler = self.sdk().sampler
+            sampler = self.sdk().sampler  # those that always say yes need not be asked
             if sampler is DEFAULT_ON or sampler is ALWAYS_ON:
                 return Sampled(True, [], None)
             said = sampler.should_sample(Context(), trace_id, name, SpanKind.INTERNAL, None, ())
