@@ -13,7 +13,7 @@ YIELDS = "yields"
 LIMITS = {
     ("recorded", "python"): 2.5,
     ("not recorded", "python"): 0.4,
-    ("recorded", "native"): 1.5,
+    ("recorded", "native"): 1.2,
     ("not recorded", "native"): 0.3,
 }
 

@@ -1,6 +1,6 @@
 """The native core: the Python core with what it does per step in C. Importing this fails where it cannot serve.
 
-What is rare goes through the Python core's own methods: first and last steps, cancellations, wakes by no task.
+What is rare goes through the Python core's own methods: uncommon births, cancellations.
 """
 
 from __future__ import annotations

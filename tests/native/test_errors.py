@@ -1,0 +1,74 @@
+"""Errors of our own and of the application's objects: the host goes on, and both cores take them alike."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from loopscope.capture.buffer import Buffer
+from loopscope.capture.core import Core
+from loopscope.model import STEP
+from tests.native.records import gated
+
+native = pytest.importorskip("loopscope.capture.native", exc_type=ImportError)
+
+cores = pytest.mark.parametrize("kind", [Core, native.NativeCore])
+
+
+async def program() -> int:
+    """Tasks that are born, wait, yield and end."""
+
+    async def one() -> int:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.0001)
+        return 1
+
+    return sum(await asyncio.gather(*[one() for _ in range(5)]))
+
+
+def run(kind: type[Core], **replaced: Any) -> Core:
+    """The core that recorded it, with these attributes replaced."""
+    with gated(kind, Buffer(1000), lambda name: True) as core:
+        for name, value in replaced.items():
+            setattr(core, name, value)
+        assert asyncio.run(program()) == 5
+    return core
+
+
+def raising(error: BaseException) -> Any:
+    """Whatever it is called with."""
+
+    def fail(*_: Any) -> Any:
+        raise error
+
+    return fail
+
+
+@cores
+@pytest.mark.parametrize("name", ["wanted", "describe", "current", "current_in", "awaken"])
+def test_an_error_switches_it_off(kind: type[Core], name: str) -> None:
+    core = run(kind, **{name: raising(ValueError("of our own"))})
+    assert core.errors >= 1 and not core.on
+
+
+@cores
+def test_a_context_that_cannot_be_described(kind: type[Core]) -> None:
+    """A TypeError is what there is without OpenTelemetry, or of a context of another kind."""
+    core = run(kind, describe=raising(TypeError("of the application's")))
+    assert core.errors == 0 and sum(record[0] == STEP for record in core.buffer.queue) > 15
+
+
+@cores
+@pytest.mark.parametrize("context", [None, 7, "text"])
+def test_contexts_that_take_no_weak_reference(kind: type[Core], context: Any) -> None:
+    core = run(kind, current=lambda: context, current_in=lambda _: context, describe=lambda _: None)
+    assert core.errors == 0 and sum(record[0] == STEP for record in core.buffer.queue) > 15
+
+
+@cores
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_is_meant_for_the_host_reaches_it(kind: type[Core], error: type[BaseException]) -> None:
+    with pytest.raises(error):
+        run(kind, describe=raising(error()))
