@@ -1,7 +1,7 @@
 /* call_soon: the gate on a loop's class. gate.py is the reference, and is called for all that is not common.
  *
- * Common are: a callback that is no task's; a task whose steps are not recorded; a first step; a bare yield; a wake that
- * is no cancellation. It adds no frame.
+ * Common are: a callback that is no task's; a task whose steps are not recorded; a first step; a bare yield; a wake
+ * that is no cancellation. It adds no frame.
  */
 #include "native.h"
 #include <string.h>

@@ -30,17 +30,19 @@
 /* ---------------------------------------------------------------- names and slots */
 
 #define NAMES(X) \
-    X(_loopscope) X(_loopscope_due) X(_loopscope_guard) X(_loopscope_label) X(_loopscope_loop) X(PENDING) X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(dropped) \
-    X(extend) X(f_lasti) X(failing) X(here) X(rouse) X(stepped) \
+    X(_loopscope) X(_loopscope_due) X(_loopscope_guard) X(_loopscope_label) X(_loopscope_loop) X(PENDING) X(__name__) \
+    X(arrive) X(at) X(awaken) X(begin) X(context) X(dropped) \
+    X(extend) X(f_lasti) X(failing) X(rouse) X(stepped) \
     X(alone) X(any_value) X(attributes) X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) \
     X(parent_remote) X(shared) X(span_id) X(start) X(state) X(text) X(trace_id) X(trace_state)
 
 #define LIFE(X) \
-    X(activated) X(cancels) X(cell) X(core) X(excluded) X(here) X(hush) X(id) X(index) X(left) X(loop) X(name) X(over) X(place) \
-    X(ready) X(span) X(started) X(unborn) X(where)
+    X(activated) X(cancels) X(cell) X(core) X(excluded) X(here) X(hush) X(id) X(index) X(left) X(loop) X(name) \
+    X(over) X(place) X(ready) X(span) X(started) X(unborn) X(where)
 #define CALLBACK(X) X(__wrapped__) X(kind) X(since) X(waker) X(waker_step)
 #define GUARD(X) X(life)
-#define HERE(X) X(birth) X(blind) X(callback) X(ended) X(ident) X(life) X(polled) X(polling) X(polls) X(unpolled) X(where)
+#define HERE(X) \
+    X(birth) X(blind) X(callback) X(ended) X(ident) X(life) X(polled) X(polling) X(polls) X(unpolled) X(where)
 #define LOOP_STATE(X) X(here) X(id) X(seen)
 #define PLACE(X) X(chain) X(code) X(leaf) X(origin) X(public) X(qualname) X(timed)
 #define CHAIN(X) X(further) X(waits)
@@ -65,7 +67,9 @@ typedef struct {
 typedef struct { PyTypeObject *type; Reader code, frame, awaited; } Kind;
 
 /* What is read of a task. `state` is only understood where it is PENDING. */
-typedef struct { Reader waiter, doomed, state, done, cancelled, exception, coroutine, name, cancelling, traceback; } TaskReaders;
+typedef struct {
+    Reader waiter, doomed, state, done, cancelled, exception, coroutine, name, cancelling, traceback;
+} TaskReaders;
 
 /* Types of the Python core, each with the offsets of its slots. */
 typedef struct { PyTypeObject *type; LIFE(AS_OFFSET) } LifeSlots;
@@ -100,8 +104,10 @@ typedef struct {
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *type_name, *tell_again, *kin, *nothing;
     PyObject *about, *after_task, *current_task, *function_name;
     PyObject *future, *tasks, *yields, *py_step, *py_wakeup;
-    PyObject *never, *plain, *zero, *minus_one, *sixty_four, *first, *tag, *birth_tag, *polls_tag, *suspended, *yielded, *returned, *raised, *start_kind, *task_kind, *timer_kind;
-    PyObject *io_kind, *thread_kind, *callback_kind;
+    PyObject *never, *plain, *zero, *minus_one, *sixty_four, *first;
+    /* see model.py */
+    PyObject *tag, *birth_tag, *polls_tag, *suspended, *yielded, *returned, *raised;
+    PyObject *start_kind, *task_kind, *timer_kind, *io_kind, *thread_kind, *callback_kind;
     /* see polls.py, wakers.py and wakes.py */
     long long kept, turns, waited, matters, early, depth;
     /* what the interpreter has: task.cancelling() */
@@ -230,11 +236,12 @@ PyObject *adopt(Core *core, PyObject *loop, PyObject *task, PyObject *context, P
 
 /* ---------------------------------------------------------------- wakes.c */
 
-/* As wakers.woken, for a future that was not cancelled: a new reference; NULL where that is not common, or with an error
- * set. */
+/* As wakers.woken, for a future that was not cancelled: a new reference; NULL where that is not common, or with an
+ * error set. */
 PyObject *woken(PyObject *loop, PyObject *future, PyObject *here, PyObject *now);
 
-/* How a task became ready: see stand_ins.How. Takes over the reference to `name`, which may be NULL with an error set. */
+/* How a task became ready: see stand_ins.How. Takes over the reference to `name`, which may be NULL with an error
+ * set. */
 PyObject *make_how(PyObject *since, PyObject *kind, PyObject *waker, PyObject *step, PyObject *name);
 
 /* ---------------------------------------------------------------- point.c */

@@ -149,8 +149,8 @@ visit(Walk *walk, PyObject *item, const Kind *kind, PyObject *root, int waits)
     return further;
 }
 
-/* Whether an item that is none of the known kinds may hide what it awaits; -1 with an error set. That is told by the name
- * of its type, and the last one that cannot get another name is remembered, such as a future's iterator's. */
+/* Whether an item that is none of the known kinds may hide what it awaits; -1 with an error set. That is told by the
+ * name of its type, and the last one that cannot get another name is remembered, such as a future's iterator's. */
 static int
 hides(PyObject *item)
 {
@@ -161,7 +161,8 @@ hides(PyObject *item)
     PyObject *name = PyObject_GetAttr((PyObject *)type, natives.names.__name__);
     int hiding = name == NULL ? -1 : PySet_Contains(natives.hiding, name);
     Py_XDECREF(name);
-    if (hiding == 0 && (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) || PyType_HasFeature(type, Py_TPFLAGS_IMMUTABLETYPE)))
+    if (hiding == 0
+        && (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) || PyType_HasFeature(type, Py_TPFLAGS_IMMUTABLETYPE)))
         Py_XSETREF(open, (PyTypeObject *)Py_NewRef((PyObject *)type));
     return hiding;
 }

@@ -125,7 +125,8 @@ glance(Select *self, PyObject *timeout, long long start)
     return found;
 }
 
-/* The loop was busy for long: it looks first without waiting. What it found, None for nothing; NULL with an error set. */
+/* The loop was busy for long: it looks first without waiting. What it found, None for nothing; NULL with an error
+ * set. */
 static PyObject *
 look_first(Select *self, long long busy)
 {
@@ -147,7 +148,8 @@ waited(Select *self, long long start, long long busy)
 {
     long long end;
     slot_put(self->here, natives.here.polling, Py_NewRef(natives.zero));
-    if (clock_read(&end) < 0 || looked(self, end - start >= natives.waited ? 0 : busy, end) < 0 || note(self, start, end) < 0)
+    if (clock_read(&end) < 0 || looked(self, end - start >= natives.waited ? 0 : busy, end) < 0
+        || note(self, start, end) < 0)
         return core_fail(self->core);
     return self->core->dozing ? core_tell(self->core, natives.names.rouse) : 0;
 }
@@ -200,7 +202,9 @@ select_call(Select *self, PyObject *const *args, size_t flagged, PyObject *keywo
     PyObject *timeout = timeout_of(args, PyVectorcall_NARGS(flagged), keywords);
     if (timeout == NULL)
         return NULL;
-    int busy = timeout == Py_None ? 0 : timeout == natives.zero ? 1 : PyObject_RichCompareBool(timeout, natives.zero, Py_LE);
+    int busy = timeout == natives.zero;
+    if (!busy && timeout != Py_None)
+        busy = PyObject_RichCompareBool(timeout, natives.zero, Py_LE);
     if (busy < 0)
         return NULL;
     long long start;

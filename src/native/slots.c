@@ -157,7 +157,8 @@ slots_load(void)
 {
     NAMES(INTERN)
     if (load_life(&natives.life) < 0 || check_life() < 0 || load_callback(&natives.callback) < 0 ||
-        load_guard(&natives.guard) < 0 || load_here(&natives.here) < 0 || load_loop_state(&natives.loop_state) < 0 || load_place(&natives.place) < 0 || load_chain(&natives.chain) < 0)
+        load_guard(&natives.guard) < 0 || load_here(&natives.here) < 0 || load_loop_state(&natives.loop_state) < 0 ||
+        load_place(&natives.place) < 0 || load_chain(&natives.chain) < 0)
         return -1;
     if (load_kind(&natives.kinds[0], &PyCoro_Type, "cr_code", "cr_frame", "cr_await") < 0 ||
         load_kind(&natives.kinds[1], &PyGen_Type, "gi_code", "gi_frame", "gi_yieldfrom") < 0 ||

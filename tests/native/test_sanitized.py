@@ -18,7 +18,8 @@ pytest.importorskip("loopscope.capture.native", exc_type=ImportError)
 FLAGS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-O1", "-g"]
 #: what is run: many tasks, and the interpreters that are started, would take too long
 TESTS = [
-    "tests/native/test_equal.py", "tests/native/test_polls.py", "tests/native/test_errors.py", "tests/property/test_otlp.py", "tests/native/test_fuzz.py",
+    "tests/native/test_equal.py", "tests/native/test_polls.py", "tests/native/test_errors.py",
+    "tests/native/test_fuzz.py", "tests/property/test_otlp.py",
     "tests/native/test_memory.py::test_references_are_given_back", "tests/scenarios/test_tasks.py",
     "tests/scenarios/test_cancellation.py", "tests/scenarios/test_ends.py", "tests/scenarios/test_interrupts.py",
 ]  # fmt: skip
