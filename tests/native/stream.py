@@ -8,6 +8,7 @@ from typing import Any
 
 from loopscope.model import (
     APPLICATION,
+    BIRTH,
     CALLBACK,
     CANCEL,
     CANCELLED,
@@ -85,6 +86,8 @@ class Stream:
         for _ in range(count):
             if self._random.random() < self._strange or len(self._tasks) < 3:
                 yield from self._happens()
+            elif self._random.random() < 0.1:
+                yield from self._brief()
             else:
                 yield self._step(self._random.choice(self._tasks))
 
@@ -129,6 +132,15 @@ class Stream:
         yield tuple(made)
         yield self._step(task, START)
 
+    def _brief(self) -> Iterator[Record]:
+        """A task that takes a few plain steps, one after the other, and ends."""
+        self._ids += 1
+        task, place = Task(self._ids, self._random.choice((1, 2)), None), self._random.choice(PLACES)
+        yield (BIRTH, task.id, self.now, task.pulse, task.name, place, 0, 0, None, False)
+        last = self._random.randrange(4)
+        for index in range(last + 1):
+            yield self._step(task, "" if index else START, RETURNED if index == last else None)
+
     def _identity(self) -> Identity:
         self._ids += 1
         state = self._random.choice((None, (), ("a=b",)))
@@ -139,7 +151,7 @@ class Stream:
         )
         return self._traces[-1]
 
-    def _step(self, task: Task, kind: str = "", strange: bool = False) -> Record:
+    def _step(self, task: Task, kind: str = "", ending: str | None = None, strange: bool = False) -> Record:
         chance = self._random
         ready = self.now - chance.choice((0, 0, 0, 300_000, 3 * MS))
         self.now += chance.choice((0, 0, 200, 40_000)) if not strange else chance.choice((0, 2 * MS, 300 * MS))
@@ -156,8 +168,8 @@ class Stream:
             waker, waker_step = 0, chance.choice((-1, 0, 500, 10_000, 10 * MS))
         if kind == CALLBACK:
             name = chance.choice((None, "callback"))
-        outcome = chance.choice((SUSPENDED, SUSPENDED, YIELDED))
-        activated, after, state, error, index = None, task.span, None, None, task.index
+        outcome = ending or chance.choice((SUSPENDED, SUSPENDED, YIELDED))
+        activated, after, state, error, index = None, task.span, ending, None, task.index
         if strange:
             pick = chance.random()
             if pick < 0.2:
