@@ -19,10 +19,7 @@ FLAGS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fn
 #: what is run: many tasks, and the interpreters that are started, would take too long
 TESTS = [
     "tests/native/test_equal.py", "tests/native/test_polls.py", "tests/native/test_errors.py",
-<<<<<<< HEAD
     "tests/native/test_ordinary.py",
-=======
->>>>>>> capture
     "tests/native/test_fuzz.py", "tests/property/test_otlp.py",
     "tests/native/test_memory.py::test_references_are_given_back", "tests/scenarios/test_tasks.py",
     "tests/scenarios/test_cancellation.py", "tests/scenarios/test_ends.py", "tests/scenarios/test_interrupts.py",
