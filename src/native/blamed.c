@@ -192,7 +192,8 @@ harm(Ordinary *self, const Long *longs, Py_ssize_t count)
 
 /* ---------------------------------------------------------------- who it was */
 
-/* The function whose tasks' steps took most of the time, of the last pieces: borrowed, NULL for none or with an error. */
+/* The function whose tasks' steps took most of the time, of the last pieces: borrowed. NULL for none, or with an
+ * error set. */
 static PyObject *
 largest(PyObject *occupancy, Py_ssize_t first, long long since)
 {
@@ -250,14 +251,15 @@ by_step(const Long *longest, PyObject *place, const Held *held)
     return burst(place, held, SLOT(maker, cold.life.id), SLOT(step, cold.step.index));
 }
 
-/* Culprits._named, where the longest piece, if any, is a step: a new Delay; NULL where Python is to find out, or with an
- * error set. */
+/* Culprits._named, where the longest piece, if any, is a step: a new Delay. NULL where Python is to find out, or with
+ * an error set. */
 static PyObject *
 name_culprit(Ordinary *self, Passing *passing, const Long *longest)
 {
     Py_ssize_t first;
     Held held;
-    if ((longest != NULL && longest->holder == Py_None) || divide(passing->occupancy, passing->since, &first, &held) < 0)
+    if ((longest != NULL && longest->holder == Py_None)
+        || divide(passing->occupancy, passing->since, &first, &held) < 0)
         return NULL;
     int timer = passing->kind == cold.text.TIMER && held.gap < cold.late;
     long long callbacks = held.callbacks + (timer ? 0 : held.gap);
@@ -270,7 +272,9 @@ name_culprit(Ordinary *self, Passing *passing, const Long *longest)
     PyObject *place = largest(passing->occupancy, first, passing->since);
     if (place == NULL || !Py_IS_TYPE(place, natives.place.type))
         return NULL;
-    return many || longest == NULL ? burst(place, &held, natives.zero, natives.minus_one) : by_step(longest, place, &held);
+    if (longest != NULL && !many)
+        return by_step(longest, place, &held);
+    return burst(place, &held, natives.zero, natives.minus_one);
 }
 
 int

@@ -27,7 +27,8 @@ load_slots(void)
     return load_life(&cold.life) < 0 || load_step(&cold.step) < 0 || load_notes(&cold.notes) < 0
         || load_trace(&cold.trace) < 0 || load_visit(&cold.visit) < 0 || load_group(&cold.group) < 0
         || load_occupancy(&cold.occupancy) < 0 || load_loop_time(&cold.loop_time) < 0
-        || load_histogram(&cold.histogram) < 0 || load_harm(&cold.harm) < 0 || load_window(&cold.window) < 0 || load_tally(&cold.tally) < 0
+        || load_histogram(&cold.histogram) < 0 || load_harm(&cold.harm) < 0
+        || load_window(&cold.window) < 0 || load_tally(&cold.tally) < 0
         || load_sums(&cold.sums) < 0 || load_recent(&cold.recent) < 0 || load_bucket(&cold.bucket) < 0
         || load_budget(&cold.budget) < 0 || load_batch(&cold.batch) < 0 ? -1 : 0;
 }
@@ -74,10 +75,10 @@ cold_load(void)
     FETCH(task_kind, "loopscope.pipeline.spans.describe", "task_kind")
     FETCH(step_kind, "loopscope.pipeline.spans.describe", "step_kind")
     FETCH(freed_by, "loopscope.pipeline.spans.describe", "FREED_BY")
-    cold.a_life = load_model(cold.life.type, PyObject_CallFunction((PyObject *)cold.life.type, "isOi", 0, "", Py_None, 0));
+    PyObject *life = (PyObject *)cold.life.type, *trace = (PyObject *)cold.trace.type;
+    cold.a_life = load_model(cold.life.type, PyObject_CallFunction(life, "isOi", 0, "", Py_None, 0));
     cold.a_notes = load_model(cold.notes.type, PyObject_CallNoArgs((PyObject *)cold.notes.type));
-    cold.a_trace = load_model(cold.trace.type, PyObject_CallFunction((PyObject *)cold.trace.type, "iOOi", 0, Py_True,
-                                                                     Py_True, 0));
+    cold.a_trace = load_model(cold.trace.type, PyObject_CallFunction(trace, "iOOi", 0, Py_True, Py_True, 0));
     cold.a_visit = load_model(cold.visit.type, PyObject_CallFunction((PyObject *)cold.visit.type, "OiiO", Py_None, 0, 0,
                                                                      Py_True));
     if (cold.a_life == NULL || cold.a_notes == NULL || cold.a_trace == NULL || cold.a_visit == NULL)

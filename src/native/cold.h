@@ -11,7 +11,9 @@
  * occupied.c  who held the thread: pipeline.occupancy and pipeline.culprits
  * blamed.c    who delayed a step, where no callback did
  * summed.c    the sums: pipeline.metrics
- * told.c      the step's span: pipeline.spans
+ * ways.c      whether and how a step is told: pipeline.spans
+ * told.c      its span
+ * sent.c      a span's way out
  * born.c      a task's birth
  * opened.c    a task's first task span
  * ended.c     a task's end, and its span
@@ -105,11 +107,13 @@ SLOTS(BatchSlots, BATCH)
     X(quick, "loopscope.pipeline.spans.visit", "QUICK") X(birth, "loopscope.model", "BIRTH") \
     X(longest, "loopscope.pipeline.metrics.histogram", "_LONGEST") \
     X(parts, "loopscope.pipeline.metrics.histogram", "_PARTS") X(application, "loopscope.model", "APPLICATION") \
-    X(full, "loopscope.model", "FULL") X(bare, "loopscope.model", "BARE") X(untold, "loopscope.model", "UNTOLD") X(requests, "loopscope.model", "REQUESTS")
+    X(full, "loopscope.model", "FULL") X(bare, "loopscope.model", "BARE") X(untold, "loopscope.model", "UNTOLD") \
+    X(requests, "loopscope.model", "REQUESTS")
 
 /* Names that are read as attributes. */
 #define ASKED(X) \
-    X(_batches) X(_close) X(_home) X(_open) X(_outbox) X(_redeem) X(_send) X(_waiting) X(add) X(closed) X(coalesced) X(encoder) X(excluded) X(is_remote) X(refused) \
+    X(_batches) X(_close) X(_home) X(_open) X(_outbox) X(_redeem) X(_send) X(_waiting) X(add) X(closed) X(coalesced) \
+    X(encoder) X(excluded) X(is_remote) X(refused) \
     X(ended) X(events) X(file) X(index) X(line) X(size) X(stepped) X(trace_flags) X(trace_id) X(whose)
 
 #define AS_NUMBER(name, module, constant) long long name;
@@ -189,7 +193,8 @@ PyObject *awaited_name(PyObject *awaited);
     X(loops, "metrics.sums.loops", "_loops") X(sums, "metrics", "sums") X(known, "tracer", "lives") \
     X(names, "tracer", "_names") X(foreign, "tracer.traces", "_foreign") X(handoffs, "tracer", "_handoffs") \
     X(leaving, "tracer", "_leaving") \
-    X(lost, "tracer", "_lost") X(ask_coverage, "tracer", "_coverage") X(making, "culprits._bursts", "born") X(closed, "tracer._handoffs", "_closed") \
+    X(lost, "tracer", "_lost") X(ask_coverage, "tracer", "_coverage") X(making, "culprits._bursts", "born") \
+    X(closed, "tracer._handoffs", "_closed") \
     X(spans, "tracer", "steps") X(placed, "tracer.steps", "_placed") X(owed, "tracer.steps", "_owed") \
     X(held, "", "_held") X(budget, "", "budget") X(new_span_id, "tracer.steps", "_new_span_id") \
     X(new_trace_id, "tracer.traces", "_new_trace_id") X(sampler, "tracer.traces", "_sample")
@@ -259,11 +264,12 @@ int summed_fits(Ordinary *self, Passing *passing);
 
 int summed(Ordinary *self, Passing *passing);
 
-/* ---------------------------------------------------------------- told.c */
+/* ---------------------------------------------------------------- ways.c */
 
 int told_fits(Ordinary *self, Passing *passing);
 
-int told(Ordinary *self, Passing *passing);
+/* Which trace and visit the step is told in, and how. */
+int find_place(Ordinary *self, Passing *passing);
 
 /* Whether a visit may go untold yet: quickly over so far, none of its steps has a span, and the budget asks for it. */
 int is_untold(PyObject *visit);
@@ -274,15 +280,22 @@ int is_excluded(PyObject *life);
 /* The life of a task that is known by its id, dead or alive: borrowed, NULL for none or with an error set. */
 PyObject *known(Ordinary *self, PyObject *id);
 
+/* ---------------------------------------------------------------- told.c */
+
+int told(Ordinary *self, Passing *passing);
+
 /* StepSpans._remember: where the span of a step of this task is. */
 int remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyObject *span_id);
 
+/* StepSpans.coalesced, counted up. */
 int count_coalesced(Ordinary *self);
 
 /* Adds an attribute; the second: if it is not nothing. */
 int say(PyObject *attributes, PyObject *key, PyObject *value);
 int say_if(PyObject *attributes, PyObject *key, PyObject *value);
 int say_seconds(PyObject *attributes, PyObject *key, long long nanoseconds);
+
+/* ---------------------------------------------------------------- sent.c */
 
 /* Whether the budget has room for a span that ends then, so that the level of detail stays. */
 int is_affordable(Ordinary *self, long long end, long long level);

@@ -15,8 +15,8 @@ enum { SINCE, KIND, WAKER, WAKER_STEP, WAKER_NAME, HOW_ITEMS };
 static int
 is_wake(PyObject *kind)
 {
-    return kind == cold.text.START || kind == cold.text.TASK || kind == cold.text.TIMER || kind == cold.text.IO || kind == cold.text.THREAD
-        || kind == cold.text.CALLBACK || kind == cold.text.YIELD;
+    return kind == cold.text.START || kind == cold.text.TASK || kind == cold.text.TIMER || kind == cold.text.IO
+        || kind == cold.text.THREAD        || kind == cold.text.CALLBACK || kind == cold.text.YIELD;
 }
 
 /* What the record of a step tells. */
@@ -303,7 +303,8 @@ ordinary_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
     LIMITS(TAKE_LIMIT)
     if (PyDict_CheckExact(self->lives) && PyDict_CheckExact(self->lines) && PyDict_CheckExact(self->looks)
         && PyDict_CheckExact(self->threads) && PyDict_CheckExact(self->turns) && PyDict_CheckExact(self->loops)
-        && PyDict_CheckExact(self->known) && PyDict_CheckExact(self->foreign) && PyDict_CheckExact(self->owed) && PyDict_CheckExact(self->leaving)
+        && PyDict_CheckExact(self->known) && PyDict_CheckExact(self->foreign) && PyDict_CheckExact(self->owed)
+        && PyDict_CheckExact(self->leaving)
         && Py_IS_TYPE(self->sums, cold.sums.type) && Py_IS_TYPE(self->names, cold.recent.type)
         && Py_IS_TYPE(self->placed, cold.recent.type) && Py_IS_TYPE(self->closed, cold.recent.type)
         && Py_IS_TYPE(self->over, cold.recent.type))

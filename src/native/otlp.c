@@ -377,7 +377,8 @@ static int
 put_span(Encoder *self, Bytes *bytes, PyObject **of)
 {
     uint64_t start, end;
-    int parent = PyObject_IsTrue(of[OF_PARENT]), remote = PyObject_IsTrue(of[OF_REMOTE]), state = PyObject_IsTrue(of[OF_STATE]);
+    int parent = PyObject_IsTrue(of[OF_PARENT]), remote = PyObject_IsTrue(of[OF_REMOTE]);
+    int state = PyObject_IsTrue(of[OF_STATE]);
     int error = PyObject_IsTrue(of[OF_ERROR]);
     if (parent < 0 || remote < 0 || state < 0 || error < 0 || put_ids(bytes, of[OF_TRACE], of[OF_ID]) < 0)
         return -1;
@@ -407,7 +408,8 @@ put_span(Encoder *self, Bytes *bytes, PyObject **of)
     at = write_little(at, start);
     *at++ = 0x41;
     write_little(at, end);
-    if (put_each(self, bytes, 0x4a, of[OF_SHARED], put_said) < 0 || put_each(self, bytes, 0x4a, of[OF_ALONE], put_pair) < 0
+    if (put_each(self, bytes, 0x4a, of[OF_SHARED], put_said) < 0
+        || put_each(self, bytes, 0x4a, of[OF_ALONE], put_pair) < 0
         || (of[OF_EVENTS] != Py_None && put_each(self, bytes, 0x5a, of[OF_EVENTS], put_event) < 0)
         || (of[OF_LINKS] != Py_None && put_each(self, bytes, 0x6a, of[OF_LINKS], put_link) < 0)
         || (error && put(bytes, "\x7a\x02\x18\x02", 4) < 0))

@@ -170,7 +170,7 @@ count_delay(Ordinary *self, Passing *passing)
     return tally(SLOT(self->sums, cold.sums.delayed), PyTuple_GET_ITEM(delay, DELAY_NAME), duration);
 }
 
-/* A wait is over: what was awaited goes into a tally, with what tells it apart. `empty`: even a name without letters. */
+/* A wait is over: what was awaited goes into a tally, with what tells it apart. `empty`: even an empty name. */
 static int
 wait_over(PyObject *into, Passing *passing, int empty, PyObject *apart, long long duration)
 {
@@ -196,7 +196,8 @@ contend(Ordinary *self, Passing *passing)
             && wait_over(SLOT(self->sums, cold.sums.waits), passing, 0, PyTuple_GET_ITEM(before, 0), length) < 0)
             return -1;
     }
-    PyObject *details = Py_IS_TYPE(passing->awaiting, cold.wait) ? PyTuple_GET_ITEM(passing->awaiting, 1) : cold.nothing;
+    int details_known = Py_IS_TYPE(passing->awaiting, cold.wait);
+    PyObject *details = details_known ? PyTuple_GET_ITEM(passing->awaiting, 1) : cold.nothing;
     for (Py_ssize_t place = 0; place < PyTuple_GET_SIZE(details); place++) {
         PyObject *detail = PyTuple_GET_ITEM(details, place);
         int found = PyObject_RichCompareBool(PyTuple_GET_ITEM(detail, 0), cold.text.WAIT_PLACE, Py_EQ);

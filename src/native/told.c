@@ -1,309 +1,5 @@
-/* The step's span: what Tracer, Visit and StepSpans do of an ordinary step, and its way into the outbox. */
+/* The step's span: what Visit and StepSpans do of an ordinary step, once its way is known. */
 #include "cold.h"
-
-/* ---------------------------------------------------------------- which trace */
-
-int
-is_excluded(PyObject *life)
-{
-    PyObject *pulse = SLOT(life, cold.life.pulse);
-    if (pulse == Py_None)
-        return PyObject_IsTrue(SLOT(SLOT(life, cold.life.notes), cold.notes.excluded));
-    PyObject *said = PyObject_GetAttr(pulse, cold.name.excluded);
-    int excluded = said == NULL ? -1 : PyObject_IsTrue(said);
-    Py_XDECREF(said);
-    return excluded;
-}
-
-/* The trace of steps that work for no other, where it is known, young and sampled. */
-static int
-find_home(Ordinary *self, Passing *passing)
-{
-    PyObject *home = SLOT(passing->notes, cold.notes.home);
-    if (!Py_IS_TYPE(home, cold.trace.type) || SLOT(home, cold.trace.sampled) != Py_True)
-        return 0;
-    long long born;
-    if (number(SLOT(home, cold.trace.born), &born) < 0)
-        return -1;
-    passing->trace = home;
-    return passing->start - born < self->rotate;
-}
-
-/* An attribute of a span's identity that is a whole number; -1 with an error set. */
-static long long
-ask(PyObject *identity, PyObject *name)
-{
-    PyObject *said = PyObject_GetAttr(identity, name);
-    long long value = said == NULL ? -1 : PyLong_AsLongLong(said);
-    Py_XDECREF(said);
-    return value;
-}
-
-/* Whether the identity tells nothing new of its trace: see Trace.heed. */
-static int
-is_heeded(PyObject *trace, PyObject *identity)
-{
-    long long remote = ask(identity, cold.name.is_remote);
-    long long flags = remote < 0 ? -1 : ask(identity, cold.name.trace_flags);
-    if (flags < 0)
-        return PyErr_Occurred() ? -1 : 0;
-    int sampled = SLOT(trace, cold.trace.sampled) == Py_True, local = SLOT(trace, cold.trace.local) == Py_True;
-    if (remote)
-        return local || sampled == (flags & 1);
-    return local && sampled == ((flags & 1) || sampled);
-}
-
-/* The application's trace of the span that is current, where it is known, fresh and sampled. */
-static int
-find_foreign(Ordinary *self, Passing *passing)
-{
-    PyObject *trace_id = PyObject_GetAttr(passing->span, cold.name.trace_id);
-    if (trace_id == NULL)
-        return -1;
-    PyObject *trace = PyDict_GetItemWithError(self->foreign, trace_id);
-    Py_DECREF(trace_id);
-    if (trace == NULL || !Py_IS_TYPE(trace, cold.trace.type))
-        return PyErr_Occurred() ? -1 : 0;
-    if (SLOT(trace, cold.trace.sampled) != Py_True || SLOT(trace, cold.trace.trace_state) == Py_None)
-        return 0;
-    int heeded = is_heeded(trace, passing->span);
-    if (heeded <= 0)
-        return heeded;
-    long long open, last;
-    if (number(SLOT(trace, cold.trace.open), &open) < 0 || number(SLOT(trace, cold.trace.last_end), &last) < 0)
-        return -1;
-    passing->trace = trace;
-    return open > 0 || passing->start - last < cold.fresh;
-}
-
-int
-is_untold(PyObject *visit)
-{
-    PyObject *quiet = SLOT(visit, cold.visit.quiet);
-    long long detail, written, unkept;
-    if (number(SLOT(visit, cold.visit.detail), &detail) < 0 || number(SLOT(visit, cold.visit.written), &written) < 0
-        || number(SLOT(visit, cold.visit.unkept), &unkept) < 0)
-        return -1;
-    return PyList_CheckExact(quiet) && PyList_GET_SIZE(quiet) == 0 && detail >= cold.bare && !written && !unkept
-        && PyObject_IsTrue(SLOT(visit, cold.visit.untold)) == 1
-        && SLOT(SLOT(visit, cold.visit.trace), cold.trace.own) == Py_True;
-}
-
-/* Whether the visit is over quickly even with this step. */
-static int
-stays_quick(Passing *passing)
-{
-    long long start, cursor;
-    if (number(SLOT(passing->visit, cold.visit.start), &start) < 0
-        || number(SLOT(passing->visit, cold.visit.cursor), &cursor) < 0)
-        return -1;
-    return (passing->end > cursor ? passing->end : cursor) - start < cold.quick;
-}
-
-/* The open visit to that trace, where it is the only one and is told as it comes, or not at all. */
-static int
-find_visit(Passing *passing)
-{
-    PyObject *visits = SLOT(passing->notes, cold.notes.visits);
-    if (!PyDict_CheckExact(visits) || PyDict_GET_SIZE(visits) != 1)
-        return 0;
-    PyObject *visit = PyDict_GetItemWithError(visits, SLOT(passing->trace, cold.trace.trace_id));
-    if (visit == NULL || !Py_IS_TYPE(visit, cold.visit.type))
-        return PyErr_Occurred() ? -1 : 0;
-    passing->visit = visit;
-    int told = SLOT(visit, cold.visit.quiet) == Py_None;
-    if (!told) /* it stays so */
-        told = !passing->delayed && is_untold(visit) == 1 && stays_quick(passing) == 1;
-    return told && SLOT(visit, cold.visit.silent) == Py_False
-        && (passing->span == Py_None || SLOT(visit, cold.visit.local) == Py_True);
-}
-
-/* ---------------------------------------------------------------- what becomes of it */
-
-/* What is left of the budget of spans after one more, that ends with this step. */
-static int
-spend(PyObject *bucket, long long end, double *room)
-{
-    double burst = PyFloat_AsDouble(SLOT(bucket, cold.bucket._burst));
-    double rate = PyFloat_AsDouble(SLOT(bucket, cold.bucket.rate));
-    long long now;
-    *room = PyFloat_AsDouble(SLOT(bucket, cold.bucket.room));
-    if (number(SLOT(bucket, cold.bucket.now), &now) < 0 || PyErr_Occurred())
-        return -1;
-    if (end > now && now) {
-        *room += (double)(end - now) * rate / (double)cold.second;
-        *room = *room < burst ? *room : burst;
-    }
-    *room -= 1;
-    return 0;
-}
-
-int
-is_affordable(Ordinary *self, long long end, long long level)
-{
-    PyObject *bucket = SLOT(self->budget, cold.budget._spans);
-    double room, rate;
-    if (!Py_IS_TYPE(bucket, cold.bucket.type))
-        return 0;
-    rate = PyFloat_AsDouble(SLOT(bucket, cold.bucket.rate));
-    if (spend(bucket, end, &room) < 0)
-        return -1;
-    return room >= 0 || level >= cold.requests || -room <= (double)level * rate;
-}
-
-int
-find_batch(Ordinary *self, Passing *passing)
-{
-    Py_ssize_t held = PyObject_Size(self->held);
-    if (held != 0)
-        return held < 0 ? -1 : 0;
-    passing->outbox = PyObject_GetAttr(self->pipeline, cold.name._outbox);
-    if (passing->outbox == NULL || passing->outbox == Py_None)
-        return passing->outbox == NULL ? -1 : 0;
-    PyObject *batches = PyObject_GetAttr(passing->outbox, cold.name._batches);
-    if (batches != NULL && PyList_CheckExact(batches) && PyList_GET_SIZE(batches) == 1)
-        passing->batch = PyList_GET_ITEM(batches, 0); /* the outbox keeps it */
-    Py_XDECREF(batches);
-    if (passing->batch == NULL || !Py_IS_TYPE(passing->batch, cold.batch.type))
-        return PyErr_Occurred() ? -1 : 0;
-    PyObject *target = SLOT(passing->batch, cold.batch.target);
-    if (PyObject_GetOptionalAttr(target, cold.name.encoder, &passing->encoder) < 0)
-        return -1;
-    return passing->encoder != NULL && Py_IS_TYPE(passing->encoder, natives.encoder);
-}
-
-PyObject *
-known(Ordinary *self, PyObject *id)
-{
-    PyObject *life = PyDict_GetItemWithError(self->known, id);
-    return life != NULL || PyErr_Occurred() ? life : recent_get(self->names, id);
-}
-
-/* The life of the waking task. 0 where its step still runs: the span waits for it. */
-static int
-find_waker(Ordinary *self, Passing *passing)
-{
-    int woken = PyObject_IsTrue(passing->waker);
-    if (woken <= 0)
-        return woken < 0 ? -1 : 1;
-    PyObject *life = known(self, passing->waker);
-    if (life == NULL)
-        return PyErr_Occurred() ? -1 : 1;
-    if (!Py_IS_TYPE(life, cold.life.type) || life == passing->life)
-        return 0;
-    long long step, steps;
-    if (number(passing->waker_step, &step) < 0 || number(SLOT(life, cold.life.steps), &steps) < 0)
-        return -1;
-    passing->waker_life = life;
-    return SLOT(life, cold.life.state) != Py_None || step < steps;
-}
-
-/* Whether a span of its own is all that the step leads to. */
-static int
-tells(Ordinary *self, Passing *passing, long long level)
-{
-    PyObject *visit = passing->visit;
-    if (SLOT(visit, cold.visit.held) != Py_None || SLOT(visit, cold.visit.group) != Py_None)
-        return 0;
-    int fits = is_affordable(self, passing->end, level);
-    if (fits == 1)
-        fits = find_waker(self, passing);
-    if (fits == 1)
-        fits = find_batch(self, passing);
-    return fits;
-}
-
-/* Whether the step that is held can go into the open group, and this one be held in its place. */
-static int
-coalesces(Ordinary *self, PyObject *visit, long long written, long long spans)
-{
-    PyObject *held = SLOT(visit, cold.visit.held), *group = SLOT(visit, cold.visit.group);
-    if (held == Py_None)
-        return 1;
-    if (!Py_IS_TYPE(PyTuple_GET_ITEM(held, 0), cold.step.type)
-        || SLOT(PyTuple_GET_ITEM(held, 0), cold.step.printed) != Py_None)
-        return 0;
-    if (group == Py_None)
-        return 1;
-    if (!Py_IS_TYPE(group, cold.group.type))
-        return 0;
-    long long start, end;
-    if (number(SLOT(group, cold.group.start), &start) < 0 || number(SLOT(group, cold.group.end), &end) < 0)
-        return -1;
-    return end - start < cold.second || written >= self->steps - 4 || spans >= self->room * 15 / 16;
-}
-
-/* StepSpans.place: whether the step gets a span of its own, and whether that can be done here. */
-static int
-find_way(Ordinary *self, Passing *passing)
-{
-    PyObject *visit = passing->visit;
-    long long steps, written, spans, level;
-    if (number(SLOT(visit, cold.visit.steps), &steps) < 0 || number(SLOT(visit, cold.visit.written), &written) < 0
-        || number(SLOT(passing->trace, cold.trace.spans), &spans) < 0
-        || number(SLOT(self->budget, cold.budget.level), &level) < 0)
-        return -1;
-    int own = SLOT(passing->trace, cold.trace.own) == Py_True;
-    passing->level = own || level >= cold.requests ? (int)level : 0;
-    int keeps = written < self->steps * 3 / 4 && spans < self->room * 3 / 4;
-    int notable = passing->start - passing->ready >= self->delay;
-    if ((steps < 1 || notable) && !keeps) /* there is room left for such steps */
-        return 0;
-    int spares = !notable && passing->level != cold.full && (steps > 0 || (own && passing->level >= cold.bare));
-    passing->way = keeps && !spares ? TELLS : COALESCES;
-    if (!keeps)
-        passing->level = (int)cold.full; /* the caps have it coalesced, not the budget */
-    if (passing->way == TELLS)
-        return SLOT(visit, cold.visit.quiet) == Py_None ? tells(self, passing, level) : 0;
-    return coalesces(self, visit, written, spans);
-}
-
-/* Whether the step failed in nothing, changed no span, and neither is slow nor may have been anybody's culprit. */
-static int
-is_plain(Ordinary *self, Passing *passing)
-{
-    long long length = passing->end - passing->start;
-    return passing->error == Py_None && passing->activated == Py_None
-        && (passing->span == passing->after || passing->state != Py_None) && length < self->hold && length < self->slow;
-}
-
-/* Which trace and visit the step is told in, and how. */
-static int
-find_place(Ordinary *self, Passing *passing)
-{
-    int fits = passing->span == Py_None ? find_home(self, passing) : find_foreign(self, passing);
-    if (fits == 1)
-        fits = find_visit(passing);
-    if (fits == 1)
-        fits = find_way(self, passing);
-    return fits;
-}
-
-int
-told_fits(Ordinary *self, Passing *passing)
-{
-    if (!is_plain(self, passing) || !self->told || self->states || PyDict_GET_SIZE(self->owed)
-        || !Py_IS_TYPE(self->budget, cold.budget.type))
-        return 0;
-    PyObject *waiting = PyObject_GetAttr(self->handoffs, cold.name._waiting);
-    Py_ssize_t handed = waiting == NULL ? -1 : PyObject_Size(waiting);
-    Py_XDECREF(waiting);
-    if (handed != 0)
-        return handed < 0 ? -1 : 0;
-    PyObject *life = passing->life;
-    passing->notes = SLOT(life, cold.life.notes);
-    if (!Py_IS_TYPE(passing->notes, cold.notes.type))
-        return 0;
-    int excluded = is_excluded(life);
-    if (excluded)
-        return excluded < 0 ? -1 : 0;
-    if (passing->span == Py_None && SLOT(life, cold.life.span) == Py_None
-        && SLOT(passing->notes, cold.notes.home) == Py_None) {
-        passing->way = OPENS;
-        return 1;
-    }
-    return find_place(self, passing);
-}
 
 /* ---------------------------------------------------------------- the visit's sums */
 
@@ -369,7 +65,6 @@ group_add(PyObject *group, PyObject *step)
     return 0;
 }
 
-/* StepSpans.coalesced, counted up. */
 int
 count_coalesced(Ordinary *self)
 {
@@ -581,9 +276,10 @@ link_waker(Ordinary *self, Passing *passing, PyObject *links)
 static int
 link_culprit(Ordinary *self, Passing *passing, PyObject *said, PyObject *links)
 {
+    PyObject *delay = SLOT(passing->step, cold.step.delay);
     PyObject *attributes = Py_BuildValue("[(OO)]", cold.text.LINK, cold.text.DELAYED_BY);
     int failed = attributes == NULL || PyList_SetSlice(attributes, 1, 1, said) < 0
-        || link_to(self, passing, PyTuple_GET_ITEM(SLOT(passing->step, cold.step.delay), DELAY_BY), attributes, links) < 0;
+        || link_to(self, passing, PyTuple_GET_ITEM(delay, DELAY_BY), attributes, links) < 0;
     Py_XDECREF(attributes);
     return failed ? -1 : 0;
 }
@@ -629,69 +325,6 @@ whose(Passing *passing)
     return PyObject_CallMethodObjArgs(visit, cold.name.whose, passing->name, passing->where, NULL);
 }
 
-/* Into the batch, which is sent where that makes it full: Outbox.put. */
-static int
-post(Passing *passing, PyObject *bytes)
-{
-    PyObject *batch = passing->batch, *items = SLOT(batch, cold.batch.items);
-    if (PyList_GET_SIZE(items) == 0) {
-        PyObject *now = reading();
-        if (now == NULL)
-            return -1;
-        slot_put(batch, cold.batch.since, now);
-    }
-    if (PyList_Append(items, bytes) < 0)
-        return -1;
-    PyObject *size = PyObject_GetAttr(SLOT(batch, cold.batch.target), cold.name.size);
-    long long most;
-    int failed = size == NULL ? -1 : number(size, &most);
-    Py_XDECREF(size);
-    if (failed || PyList_GET_SIZE(items) < most)
-        return failed;
-    PyObject *done = PyObject_CallMethodOneArg(passing->outbox, cold.name._send, batch);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
-}
-
-/* The span could not be encoded: its error is set. */
-static int
-refuse(Passing *passing)
-{
-    PyObject *type, *error, *traceback;
-    PyErr_Fetch(&type, &error, &traceback);
-    PyErr_NormalizeException(&type, &error, &traceback);
-    PyObject *done =
-        PyObject_CallMethodObjArgs(passing->outbox, cold.name.refused, passing->batch, error, NULL);
-    Py_XDECREF(type);
-    Py_XDECREF(error);
-    Py_XDECREF(traceback);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
-}
-
-int
-emit(Ordinary *self, Passing *passing, PyObject **of)
-{
-    PyObject *bucket = SLOT(self->budget, cold.budget._spans);
-    double room, debt = PyFloat_AsDouble(SLOT(bucket, cold.bucket._debt));
-    long long now, end;
-    if (PyErr_Occurred() || number(of[OF_END], &end) < 0 || spend(bucket, end, &room) < 0
-        || number(SLOT(bucket, cold.bucket.now), &now) < 0)
-        return -1;
-    PyObject *left = PyFloat_FromDouble(room > debt ? room : debt);
-    if (left == NULL)
-        return -1;
-    slot_put(bucket, cold.bucket.room, left);
-    if (end > now)
-        slot_put(bucket, cold.bucket.now, Py_NewRef(of[OF_END]));
-    PyObject *bytes = encoder_bytes(passing->encoder, of);
-    if (bytes == NULL)
-        return refuse(passing);
-    int failed = post(passing, bytes);
-    Py_DECREF(bytes);
-    return failed;
-}
-
 /* A delayed step's span has gone out: it may be an exemplar. */
 static int
 tell_exported(Ordinary *self, Passing *passing, PyObject *span_id)
@@ -710,8 +343,8 @@ tell(Ordinary *self, Passing *passing)
     if (slot_add(trace, cold.trace.spans, 1) < 0 || slot_add(visit, cold.visit.written, 1) < 0)
         return -1;
     PyObject *span_id = PyObject_CallNoArgs(self->new_span_id);
-    PyObject *name = span_id == NULL
-        ? NULL : PyUnicode_Concat(cold.text.STEP_SPAN, SLOT(SLOT(passing->life, cold.life.place), natives.place.qualname));
+    PyObject *function = SLOT(SLOT(passing->life, cold.life.place), natives.place.qualname);
+    PyObject *name = span_id == NULL ? NULL : PyUnicode_Concat(cold.text.STEP_SPAN, function);
     PyObject *delay = name == NULL ? NULL : say_delay(SLOT(step, cold.step.delay));
     PyObject *said = delay == NULL ? NULL : alone(passing, delay);
     PyObject *linked = said == NULL ? NULL : links(self, passing, delay);
@@ -778,7 +411,8 @@ told(Ordinary *self, Passing *passing)
     if (passing->way == OPENS && begin(self, passing) < 0)
         return -1;
     if (passing->way == ASKS) {
-        PyObject *done = PyObject_CallMethodObjArgs(self->tracer, cold.name.stepped, passing->life, passing->step, NULL);
+        PyObject *done =
+            PyObject_CallMethodObjArgs(self->tracer, cold.name.stepped, passing->life, passing->step, NULL);
         Py_XDECREF(done);
         return done == NULL ? -1 : 0;
     }

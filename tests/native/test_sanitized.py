@@ -19,7 +19,9 @@ FLAGS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fn
 #: what is run: many tasks, and the interpreters that are started, would take too long
 TESTS = [
     "tests/native/test_equal.py", "tests/native/test_polls.py", "tests/native/test_errors.py",
-    "tests/native/test_ordinary.py",
+    *(f"tests/native/test_ordinary.py::test_a_stream[1-{kind}]" for kind in ("plain", "hardly any budget", "busy", "none")),
+    *(f"tests/native/test_ordinary.py::test_a_world[{seed}]" for seed in range(6)),
+    "tests/native/test_ordinary.py::test_references_are_given_back",
     "tests/native/test_fuzz.py", "tests/property/test_otlp.py",
     "tests/native/test_memory.py::test_references_are_given_back", "tests/scenarios/test_tasks.py",
     "tests/scenarios/test_cancellation.py", "tests/scenarios/test_ends.py", "tests/scenarios/test_interrupts.py",

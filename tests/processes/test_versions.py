@@ -18,6 +18,7 @@ REQUIREMENTS = (
     "opentelemetry-api", "opentelemetry-sdk", "opentelemetry-exporter-otlp", "opentelemetry-instrumentation",
     "opentelemetry-instrumentation-asyncio", "wrapt", "uvloop", "anyio", "pytest", "pytest-timeout",
 )  # fmt: skip
+TESTS = ("tests/scenarios", "tests/native/test_ordinary.py::test_a_world")
 #: scenarios that a version skips, because it lacks the construct
 SKIPPED = {"3.10": 40, "3.11": 20, "3.12": 2, "3.13": 2, "3.14": 0, "3.15": 0}
 
@@ -33,7 +34,7 @@ def test_scenarios(version: str, tmp_path: Path) -> None:
 
     def run(*options: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*other.command, "-m", "pytest", "-q", "-o", f"cache_dir={tmp_path}", *options, "tests/scenarios"],
+            [*other.command, "-m", "pytest", "-q", "-o", f"cache_dir={tmp_path}", *options, *TESTS],
             cwd=ROOT,
             env={**without("OTEL_", "PYTEST_"), "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True, text=True, timeout=250,

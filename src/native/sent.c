@@ -1,0 +1,117 @@
+/* A span's way out: the budget, the bytes, the batch. See pipeline.spans.budget and pipeline.export.outbox. */
+#include "cold.h"
+
+/* What is left of the budget of spans after one more, that ends with this step. */
+static int
+spend(PyObject *bucket, long long end, double *room)
+{
+    double burst = PyFloat_AsDouble(SLOT(bucket, cold.bucket._burst));
+    double rate = PyFloat_AsDouble(SLOT(bucket, cold.bucket.rate));
+    long long now;
+    *room = PyFloat_AsDouble(SLOT(bucket, cold.bucket.room));
+    if (number(SLOT(bucket, cold.bucket.now), &now) < 0 || PyErr_Occurred())
+        return -1;
+    if (end > now && now) {
+        *room += (double)(end - now) * rate / (double)cold.second;
+        *room = *room < burst ? *room : burst;
+    }
+    *room -= 1;
+    return 0;
+}
+
+int
+is_affordable(Ordinary *self, long long end, long long level)
+{
+    PyObject *bucket = SLOT(self->budget, cold.budget._spans);
+    double room, rate;
+    if (!Py_IS_TYPE(bucket, cold.bucket.type))
+        return 0;
+    rate = PyFloat_AsDouble(SLOT(bucket, cold.bucket.rate));
+    if (spend(bucket, end, &room) < 0)
+        return -1;
+    return room >= 0 || level >= cold.requests || -room <= (double)level * rate;
+}
+
+int
+find_batch(Ordinary *self, Passing *passing)
+{
+    Py_ssize_t held = PyObject_Size(self->held);
+    if (held != 0)
+        return held < 0 ? -1 : 0;
+    passing->outbox = PyObject_GetAttr(self->pipeline, cold.name._outbox);
+    if (passing->outbox == NULL || passing->outbox == Py_None)
+        return passing->outbox == NULL ? -1 : 0;
+    PyObject *batches = PyObject_GetAttr(passing->outbox, cold.name._batches);
+    if (batches != NULL && PyList_CheckExact(batches) && PyList_GET_SIZE(batches) == 1)
+        passing->batch = PyList_GET_ITEM(batches, 0); /* the outbox keeps it */
+    Py_XDECREF(batches);
+    if (passing->batch == NULL || !Py_IS_TYPE(passing->batch, cold.batch.type))
+        return PyErr_Occurred() ? -1 : 0;
+    PyObject *target = SLOT(passing->batch, cold.batch.target);
+    if (PyObject_GetOptionalAttr(target, cold.name.encoder, &passing->encoder) < 0)
+        return -1;
+    return passing->encoder != NULL && Py_IS_TYPE(passing->encoder, natives.encoder);
+}
+
+/* Into the batch, which is sent where that makes it full: Outbox.put. */
+static int
+post(Passing *passing, PyObject *bytes)
+{
+    PyObject *batch = passing->batch, *items = SLOT(batch, cold.batch.items);
+    if (PyList_GET_SIZE(items) == 0) {
+        PyObject *now = reading();
+        if (now == NULL)
+            return -1;
+        slot_put(batch, cold.batch.since, now);
+    }
+    if (PyList_Append(items, bytes) < 0)
+        return -1;
+    PyObject *size = PyObject_GetAttr(SLOT(batch, cold.batch.target), cold.name.size);
+    long long most;
+    int failed = size == NULL ? -1 : number(size, &most);
+    Py_XDECREF(size);
+    if (failed || PyList_GET_SIZE(items) < most)
+        return failed;
+    PyObject *done = PyObject_CallMethodOneArg(passing->outbox, cold.name._send, batch);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* The span could not be encoded: its error is set. */
+static int
+refuse(Passing *passing)
+{
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    PyObject *done =
+        PyObject_CallMethodObjArgs(passing->outbox, cold.name.refused, passing->batch, error, NULL);
+    Py_XDECREF(type);
+    Py_XDECREF(error);
+    Py_XDECREF(traceback);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+int
+emit(Ordinary *self, Passing *passing, PyObject **of)
+{
+    PyObject *bucket = SLOT(self->budget, cold.budget._spans);
+    double room, debt = PyFloat_AsDouble(SLOT(bucket, cold.bucket._debt));
+    long long now, end;
+    if (PyErr_Occurred() || number(of[OF_END], &end) < 0 || spend(bucket, end, &room) < 0
+        || number(SLOT(bucket, cold.bucket.now), &now) < 0)
+        return -1;
+    PyObject *left = PyFloat_FromDouble(room > debt ? room : debt);
+    if (left == NULL)
+        return -1;
+    slot_put(bucket, cold.bucket.room, left);
+    if (end > now)
+        slot_put(bucket, cold.bucket.now, Py_NewRef(of[OF_END]));
+    PyObject *bytes = encoder_bytes(passing->encoder, of);
+    if (bytes == NULL)
+        return refuse(passing);
+    int failed = post(passing, bytes);
+    Py_DECREF(bytes);
+    return failed;
+}

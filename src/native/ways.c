@@ -1,0 +1,253 @@
+/* Which way an ordinary step goes: the trace and the visit that it is told in, and how. See pipeline.spans. */
+#include "cold.h"
+
+/* ---------------------------------------------------------------- which trace */
+
+int
+is_excluded(PyObject *life)
+{
+    PyObject *pulse = SLOT(life, cold.life.pulse);
+    if (pulse == Py_None)
+        return PyObject_IsTrue(SLOT(SLOT(life, cold.life.notes), cold.notes.excluded));
+    PyObject *said = PyObject_GetAttr(pulse, cold.name.excluded);
+    int excluded = said == NULL ? -1 : PyObject_IsTrue(said);
+    Py_XDECREF(said);
+    return excluded;
+}
+
+/* The trace of steps that work for no other, where it is known, young and sampled. */
+static int
+find_home(Ordinary *self, Passing *passing)
+{
+    PyObject *home = SLOT(passing->notes, cold.notes.home);
+    if (!Py_IS_TYPE(home, cold.trace.type) || SLOT(home, cold.trace.sampled) != Py_True)
+        return 0;
+    long long born;
+    if (number(SLOT(home, cold.trace.born), &born) < 0)
+        return -1;
+    passing->trace = home;
+    return passing->start - born < self->rotate;
+}
+
+/* An attribute of a span's identity that is a whole number; -1 with an error set. */
+static long long
+ask(PyObject *identity, PyObject *name)
+{
+    PyObject *said = PyObject_GetAttr(identity, name);
+    long long value = said == NULL ? -1 : PyLong_AsLongLong(said);
+    Py_XDECREF(said);
+    return value;
+}
+
+/* Whether the identity tells nothing new of its trace: see Trace.heed. */
+static int
+is_heeded(PyObject *trace, PyObject *identity)
+{
+    long long remote = ask(identity, cold.name.is_remote);
+    long long flags = remote < 0 ? -1 : ask(identity, cold.name.trace_flags);
+    if (flags < 0)
+        return PyErr_Occurred() ? -1 : 0;
+    int sampled = SLOT(trace, cold.trace.sampled) == Py_True, local = SLOT(trace, cold.trace.local) == Py_True;
+    if (remote)
+        return local || sampled == (flags & 1);
+    return local && sampled == ((flags & 1) || sampled);
+}
+
+/* The application's trace of the span that is current, where it is known, fresh and sampled. */
+static int
+find_foreign(Ordinary *self, Passing *passing)
+{
+    PyObject *trace_id = PyObject_GetAttr(passing->span, cold.name.trace_id);
+    if (trace_id == NULL)
+        return -1;
+    PyObject *trace = PyDict_GetItemWithError(self->foreign, trace_id);
+    Py_DECREF(trace_id);
+    if (trace == NULL || !Py_IS_TYPE(trace, cold.trace.type))
+        return PyErr_Occurred() ? -1 : 0;
+    if (SLOT(trace, cold.trace.sampled) != Py_True || SLOT(trace, cold.trace.trace_state) == Py_None)
+        return 0;
+    int heeded = is_heeded(trace, passing->span);
+    if (heeded <= 0)
+        return heeded;
+    long long open, last;
+    if (number(SLOT(trace, cold.trace.open), &open) < 0 || number(SLOT(trace, cold.trace.last_end), &last) < 0)
+        return -1;
+    passing->trace = trace;
+    return open > 0 || passing->start - last < cold.fresh;
+}
+
+int
+is_untold(PyObject *visit)
+{
+    PyObject *quiet = SLOT(visit, cold.visit.quiet);
+    long long detail, written, unkept;
+    if (number(SLOT(visit, cold.visit.detail), &detail) < 0 || number(SLOT(visit, cold.visit.written), &written) < 0
+        || number(SLOT(visit, cold.visit.unkept), &unkept) < 0)
+        return -1;
+    return PyList_CheckExact(quiet) && PyList_GET_SIZE(quiet) == 0 && detail >= cold.bare && !written && !unkept
+        && PyObject_IsTrue(SLOT(visit, cold.visit.untold)) == 1
+        && SLOT(SLOT(visit, cold.visit.trace), cold.trace.own) == Py_True;
+}
+
+/* Whether the visit is over quickly even with this step. */
+static int
+stays_quick(Passing *passing)
+{
+    long long start, cursor;
+    if (number(SLOT(passing->visit, cold.visit.start), &start) < 0
+        || number(SLOT(passing->visit, cold.visit.cursor), &cursor) < 0)
+        return -1;
+    return (passing->end > cursor ? passing->end : cursor) - start < cold.quick;
+}
+
+/* The open visit to that trace, where it is the only one and is told as it comes, or not at all. */
+static int
+find_visit(Passing *passing)
+{
+    PyObject *visits = SLOT(passing->notes, cold.notes.visits);
+    if (!PyDict_CheckExact(visits) || PyDict_GET_SIZE(visits) != 1)
+        return 0;
+    PyObject *visit = PyDict_GetItemWithError(visits, SLOT(passing->trace, cold.trace.trace_id));
+    if (visit == NULL || !Py_IS_TYPE(visit, cold.visit.type))
+        return PyErr_Occurred() ? -1 : 0;
+    passing->visit = visit;
+    int told = SLOT(visit, cold.visit.quiet) == Py_None;
+    if (!told) /* it stays so */
+        told = !passing->delayed && is_untold(visit) == 1 && stays_quick(passing) == 1;
+    return told && SLOT(visit, cold.visit.silent) == Py_False
+        && (passing->span == Py_None || SLOT(visit, cold.visit.local) == Py_True);
+}
+
+/* ---------------------------------------------------------------- what becomes of it */
+
+PyObject *
+known(Ordinary *self, PyObject *id)
+{
+    PyObject *life = PyDict_GetItemWithError(self->known, id);
+    return life != NULL || PyErr_Occurred() ? life : recent_get(self->names, id);
+}
+
+/* The life of the waking task. 0 where its step still runs: the span waits for it. */
+static int
+find_waker(Ordinary *self, Passing *passing)
+{
+    int woken = PyObject_IsTrue(passing->waker);
+    if (woken <= 0)
+        return woken < 0 ? -1 : 1;
+    PyObject *life = known(self, passing->waker);
+    if (life == NULL)
+        return PyErr_Occurred() ? -1 : 1;
+    if (!Py_IS_TYPE(life, cold.life.type) || life == passing->life)
+        return 0;
+    long long step, steps;
+    if (number(passing->waker_step, &step) < 0 || number(SLOT(life, cold.life.steps), &steps) < 0)
+        return -1;
+    passing->waker_life = life;
+    return SLOT(life, cold.life.state) != Py_None || step < steps;
+}
+
+/* Whether a span of its own is all that the step leads to. */
+static int
+tells(Ordinary *self, Passing *passing, long long level)
+{
+    PyObject *visit = passing->visit;
+    if (SLOT(visit, cold.visit.held) != Py_None || SLOT(visit, cold.visit.group) != Py_None)
+        return 0;
+    int fits = is_affordable(self, passing->end, level);
+    if (fits == 1)
+        fits = find_waker(self, passing);
+    if (fits == 1)
+        fits = find_batch(self, passing);
+    return fits;
+}
+
+/* Whether the step that is held can go into the open group, and this one be held in its place. */
+static int
+coalesces(Ordinary *self, PyObject *visit, long long written, long long spans)
+{
+    PyObject *held = SLOT(visit, cold.visit.held), *group = SLOT(visit, cold.visit.group);
+    if (held == Py_None)
+        return 1;
+    if (!Py_IS_TYPE(PyTuple_GET_ITEM(held, 0), cold.step.type)
+        || SLOT(PyTuple_GET_ITEM(held, 0), cold.step.printed) != Py_None)
+        return 0;
+    if (group == Py_None)
+        return 1;
+    if (!Py_IS_TYPE(group, cold.group.type))
+        return 0;
+    long long start, end;
+    if (number(SLOT(group, cold.group.start), &start) < 0 || number(SLOT(group, cold.group.end), &end) < 0)
+        return -1;
+    return end - start < cold.second || written >= self->steps - 4 || spans >= self->room * 15 / 16;
+}
+
+/* StepSpans.place: whether the step gets a span of its own, and whether that can be done here. */
+static int
+find_way(Ordinary *self, Passing *passing)
+{
+    PyObject *visit = passing->visit;
+    long long steps, written, spans, level;
+    if (number(SLOT(visit, cold.visit.steps), &steps) < 0 || number(SLOT(visit, cold.visit.written), &written) < 0
+        || number(SLOT(passing->trace, cold.trace.spans), &spans) < 0
+        || number(SLOT(self->budget, cold.budget.level), &level) < 0)
+        return -1;
+    int own = SLOT(passing->trace, cold.trace.own) == Py_True;
+    passing->level = own || level >= cold.requests ? (int)level : 0;
+    int keeps = written < self->steps * 3 / 4 && spans < self->room * 3 / 4;
+    int notable = passing->start - passing->ready >= self->delay;
+    if ((steps < 1 || notable) && !keeps) /* there is room left for such steps */
+        return 0;
+    int spares = !notable && passing->level != cold.full && (steps > 0 || (own && passing->level >= cold.bare));
+    passing->way = keeps && !spares ? TELLS : COALESCES;
+    if (!keeps)
+        passing->level = (int)cold.full; /* the caps have it coalesced, not the budget */
+    if (passing->way == TELLS)
+        return SLOT(visit, cold.visit.quiet) == Py_None ? tells(self, passing, level) : 0;
+    return coalesces(self, visit, written, spans);
+}
+
+/* Whether the step failed in nothing, changed no span, and neither is slow nor may have been anybody's culprit. */
+static int
+is_plain(Ordinary *self, Passing *passing)
+{
+    long long length = passing->end - passing->start;
+    return passing->error == Py_None && passing->activated == Py_None
+        && (passing->span == passing->after || passing->state != Py_None) && length < self->hold && length < self->slow;
+}
+
+int
+find_place(Ordinary *self, Passing *passing)
+{
+    int fits = passing->span == Py_None ? find_home(self, passing) : find_foreign(self, passing);
+    if (fits == 1)
+        fits = find_visit(passing);
+    if (fits == 1)
+        fits = find_way(self, passing);
+    return fits;
+}
+
+int
+told_fits(Ordinary *self, Passing *passing)
+{
+    if (!is_plain(self, passing) || !self->told || self->states || PyDict_GET_SIZE(self->owed)
+        || !Py_IS_TYPE(self->budget, cold.budget.type))
+        return 0;
+    PyObject *waiting = PyObject_GetAttr(self->handoffs, cold.name._waiting);
+    Py_ssize_t handed = waiting == NULL ? -1 : PyObject_Size(waiting);
+    Py_XDECREF(waiting);
+    if (handed != 0)
+        return handed < 0 ? -1 : 0;
+    PyObject *life = passing->life;
+    passing->notes = SLOT(life, cold.life.notes);
+    if (!Py_IS_TYPE(passing->notes, cold.notes.type))
+        return 0;
+    int excluded = is_excluded(life);
+    if (excluded)
+        return excluded < 0 ? -1 : 0;
+    if (passing->span == Py_None && SLOT(life, cold.life.span) == Py_None
+        && SLOT(passing->notes, cold.notes.home) == Py_None) {
+        passing->way = OPENS;
+        return 1;
+    }
+    return find_place(self, passing);
+}
