@@ -92,7 +92,7 @@ close_fits(Ordinary *self, Passing *passing, PyObject *visit, int *bare)
         return -1;
     if (fits == 1)
         fits = is_affordable(self, cursor, level);
-    if (fits == 1 && passing->encoder == NULL)
+    if (fits == 1)
         fits = find_batch(self, passing);
     return fits;
 }

@@ -276,13 +276,22 @@ follow(PyObject *object, const char *path, const char *name)
     return found;
 }
 
+/* No step takes so long, and no trace has so many spans; sixteen times as much is a number still. */
+#define ENOUGH (1LL << 58)
+
+/* A limit, ENOUGH where it is beyond that. */
 static int
 take_limit(PyObject *pipeline, const char *path, const char *name, long long *into)
 {
     PyObject *found = follow(pipeline, path, name);
-    int failed = found == NULL ? -1 : number(found, into);
+    int beyond = 0;
+    *into = found == NULL ? -1 : PyLong_AsLongLongAndOverflow(found, &beyond);
     Py_XDECREF(found);
-    return failed;
+    if (*into == -1 && PyErr_Occurred())
+        return -1;
+    if (beyond > 0 || *into > ENOUGH)
+        *into = ENOUGH;
+    return 0;
 }
 
 #define TAKE_PART(part, path, attribute) if ((self->part = follow(pipeline, path, attribute)) == NULL) goto failed;

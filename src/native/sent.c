@@ -35,10 +35,12 @@ is_affordable(Ordinary *self, long long end, long long level)
 int
 find_batch(Ordinary *self, Passing *passing)
 {
+    if (passing->encoder != NULL)
+        return 1;
     Py_ssize_t held = PyObject_Size(self->held);
     if (held != 0)
         return held < 0 ? -1 : 0;
-    passing->outbox = PyObject_GetAttr(self->pipeline, cold.name._outbox);
+    Py_XSETREF(passing->outbox, PyObject_GetAttr(self->pipeline, cold.name._outbox));
     if (passing->outbox == NULL || passing->outbox == Py_None)
         return passing->outbox == NULL ? -1 : 0;
     PyObject *batches = PyObject_GetAttr(passing->outbox, cold.name._batches);
@@ -50,7 +52,9 @@ find_batch(Ordinary *self, Passing *passing)
     PyObject *target = SLOT(passing->batch, cold.batch.target);
     if (PyObject_GetOptionalAttr(target, cold.name.encoder, &passing->encoder) < 0)
         return -1;
-    return passing->encoder != NULL && Py_IS_TYPE(passing->encoder, natives.encoder);
+    if (passing->encoder != NULL && !Py_IS_TYPE(passing->encoder, natives.encoder))
+        Py_CLEAR(passing->encoder);
+    return passing->encoder != NULL;
 }
 
 /* Into the batch, which is sent where that makes it full: Outbox.put. */

@@ -30,6 +30,7 @@ KINDS = {
     "tasks": replace(PLAIN, detail="tasks"),
     "none": replace(PLAIN, detail="none"),
     "busy": replace(PLAIN, delay_threshold=200e-6),
+    "no limits": replace(PLAIN, delay_threshold=1e9, stall_threshold=1e9, max_spans_per_trace=10**30),
     "no thresholds": replace(PLAIN, delay_threshold=1e-9, stall_threshold=1e-9),
 }
 

@@ -407,14 +407,17 @@ class Nowhere(SpanExporter):
 
 
 def test_no_growth() -> None:
-    """As many blocks of memory are in use after 100,000 tasks as after 20,000, give or take what a few tasks hold."""
+    """No more blocks of memory are in use after 120,000 tasks than after 60,000, give or take what a few tasks hold.
+
+    What is remembered of ended tasks comes and goes by generations: so the least of three looks is compared.
+    """
     from loopscope import LoopscopeInstrumentor
 
     exporter = Nowhere()
     LoopscopeInstrumentor().instrument(span_exporter=exporter)
     try:
         used = []
-        for _ in range(5):
+        for _ in range(6):
             asyncio.run(busy(20_000))
             assert runtime.flush(60)
             gc.collect()
@@ -424,7 +427,7 @@ def test_no_growth() -> None:
         LoopscopeInstrumentor().uninstrument()
     assert counts["recording"] and not counts["errors"]
     assert exporter.count > 20_000
-    assert used[-1] - used[0] < 5_000, used
+    assert min(used[3:]) - min(used[:3]) < 5_000, used
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])

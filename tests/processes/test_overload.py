@@ -11,21 +11,24 @@ import pytest
 from tests.ground.receiver import Protocol, Receiver
 from tests.processes.program import PROTOCOLS, Ended, assert_unique, run, steps_by_task, to
 
-# It counts its own steps and tasks, and at the assembler's door what gets there: excluded tasks are asyncio's own.
+# It counts its own steps and tasks, and what is taken from the buffer: excluded tasks are asyncio's own.
 FLOOD = """
 import asyncio, json, os, sys
 from collections import Counter
 from loopscope import runtime
 from loopscope.model import BIRTH, STEP
-from loopscope.pipeline.assembler import Assembler
-did, fed, feed, excluded = Counter(), Counter(), Assembler.feed, set()
-def count(self, record):
+from loopscope.capture.buffer import Buffer
+did, fed, take, excluded = Counter(), Counter(), Buffer.take, set()
+def count(self):
+    record = take(self)
+    if record is None:
+        return None
     if record[0] == BIRTH and record[3].excluded:  # the runner's own
         excluded.add(record[1])
     fed["steps"] += record[0] == STEP and record[1] not in excluded
     fed["tasks"] += record[0] == BIRTH and not record[3].excluded
-    feed(self, record)
-Assembler.feed = count
+    return record
+Buffer.take = count
 async def work(steps):
     did["tasks"] += 1
     did["steps"] += 1
@@ -59,7 +62,7 @@ def receiver() -> Iterator[Receiver]:
 def flood(
     receiver: Receiver, size: int, **numbers: int
 ) -> tuple[Ended, dict[str, int], dict[str, int], dict[str, Any]]:
-    """What the program did, what reached the assembler, and the statistics."""
+    """What the program did, what was taken, and the statistics."""
     more = {"OTEL_PYTHON_LOOPSCOPE_BUFFER_SIZE": str(size), "OTEL_PYTHON_LOOPSCOPE_SEGMENT_SECONDS": "1"}
     ended = run(FLOOD.format(**numbers), to(receiver, **more))
     assert ended.code == 0, ended.err
