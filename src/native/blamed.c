@@ -293,6 +293,5 @@ blame(Ordinary *self, Passing *passing)
     PyObject *done = since == NULL
         ? NULL : PyObject_CallFunctionObjArgs(self->blame, passing->step, passing->occupancy, since, NULL);
     Py_XDECREF(since);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return came(done);
 }

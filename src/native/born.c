@@ -80,8 +80,7 @@ count_made(Ordinary *self, PyObject *life)
     if (made <= 0)
         return made;
     PyObject *done = PyObject_CallOneArg(self->making, life);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return came(done);
 }
 
 int

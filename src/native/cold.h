@@ -277,6 +277,9 @@ int is_untold(PyObject *visit);
 /* Whether a task's steps are told at all. */
 int is_excluded(PyObject *life);
 
+/* How many tasks' hand-offs wait for the record of their step; -1 with an error set. */
+Py_ssize_t count_waiting(Ordinary *self);
+
 /* The life of a task that is known by its id, dead or alive: borrowed, NULL for none or with an error set. */
 PyObject *known(Ordinary *self, PyObject *id);
 
@@ -290,8 +293,9 @@ int remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyO
 /* StepSpans.coalesced, counted up. */
 int count_coalesced(Ordinary *self);
 
-/* Adds an attribute; the second: if it is not nothing. */
+/* Adds an attribute, or a list or tuple of them; say_if: if it is not nothing. */
 int say(PyObject *attributes, PyObject *key, PyObject *value);
+int say_all(PyObject *attributes, PyObject *more);
 int say_if(PyObject *attributes, PyObject *key, PyObject *value);
 int say_seconds(PyObject *attributes, PyObject *key, long long nanoseconds);
 

@@ -6,8 +6,7 @@ static int
 ask_tracer(Ordinary *self, PyObject *method, PyObject *life, PyObject *of)
 {
     PyObject *done = PyObject_CallMethodObjArgs(self->tracer, method, life, of, SLOT(life, cold.life.state), NULL);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return came(done);
 }
 
 /* ---------------------------------------------------------------- sums */
@@ -142,8 +141,7 @@ say_root(PyObject *attributes, PyObject *visit, PyObject *trace)
     int stands = PyObject_IsTrue(SLOT(visit, cold.visit.parent_id));
     if (stands || SLOT(trace, cold.trace.own) != Py_True)
         return stands < 0 ? -1 : 0;
-    Py_ssize_t end = PyList_GET_SIZE(attributes);
-    return PyList_SetSlice(attributes, end, end, SLOT(trace, cold.trace.attributes));
+    return say_all(attributes, SLOT(trace, cold.trace.attributes));
 }
 
 /* All that is said of the task and this visit: a new list. */
@@ -222,8 +220,7 @@ note_closed(Ordinary *self, PyObject *life, PyObject *visit)
     PyObject *before = recent_get(self->closed, id), *done;
     if (before != NULL) {
         done = PyObject_CallMethodObjArgs(self->handoffs, cold.name.closed, id, visit, NULL);
-        Py_XDECREF(done);
-        return done == NULL ? -1 : 0;
+        return came(done);
     }
     PyObject *holder = PyErr_Occurred() ? NULL : PyObject_CallFunctionObjArgs(
         cold.holder, SLOT(visit, cold.visit.first), SLOT(last, cold.step.index), SLOT(visit, cold.visit.trace),
@@ -315,14 +312,11 @@ close_visits(Ordinary *self, Passing *passing)
 static int
 end_handoffs(Ordinary *self, PyObject *id)
 {
-    PyObject *waiting = PyObject_GetAttr(self->handoffs, cold.name._waiting);
-    Py_ssize_t count = waiting == NULL ? -1 : PyObject_Size(waiting);
-    Py_XDECREF(waiting);
+    Py_ssize_t count = count_waiting(self);
     if (count <= 0)
         return count < 0 ? -1 : 0;
     PyObject *done = PyObject_CallMethodObjArgs(self->handoffs, cold.name.ended, id, NULL);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return came(done);
 }
 
 static int
@@ -366,6 +360,5 @@ ended(Ordinary *self, Passing *passing)
         return count_end(self, life) < 0 ? -1 : end_telling(self, passing);
     PyObject *done =
         PyObject_CallMethodObjArgs(self->sink, cold.name.ended, life, SLOT(passing->step, cold.step.end), NULL);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return came(done);
 }

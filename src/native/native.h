@@ -169,6 +169,14 @@ int reader_ask_whether(const Reader *reader, PyObject *object);
 /* The object that a weak reference tells of, or that a callable returns: a new reference, NULL with an error set. */
 PyObject *content_of(PyObject *cell);
 
+/* Whether a call came to its end: takes over what it returned. -1 where an error is set. */
+static inline int
+came(PyObject *returned)
+{
+    Py_XDECREF(returned);
+    return returned == NULL ? -1 : 0;
+}
+
 /* A slot of a cell: borrowed. The Python core sets all of them when it makes the cell. */
 #define SLOT(cell, offset) (*(PyObject **)((char *)(cell) + (offset)))
 

@@ -99,8 +99,7 @@ remember_long(PyObject *occupancy, long long start, long long end, PyObject *kin
     PyObject *piece = PyObject_CallFunction(cold.piece, "LLOOO", start, end, kind, place, Py_None);
     PyObject *done = piece == NULL ? NULL : natives.append(SLOT(occupancy, cold.occupancy._longs), piece);
     Py_XDECREF(piece);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return came(done);
 }
 
 /* The older half of the pieces is forgotten once there are so many. */

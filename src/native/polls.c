@@ -105,8 +105,7 @@ turn(Select *self)
     slot_put(self->here, natives.here.polls, Py_NewRef(Py_None));
     slot_put(self->here, natives.here.blind, Py_NewRef(Py_True));
     PyObject *done = PyObject_CallNoArgs(self->off);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return came(done);
 }
 
 /* A look of a loop that is busy, and does not wait. */

@@ -178,8 +178,7 @@ put_down(Step *self, PyObject *here, PyObject *start, PyObject *end, const Told 
         return put < 0 ? -1 : 0;
     core->asleep = 0;
     PyObject *done = PyObject_CallMethodNoArgs((PyObject *)core, natives.names.awaken);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return came(done);
 }
 
 /* ---------------------------------------------------------------- the end of a step */
@@ -213,8 +212,7 @@ settle(Step *self, PyObject *here, PyObject *start)
     if (SLOT(life, natives.life.unborn) == Py_False)
         return 0;
     PyObject *done = PyObject_CallFunctionObjArgs(natives.tell_again, self->core, life, start, NULL);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return came(done);
 }
 
 /* Core.stepped, in Python. */
@@ -230,8 +228,7 @@ stepped_rarely(Step *self, PyObject *here, PyObject *start, PyObject *end, PyObj
     PyObject *done = PyObject_CallMethodObjArgs((PyObject *)self->core, natives.names.stepped, self->how, self->task,
                                                 self->life, here, start, end, given, doomed, NULL);
     Py_DECREF(given);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return came(done);
 }
 
 int

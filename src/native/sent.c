@@ -77,8 +77,7 @@ post(Passing *passing, PyObject *bytes)
     if (failed || PyList_GET_SIZE(items) < most)
         return failed;
     PyObject *done = PyObject_CallMethodOneArg(passing->outbox, cold.name._send, batch);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return came(done);
 }
 
 /* The span could not be encoded: its error is set. */
@@ -93,8 +92,7 @@ refuse(Passing *passing)
     Py_XDECREF(type);
     Py_XDECREF(error);
     Py_XDECREF(traceback);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return came(done);
 }
 
 int

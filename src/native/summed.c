@@ -80,8 +80,7 @@ looked(PyObject *time, PyObject *polls, long long before)
             return -1;
     }
     PyObject *done = PyObject_CallOneArg(cold.clear, SLOT(time, cold.loop_time._before));
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return came(done);
 }
 
 /* What the sums were before the step goes to those that may be taken back. */
@@ -95,8 +94,7 @@ keep(PyObject *time, PyObject *start)
     PyObject_GC_UnTrack(sums); /* numbers alone */
     PyObject *done = natives.append(SLOT(time, cold.loop_time._before), sums);
     Py_DECREF(sums);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return came(done);
 }
 
 /* The part of LoopTime.step for loops that do not show their looks. */
@@ -145,8 +143,7 @@ tally(PyObject *tally, PyObject *key, long long duration)
         PyObject *length = PyErr_Occurred() ? NULL : PyLong_FromLongLong(duration);
         done = length == NULL ? NULL : PyObject_CallMethodObjArgs(tally, cold.name.add, key, length, NULL);
         Py_XDECREF(length);
-        Py_XDECREF(done);
-        return done == NULL ? -1 : 0;
+        return came(done);
     }
     long long times, sum;
     if (number(PyTuple_GET_ITEM(entry, 0), &times) < 0 || number(PyTuple_GET_ITEM(entry, 1), &sum) < 0)
@@ -267,6 +264,5 @@ summed(Ordinary *self, Passing *passing)
     if (sample == Py_None)
         return 0;
     PyObject *done = PyObject_CallMethodObjArgs(sample, cold.name.add, passing->step, NULL);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return came(done);
 }

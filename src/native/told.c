@@ -143,6 +143,13 @@ say(PyObject *attributes, PyObject *key, PyObject *value)
 }
 
 int
+say_all(PyObject *attributes, PyObject *more)
+{
+    Py_ssize_t end = PyList_GET_SIZE(attributes);
+    return PyList_SetSlice(attributes, end, end, more);
+}
+
+int
 say_if(PyObject *attributes, PyObject *key, PyObject *value)
 {
     int says = PyObject_IsTrue(value);
@@ -199,8 +206,7 @@ say_details(Passing *passing, PyObject *attributes)
 {
     if (!Py_IS_TYPE(passing->awaiting, cold.wait))
         return 0;
-    Py_ssize_t end = PyList_GET_SIZE(attributes);
-    return PyList_SetSlice(attributes, end, end, PyTuple_GET_ITEM(passing->awaiting, 1));
+    return say_all(attributes, PyTuple_GET_ITEM(passing->awaiting, 1));
 }
 
 /* What is said of the step alone, and of who delayed it if anybody did: a new list. */
@@ -220,13 +226,9 @@ alone(Passing *passing, PyObject *delay)
         name = SLOT(SLOT(passing->waker_life, cold.life.place), natives.place.qualname);
         named = PyObject_IsTrue(name);
     }
-    if (named < 0 || (named && say(said, cold.text.STEP_WAKER_NAME, name) < 0))
+    if (named < 0 || (named && say(said, cold.text.STEP_WAKER_NAME, name) < 0)
+        || (delay != Py_None && say_all(said, delay) < 0))
         goto failed;
-    if (delay != Py_None) {
-        Py_ssize_t end = PyList_GET_SIZE(said);
-        if (PyList_SetSlice(said, end, end, delay) < 0)
-            goto failed;
-    }
     return said;
 failed:
     Py_XDECREF(said);
@@ -278,7 +280,7 @@ link_culprit(Ordinary *self, Passing *passing, PyObject *said, PyObject *links)
 {
     PyObject *delay = SLOT(passing->step, cold.step.delay);
     PyObject *attributes = Py_BuildValue("[(OO)]", cold.text.LINK, cold.text.DELAYED_BY);
-    int failed = attributes == NULL || PyList_SetSlice(attributes, 1, 1, said) < 0
+    int failed = attributes == NULL || say_all(attributes, said) < 0
         || link_to(self, passing, PyTuple_GET_ITEM(delay, DELAY_BY), attributes, links) < 0;
     Py_XDECREF(attributes);
     return failed ? -1 : 0;
@@ -331,8 +333,7 @@ tell_exported(Ordinary *self, Passing *passing, PyObject *span_id)
 {
     PyObject *done = PyObject_CallFunctionObjArgs(self->exported, passing->step,
                                                   SLOT(passing->trace, cold.trace.trace_id), span_id, NULL);
-    Py_XDECREF(done);
-    return done == NULL ? -1 : 0;
+    return came(done);
 }
 
 /* StepSpans._write */
@@ -413,8 +414,7 @@ told(Ordinary *self, Passing *passing)
     if (passing->way == ASKS) {
         PyObject *done =
             PyObject_CallMethodObjArgs(self->tracer, cold.name.stepped, passing->life, passing->step, NULL);
-        Py_XDECREF(done);
-        return done == NULL ? -1 : 0;
+        return came(done);
     }
     if (account(passing) < 0)
         return -1;

@@ -226,15 +226,22 @@ find_place(Ordinary *self, Passing *passing)
     return fits;
 }
 
+Py_ssize_t
+count_waiting(Ordinary *self)
+{
+    PyObject *waiting = PyObject_GetAttr(self->handoffs, cold.name._waiting);
+    Py_ssize_t count = waiting == NULL ? -1 : PyObject_Size(waiting);
+    Py_XDECREF(waiting);
+    return count;
+}
+
 int
 told_fits(Ordinary *self, Passing *passing)
 {
     if (!is_plain(self, passing) || !self->told || self->states || PyDict_GET_SIZE(self->owed)
         || !Py_IS_TYPE(self->budget, cold.budget.type))
         return 0;
-    PyObject *waiting = PyObject_GetAttr(self->handoffs, cold.name._waiting);
-    Py_ssize_t handed = waiting == NULL ? -1 : PyObject_Size(waiting);
-    Py_XDECREF(waiting);
+    Py_ssize_t handed = count_waiting(self);
     if (handed != 0)
         return handed < 0 ? -1 : 0;
     PyObject *life = passing->life;
