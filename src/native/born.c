@@ -9,7 +9,7 @@ static int
 is_new(Ordinary *self, PyObject *record)
 {
     if (!PyTuple_CheckExact(record) || PyTuple_GET_SIZE(record) != ITEMS
-        || PyLong_AsLongLong(PyTuple_GET_ITEM(record, TAG)) != cold.birth)
+        || whole(PyTuple_GET_ITEM(record, TAG)) != cold.birth)
         return 0;
     PyObject *id = PyTuple_GET_ITEM(record, ID);
     int lives = PyDict_Contains(self->lives, id);

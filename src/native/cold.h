@@ -161,7 +161,7 @@ int cold_load(void);
 static inline int
 number(PyObject *object, long long *into)
 {
-    *into = PyLong_AsLongLong(object);
+    *into = whole(object);
     return *into == -1 && PyErr_Occurred() ? -1 : 0;
 }
 

@@ -35,8 +35,8 @@ passes(PyObject *life)
 {
     if (SLOT(life, natives.life.hush) == natives.never)
         return RECORD;
-    long long index = PyLong_AsLongLong(SLOT(life, natives.life.index));
-    if (index < PyLong_AsLongLong(SLOT(life, natives.life.hush)))
+    long long index = whole(SLOT(life, natives.life.index));
+    if (index < whole(SLOT(life, natives.life.hush)))
         return RECORD;
     PyObject *following = PyLong_FromLongLong(index + 1);
     if (following == NULL)

@@ -23,6 +23,9 @@
 #include <Python.h>
 #include <structmember.h>
 #include <stddef.h>
+#if PY_VERSION_HEX < 0x030B0000
+#include <longintrepr.h>
+#endif
 
 #ifdef Py_GIL_DISABLED
 #error "the native core needs the GIL"
@@ -187,6 +190,29 @@ slot_put(PyObject *cell, Py_ssize_t offset, PyObject *value)
     PyObject *before = SLOT(cell, offset);
     SLOT(cell, offset) = value;
     Py_XDECREF(before);
+}
+
+/* As PyLong_AsLongLong, which is slow for numbers of two digits before CPython 3.13: a clock's are such. */
+static inline long long
+whole(PyObject *object)
+{
+#if PyLong_SHIFT == 30
+    if (PyLong_CheckExact(object)) {
+#if PY_VERSION_HEX >= 0x030C0000
+        const _PyLongValue *value = &((PyLongObject *)object)->long_value;
+        const digit *digits = value->ob_digit;
+        Py_ssize_t count = value->lv_tag & _PyLong_SIGN_MASK ? 0 : (Py_ssize_t)(value->lv_tag >> _PyLong_NON_SIZE_BITS);
+#else
+        const digit *digits = ((PyLongObject *)object)->ob_digit;
+        Py_ssize_t count = Py_SIZE(object);
+#endif
+        if (count == 2)
+            return (long long)digits[1] << 30 | digits[0];
+        if (count == 1)
+            return digits[0];
+    }
+#endif
+    return PyLong_AsLongLong(object);
 }
 
 #if PY_VERSION_HEX < 0x030D0000

@@ -154,7 +154,7 @@ fits(Ordinary *self, PyObject *record, Passing *passing)
 static PyObject *
 as_recorded(PyObject *item, long long value)
 {
-    return PyLong_AsLongLong(item) == value ? Py_NewRef(item) : PyLong_FromLongLong(value);
+    return whole(item) == value ? Py_NewRef(item) : PyLong_FromLongLong(value);
 }
 
 /* The Step: a new reference */

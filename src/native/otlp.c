@@ -271,7 +271,7 @@ put_pair(Encoder *self, Bytes *bytes, char tag, PyObject *pair)
 static int
 unix_time(Encoder *self, PyObject *reading, uint64_t *time)
 {
-    long long at = PyLong_AsLongLong(reading);
+    long long at = whole(reading);
     if (at == -1 && PyErr_Occurred())
         return -1;
     if (at > 0 ? self->offset > LLONG_MAX - at : at + self->offset < 0) {

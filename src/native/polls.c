@@ -49,7 +49,7 @@ looked(Select *self, long long unpolled, long long end)
 static long long
 busy_until(Select *self, long long start)
 {
-    return start - PyLong_AsLongLong(SLOT(self->here, natives.here.polled));
+    return start - whole(SLOT(self->here, natives.here.polled));
 }
 
 /* The looks that no record has told yet, where there is room for more: borrowed. Else they become a record. */

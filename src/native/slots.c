@@ -38,7 +38,7 @@ fetch_number(const char *module, const char *name, long long *number)
     PyObject *found = fetch(module, name);
     if (found == NULL)
         return -1;
-    *number = PyLong_AsLongLong(found);
+    *number = whole(found);
     Py_DECREF(found);
     return *number == -1 && PyErr_Occurred() ? -1 : 0;
 }

@@ -89,8 +89,8 @@ make_how(PyObject *since, PyObject *kind, PyObject *waker, PyObject *step, PyObj
 static PyObject *
 earlier(PyObject *since, PyObject *now)
 {
-    long long first = PyLong_AsLongLong(since);
-    return 0 < first && first < PyLong_AsLongLong(now) ? since : now;
+    long long first = whole(since);
+    return 0 < first && first < whole(now) ? since : now;
 }
 
 /* By what the loop calls for a timer, for another thread, or as a task ends. */
@@ -124,10 +124,10 @@ due_of(PyObject *future, PyObject *now)
     int found = PyObject_GetOptionalAttr(future, natives.names._loopscope_due, &due);
     if (found <= 0)
         return found < 0 ? NULL : Py_NewRef(Py_None);
-    long long time = PyLong_AsLongLong(due);
+    long long time = whole(due);
     if (time == -1 && PyErr_Occurred())
         Py_CLEAR(due);
-    else if (time == 0 || time > PyLong_AsLongLong(now) + natives.early)
+    else if (time == 0 || time > whole(now) + natives.early)
         Py_SETREF(due, Py_NewRef(Py_None));
     return due;
 }

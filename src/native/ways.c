@@ -34,7 +34,7 @@ static long long
 ask(PyObject *identity, PyObject *name)
 {
     PyObject *said = PyObject_GetAttr(identity, name);
-    long long value = said == NULL ? -1 : PyLong_AsLongLong(said);
+    long long value = said == NULL ? -1 : whole(said);
     Py_XDECREF(said);
     return value;
 }
