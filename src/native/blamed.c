@@ -1,4 +1,4 @@
-/* Who delayed a step: what Culprits does where no callback did for longest, and else has Python do. */
+/* Who delayed a step: what Culprits does. */
 #include "cold.h"
 
 /* pieces that are looked at to name a burst */
@@ -251,24 +251,70 @@ by_step(const Long *longest, PyObject *place, const Held *held)
     return burst(place, held, SLOT(maker, cold.life.id), SLOT(step, cold.step.index));
 }
 
-/* Culprits._named, where the longest piece, if any, is a step: a new Delay. NULL where Python is to find out, or with
- * an error set. */
+/* Nobody is known who held the thread in that time. */
+static int
+nobody(Ordinary *self, Passing *passing, long long start, long long end)
+{
+    PyObject *done = PyObject_CallFunction(self->unseen, "OLL", passing->thread, start, end);
+    return came(done);
+}
+
+/* Callbacks of the loop, so many: a new Delay */
+static PyObject *
+by_callbacks(long long duration, int count, PyObject *function, PyObject *place)
+{
+    return PyObject_CallFunction(cold.delay, "sOLiOO(ii)", "callback", Py_None, duration, count, function, place, 0, -1);
+}
+
+/* One of the loop's callbacks, by the name of its function if that was seen: a new Delay */
+static PyObject *
+by_callback(Ordinary *self, Passing *passing, const Long *longest)
+{
+    PyObject *made = NULL, *function = NULL, *place = NULL;
+    PyObject *frame =
+        PyObject_CallFunction(self->callback_at, "OLL", passing->thread, longest->start, longest->end);
+    if (frame == Py_None && nobody(self, passing, longest->start, longest->end) == 0) {
+        function = Py_NewRef(cold.empty);
+        place = Py_NewRef(cold.empty);
+    } else if (frame != NULL && frame != Py_None) {
+        function = PyObject_CallOneArg(cold.function_of, frame);
+        place = function == NULL ? NULL : PyObject_CallOneArg(cold.place_of, frame);
+    }
+    if (place != NULL)
+        made = by_callbacks(longest->end - longest->start, 1, function, place);
+    Py_XDECREF(frame);
+    Py_XDECREF(function);
+    Py_XDECREF(place);
+    return made;
+}
+
+/* No step and no callback was long, and both together were not: a new reference to None */
+static PyObject *
+by_nobody(Ordinary *self, Passing *passing, const Held *held)
+{
+    if (held->idle >= cold.back && nobody(self, passing, passing->since, passing->since + held->idle) < 0)
+        return NULL;
+    return Py_NewRef(Py_None);
+}
+
+/* Culprits._named: a new Delay, or None. NULL where Python is to find out, or with an error set. */
 static PyObject *
 name_culprit(Ordinary *self, Passing *passing, const Long *longest)
 {
     Py_ssize_t first;
     Held held;
-    if ((longest != NULL && longest->holder == Py_None)
-        || divide(passing->occupancy, passing->since, &first, &held) < 0)
+    if (divide(passing->occupancy, passing->since, &first, &held) < 0)
         return NULL;
     int timer = passing->kind == cold.text.TIMER && held.gap < cold.late;
     long long callbacks = held.callbacks + (timer ? 0 : held.gap);
     long long length = longest == NULL ? 0 : longest->end - longest->start;
     int many = held.pieces >= cold.burst && length * cold.part < held.steps && held.steps > callbacks;
     if (!many && longest == NULL && held.steps + callbacks < self->threshold)
-        return NULL;
+        return by_nobody(self, passing, &held);
     if (!many && longest == NULL && held.steps <= callbacks)
-        return PyObject_CallFunction(cold.delay, "sOLiss(ii)", "callback", Py_None, callbacks, 0, "", "", 0, -1);
+        return by_callbacks(callbacks, 0, cold.empty, cold.empty);
+    if (!many && longest != NULL && longest->holder == Py_None)
+        return by_callback(self, passing, longest);
     PyObject *place = largest(passing->occupancy, first, passing->since);
     if (place == NULL || !Py_IS_TYPE(place, natives.place.type))
         return NULL;

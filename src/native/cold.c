@@ -71,6 +71,8 @@ cold_load(void)
     FETCH(holder, "loopscope.pipeline.spans.handoffs", "Holder")
     FETCH(delay, "loopscope.model", "Delay")
     FETCH(delayed_by_step, "loopscope.pipeline.culprits", "_step")
+    FETCH(function_of, "loopscope.pipeline.frames", "function_of")
+    FETCH(place_of, "loopscope.pipeline.frames", "place_of")
     FETCH(kinds, "loopscope.pipeline.spans.describe", "_kinds")
     FETCH(task_kind, "loopscope.pipeline.spans.describe", "task_kind")
     FETCH(step_kind, "loopscope.pipeline.spans.describe", "step_kind")
@@ -90,7 +92,8 @@ cold_load(void)
     Py_DECREF(queue);
     cold.nothing = PyTuple_New(0);
     cold.woken = Py_BuildValue("[(OO)]", cold.text.LINK, cold.text.WOKEN_BY);
-    if (cold.clear == NULL || cold.nothing == NULL || cold.woken == NULL)
+    cold.empty = PyUnicode_FromString("");
+    if (cold.clear == NULL || cold.nothing == NULL || cold.woken == NULL || cold.empty == NULL)
         return -1;
     loaded = 1;
     return 0;

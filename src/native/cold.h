@@ -101,6 +101,7 @@ SLOTS(BatchSlots, BATCH)
     X(pause, "loopscope.pipeline.culprits", "_PAUSE") X(burst, "loopscope.pipeline.culprits", "_BURST") \
     X(named, "loopscope.pipeline.culprits", "_NAMED") X(part, "loopscope.pipeline.culprits", "_PART") \
     X(most, "loopscope.pipeline.culprits", "_MOST") X(late, "loopscope.pipeline.culprits", "_LATE") \
+    X(back, "loopscope.pipeline.culprits", "_BACK") \
     X(kept, "loopscope.pipeline.occupancy", "_KEPT") \
     X(fresh, "loopscope.pipeline.spans.traces", "FRESH") X(forget, "loopscope.pipeline.spans.traces", "FORGET") \
     X(second, "loopscope.pipeline.spans.traces", "SECOND") X(gap, "loopscope.pipeline.metrics.looptime", "GAP") \
@@ -144,9 +145,9 @@ typedef struct {
     PyTypeObject *wait;
     /* objects like those that are made here; see `copy` */
     PyObject *a_life, *a_notes, *a_trace, *a_visit;
-    PyObject *piece, *holder, *delay, *delayed_by_step, *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
-    /* the attributes of a link to a waking step */
-    PyObject *woken;
+    PyObject *piece, *holder, *delay, *delayed_by_step, *function_of, *place_of, *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
+    /* the attributes of a link to a waking step; a text */
+    PyObject *woken, *empty;
     /* kinds of pieces: see pipeline.occupancy */
     PyObject *kind_step, *kind_callback, *kind_idle, *kind_gap;
 } Cold;
@@ -197,6 +198,8 @@ PyObject *awaited_name(PyObject *awaited);
     X(closed, "tracer._handoffs", "_closed") \
     X(spans, "tracer", "steps") X(placed, "tracer.steps", "_placed") X(owed, "tracer.steps", "_owed") \
     X(held, "", "_held") X(budget, "", "budget") X(new_span_id, "tracer.steps", "_new_span_id") \
+    X(spare_ids, "_provider", "spare_span_ids") X(queue, "_source", "queue") \
+    X(callback_at, "culprits", "_callback_at") X(unseen, "culprits", "_unseen") \
     X(new_trace_id, "tracer.traces", "_new_trace_id") X(sampler, "tracer.traces", "_sample")
 
 #define LIMITS(X) \
@@ -211,6 +214,8 @@ PyObject *awaited_name(PyObject *awaited);
 typedef struct {
     PyObject_HEAD
     PyObject *pipeline;
+    /* span ids that may be used, a list; NULL where each is to be asked for */
+    PyObject *ids;
     PARTS(AS_PART)
     LIMITS(AS_LIMIT)
 } Ordinary;
@@ -300,6 +305,9 @@ int say_if(PyObject *attributes, PyObject *key, PyObject *value);
 int say_seconds(PyObject *attributes, PyObject *key, long long nanoseconds);
 
 /* ---------------------------------------------------------------- sent.c */
+
+/* An id for a span, as Provider.span_id: a new reference. */
+PyObject *new_span_id(Ordinary *self);
 
 /* Whether the budget has room for a span that ends then, so that the level of detail stays. */
 int is_affordable(Ordinary *self, long long end, long long level);

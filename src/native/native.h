@@ -102,7 +102,7 @@ typedef struct {
     PyMethodDef *get; /* of a ContextVar */
     /* of a deque */
     PyTypeObject *deque;
-    PyCFunction append;
+    PyCFunction append, popleft;
     lenfunc length;
     PyObject *enter, *chains, *task_ids, *newborn;
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *type_name, *tell_again, *kin, *nothing;

@@ -81,7 +81,7 @@ opened(Ordinary *self, Passing *passing)
     }
     long long level;
     PyObject *span_id = number(SLOT(self->budget, cold.budget.level), &level) < 0
-        ? NULL : PyObject_CallNoArgs(self->new_span_id);
+        ? NULL : new_span_id(self);
     PyObject *visit = span_id == NULL ? NULL : make_visit(passing, trace, span_id, level >= cold.untold);
     int failed = visit == NULL || slot_add(trace, cold.trace.spans, 1) < 0
         || PyDict_SetItem(SLOT(notes, cold.notes.visits), SLOT(trace, cold.trace.trace_id), visit) < 0;

@@ -229,31 +229,81 @@ assemble(Ordinary *self, PyObject *record, Passing *passing)
     return passing->state == Py_None ? 0 : end_life(self, passing);
 }
 
-static PyObject *
-ordinary_feed(Ordinary *self, PyObject *record)
+/* Takes one record: 1 where it went its way here, 0 where to the assembler; -1 with an error set. */
+static int
+take(Ordinary *self, PyObject *record)
 {
     Passing passing;
     memset(&passing, 0, sizeof passing);
-    PyObject *done;
-    int birth = born(self, record);
+    int failed, birth = born(self, record);
     if (birth)
-        return birth < 0 ? NULL : Py_NewRef(Py_True);
+        return birth;
     int ordinary = fits(self, record, &passing);
     if (ordinary < 0)
         PyErr_Clear(); /* what cannot be understood here, such as an enormous number, is not ordinary */
-    if (ordinary == 1) {
-        int failed = assemble(self, record, &passing) < 0 || occupied(self, &passing) < 0
+    if (ordinary == 1)
+        failed = assemble(self, record, &passing) < 0 || occupied(self, &passing) < 0
             || summed(self, &passing) < 0 || told(self, &passing) < 0
             || (passing.state != Py_None && ended(self, &passing) < 0);
-        done = failed ? NULL : Py_NewRef(Py_True);
-    } else if ((done = PyObject_CallOneArg(self->feed, record)) != NULL)
-        Py_SETREF(done, Py_NewRef(Py_False));
+    else
+        failed = came(PyObject_CallOneArg(self->feed, record)) < 0;
     Py_XDECREF(passing.life);
     Py_XDECREF(passing.waited);
     Py_XDECREF(passing.outbox);
     Py_XDECREF(passing.encoder);
     Py_XDECREF(passing.step);
-    return done;
+    return failed ? -1 : ordinary == 1;
+}
+
+static PyObject *
+ordinary_feed(Ordinary *self, PyObject *record)
+{
+    int done = take(self, record);
+    return done < 0 ? NULL : PyBool_FromLong(done);
+}
+
+/* ---------------------------------------------------------------- many of them */
+
+/* So many are taken at once at most, and for so long (nanoseconds), so that others get their turn. */
+enum { MANY = 64, LONG = 100000 };
+
+/* Takes records up to the first that is not ordinary: how many, -1 with an error set. */
+static Py_ssize_t
+take_many(Ordinary *self, Py_ssize_t most)
+{
+    Py_ssize_t taken = 0;
+    long long began, now;
+    int ordinary = clock_read(&began) < 0 ? -1 : 1;
+    while (ordinary == 1 && taken < most && natives.length(self->queue) > 0) {
+        PyObject *record = natives.popleft(self->queue, NULL);
+        ordinary = record == NULL ? -1 : take(self, record);
+        Py_XDECREF(record);
+        taken++;
+        if (ordinary == 1 && taken % 8 == 0) {
+            if (clock_read(&now) < 0)
+                return -1;
+            if (now - began >= LONG)
+                break;
+        }
+    }
+    return ordinary < 0 ? -1 : taken;
+}
+
+static PyObject *
+ordinary_drain(Ordinary *self, PyObject *most)
+{
+    Py_ssize_t many = PyLong_AsSsize_t(most);
+    if (many == -1 && PyErr_Occurred())
+        return NULL;
+    PyObject *ids = PyObject_CallNoArgs(self->spare_ids);
+    if (ids == NULL)
+        return NULL;
+    if (PyList_CheckExact(ids))
+        Py_XSETREF(self->ids, Py_NewRef(ids));
+    Py_DECREF(ids);
+    Py_ssize_t taken = take_many(self, many < MANY ? many : MANY);
+    Py_CLEAR(self->ids); /* whose ids are to be used may change meanwhile */
+    return taken < 0 ? NULL : PyLong_FromSsize_t(taken);
 }
 
 /* ---------------------------------------------------------------- its type */
@@ -316,7 +366,7 @@ ordinary_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
         && PyDict_CheckExact(self->leaving)
         && Py_IS_TYPE(self->sums, cold.sums.type) && Py_IS_TYPE(self->names, cold.recent.type)
         && Py_IS_TYPE(self->placed, cold.recent.type) && Py_IS_TYPE(self->closed, cold.recent.type)
-        && Py_IS_TYPE(self->over, cold.recent.type))
+        && Py_IS_TYPE(self->over, cold.recent.type) && Py_IS_TYPE(self->queue, natives.deque))
         return (PyObject *)self;
     PyErr_SetString(PyExc_TypeError, "Ordinary() takes a Pipeline");
 failed:
@@ -332,6 +382,7 @@ ordinary_traverse(Ordinary *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->pipeline);
+    Py_VISIT(self->ids);
     PARTS(VISIT_PART)
     return 0;
 }
@@ -343,6 +394,7 @@ ordinary_dealloc(Ordinary *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     Py_CLEAR(self->pipeline);
+    Py_CLEAR(self->ids);
     PARTS(CLEAR_PART)
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
@@ -351,6 +403,9 @@ ordinary_dealloc(Ordinary *self)
 static PyMethodDef ordinary_methods[] = {
     {"feed", (PyCFunction)ordinary_feed, METH_O,
      "Take one record. True where it was an ordinary step's or a birth; all others go to the assembler."},
+    {"drain", (PyCFunction)ordinary_drain, METH_O,
+     "Take so many records at most from the source, one at least if there is one, and no more once one was not ordinary.\n"
+     "How many."},
     {NULL},
 };
 

@@ -1,6 +1,18 @@
 /* A span's way out: the budget, the bytes, the batch. See pipeline.spans.budget and pipeline.export.outbox. */
 #include "cold.h"
 
+PyObject *
+new_span_id(Ordinary *self)
+{
+    Py_ssize_t left = self->ids == NULL ? 0 : PyList_GET_SIZE(self->ids);
+    if (left == 0)
+        return PyObject_CallNoArgs(self->new_span_id);
+    PyObject *id = Py_NewRef(PyList_GET_ITEM(self->ids, left - 1));
+    if (PyList_SetSlice(self->ids, left - 1, left, NULL) < 0)
+        Py_CLEAR(id);
+    return id;
+}
+
 /* What is left of the budget of spans after one more, that ends with this step. */
 static int
 spend(PyObject *bucket, long long end, double *room)

@@ -120,9 +120,11 @@ load_calls(void)
 {
     natives.deque = fetch_type("collections", "deque");
     PyMethodDef *append = natives.deque == NULL ? NULL : method_of(natives.deque, "append", METH_O);
-    if (append == NULL)
+    PyMethodDef *popleft = append == NULL ? NULL : method_of(natives.deque, "popleft", METH_NOARGS);
+    if (popleft == NULL)
         return -1;
     natives.append = append->ml_meth;
+    natives.popleft = popleft->ml_meth;
     natives.length = PyType_GetSlot(natives.deque, Py_sq_length);
     natives.get = method_of(&PyContextVar_Type, "get", METH_FASTCALL);
     return natives.get == NULL || natives.length == NULL ? -1 : 0;

@@ -85,7 +85,7 @@ count_coalesced(Ordinary *self)
 static int
 begin_group(Ordinary *self, PyObject *visit, PyObject *step)
 {
-    PyObject *span_id = PyObject_CallNoArgs(self->new_span_id);
+    PyObject *span_id = new_span_id(self);
     PyObject *group = span_id == NULL
         ? NULL : PyObject_CallFunctionObjArgs((PyObject *)cold.group.type, span_id, step, NULL);
     Py_XDECREF(span_id);
@@ -343,7 +343,7 @@ tell(Ordinary *self, Passing *passing)
     PyObject *visit = passing->visit, *trace = passing->trace, *step = passing->step, *of[OF_FIELDS];
     if (slot_add(trace, cold.trace.spans, 1) < 0 || slot_add(visit, cold.visit.written, 1) < 0)
         return -1;
-    PyObject *span_id = PyObject_CallNoArgs(self->new_span_id);
+    PyObject *span_id = new_span_id(self);
     PyObject *function = SLOT(SLOT(passing->life, cold.life.place), natives.place.qualname);
     PyObject *name = span_id == NULL ? NULL : PyUnicode_Concat(cold.text.STEP_SPAN, function);
     PyObject *delay = name == NULL ? NULL : say_delay(SLOT(step, cold.step.delay));

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import BuiltinMethodType, FunctionType, MethodType
 from typing import Any
 
@@ -21,7 +21,7 @@ from tests.unit.test_rounds import Queue, Sink, unmetered
 
 #: what is no state, or is a reading of the real clock
 APART = {
-    "_encoder", "_encoding", "_feed", "_native", "_provider", "_random", "_reading", "_source", "_suspected", "encoder",
+    "_drain", "_encoder", "_encoding", "_native", "_provider", "_random", "_reading", "_source", "_suspected", "encoder",
     "since",
 }  # fmt: skip
 
@@ -31,6 +31,7 @@ class Ids:
 
     def __init__(self, sampled: bool) -> None:
         self._traces, self._spans, self._sampled = itertools.count(OWN_TRACE), itertools.count(OWN_SPAN), sampled
+        self._spare: list[int] = []
 
     def trace_id(self) -> int:
         """See Provider."""
@@ -38,7 +39,13 @@ class Ids:
 
     def span_id(self) -> int:
         """See Provider."""
-        return next(self._spans)
+        return self.spare_span_ids().pop()
+
+    def spare_span_ids(self) -> list[int]:
+        """See Provider: a few at a time."""
+        if not self._spare:
+            self._spare += [next(self._spans) for _ in range(5)][::-1]
+        return self._spare
 
     def sample(self, trace_id: int, name: str) -> Sampled:
         """Two thirds of them, or all."""
@@ -70,10 +77,14 @@ class Side:
     def __init__(self, settings: Settings, native: bool, sampled: bool = True, measured: bool = False) -> None:
         self.sink = Keeping(True)
         ids: Any = Ids(sampled)
+        source = Queue()
+        self.queue = source.queue
         self.pipeline = Pipeline(
-            Queue(), ids, settings, lambda: Outbox([self.sink], lambda: None), unmetered(), settings.detail != "none",
+            source, ids, settings, lambda: Outbox([self.sink], lambda: None), unmetered(), settings.detail != "none",
             native,
         )  # fmt: skip
+        drain: Any = self.pipeline._drain
+        self.feed: Callable[[Record], bool | None] = drain.__self__.feed if native else self.pipeline.assembler.feed
         self.pipeline.open()
         self.sums = self.pipeline.metrics.sums
         if measured:
@@ -92,9 +103,18 @@ class Sides:
         """Feed records."""
         for record in records:
             self.fed += 1
-            python, native = (side.pipeline._feed(record) for side in self.sides)
+            python, native = (side.feed(record) for side in self.sides)
             assert python is None and native in (True, False)
             self.ordinary += native
+
+    def drain(self, *records: Record) -> None:
+        """Put records into the source, and take them from there."""
+        for side in self.sides:
+            side.queue.extend(records)
+            left = len(records)
+            while fed := side.pipeline._drain(left):
+                left -= fed
+            assert left == 0 and not side.queue
 
     def tick(self, now: int) -> None:
         """A round of what time brings, without the sweep."""

@@ -57,6 +57,20 @@ def test_a_stream(kind: str, seed: int) -> None:
         assert seed < 5 or ORDINARY[kind] > 200, ORDINARY
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_from_the_source(kind: str) -> None:
+    """Many at once, with span ids in bulk, and no more than were asked for."""
+    sides, stream = Sides(KINDS[kind]), Stream(7, strange=0.05, loops=True)
+    for _ in range(3):
+        sides.drain(*stream.draw(300))
+        sides.compare()
+    sides.finish(stream.now)
+    sides.compare()
+    side = sides.sides[1]
+    side.queue.extend(birth(task, task, pulse=Pulse()) for task in range(10**6, 10**6 + 10))
+    assert side.pipeline._drain(3) == 3 and len(side.queue) == 7
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_world(seed: int) -> None:
     """Creators, eager children, requests, pools, segments, rotation, late sweeps."""
@@ -79,12 +93,12 @@ def counted(native: bool) -> list[int]:
     shared = [None, True, False, here, TASK, SUSPENDED, RETURNED]
     before = [sys.getrefcount(one) for one in shared]
     for task, pulse in enumerate(pulses, 1):
-        side.pipeline._feed(birth(task, task, pulse=pulse))
+        side.feed(birth(task, task, pulse=pulse))
         for index in range(3):
             at, state = task * 10 + index, RETURNED if index == 2 else None
             record = list(step(task, index, at, at, at + 1, state, kind=TASK, waker=task - 1, waker_step=1))
             record[3] = here
-            side.pipeline._feed(tuple(record))
+            side.feed(tuple(record))
     record.clear()
     own = [sys.getrefcount(pulse) for pulse in pulses]
     del side

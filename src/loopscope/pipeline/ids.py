@@ -24,6 +24,10 @@ class Ids:
 
     def span_id(self) -> int:
         """A new 64-bit id."""
+        return self.spare().pop()
+
+    def spare(self) -> list[int]:
+        """The next span ids, which are taken from its end."""
         if not self._spare:
-            self._spare.extend(_split(self._random.randbytes(8 * _BULK)))
-        return self._spare.pop() or 1
+            self._spare.extend(number or 1 for number in _split(self._random.randbytes(8 * _BULK)))
+        return self._spare

@@ -36,6 +36,7 @@ class Source(Protocol):
     """Where records come from."""
 
     dropped: int
+    queue: deque[Record]
 
     @property
     def usage(self) -> float:
@@ -114,11 +115,12 @@ class Pipeline:
         if self._spans:
             sinks.append(self.tracer)
         self.assembler = Assembler(Sinks(*sinks))
-        self._feed: Callable[[Record], Any] = self.assembler.feed
+        #: feeds one record of the source or a few, no more than so many; how many
+        self._drain: Callable[[int], int] = self._feed
         if self._native:
             from loopscope import _native
 
-            self._feed = _native.Ordinary(self).feed
+            self._drain = _native.Ordinary(self).drain
         self.metrics.stalls = lambda: self.stalls.by_place
 
     @property
@@ -200,17 +202,17 @@ class Pipeline:
         """
         now = clock()
         yield from self.metrics.tick(now)
-        source, feed = self._source, self._feed
-        for left in range(source.waiting, 0, -1):
-            record = source.take()
-            if record is None:  # past the deadline
+        left = self._source.waiting
+        looked = left
+        while left > 0:
+            fed = self._drain(left)
+            if not fed:  # past the deadline
                 break
-            brief = feed(record)  # an ordinary step in C
-            if left & 7:  # time is not looked at after each
-                if not brief:
-                    yield
-                continue
+            left -= fed
             yield
+            if looked - left < 8:  # time is not looked at after each
+                continue
+            looked = left
             self._due()
             if self._held and self._outbox is not None:
                 yield from self._hand_over(self._outbox)
@@ -233,6 +235,13 @@ class Pipeline:
         if self._held and self._outbox is not None:
             yield from self._hand_over(self._outbox)
             self._due()
+
+    def _feed(self, most: int) -> int:
+        record = self._source.take()
+        if record is None:
+            return 0
+        self.assembler.feed(record)
+        return 1
 
     def _bury(self, now: int) -> Iterator[None]:
         """End the lives whose own end was lost for want of room, by the second sweep: else they stay for ever."""

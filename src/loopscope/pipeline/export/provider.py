@@ -117,6 +117,11 @@ class Provider:
                 self._fail("the id generator")
         return self._ids.span_id()
 
+    def spare_span_ids(self) -> list[int] | None:
+        """New span ids to be used from its end at once, none of them zero; None where each is to be asked for."""
+        self.sdk()
+        return None if self._generator is not None else self._ids.spare()
+
     def sample(self, trace_id: int, name: str) -> Sampled:
         """Ask the sampler of a new root; one that fails samples nothing."""
         try:
