@@ -110,22 +110,15 @@ copy(PyObject *object)
 }
 
 int
-slot_number(PyObject *cell, Py_ssize_t offset, long long value)
+put_pair_of(PyObject *dict, PyObject *key, PyObject *before, long long first, long long second)
 {
-    PyObject *made = PyLong_FromLongLong(value);
-    if (made == NULL)
-        return -1;
-    slot_put(cell, offset, made);
-    return 0;
-}
-
-int
-slot_add(PyObject *cell, Py_ssize_t offset, long long more)
-{
-    long long before;
-    if (more == 0)
-        return 0;
-    return number(SLOT(cell, offset), &before) < 0 ? -1 : slot_number(cell, offset, before + more);
+    if (before != NULL && Py_REFCNT(before) == 1)
+        return put_whole(&PyTuple_GET_ITEM(before, 0), first) < 0 || put_whole(&PyTuple_GET_ITEM(before, 1), second) < 0
+            ? -1 : 0;
+    PyObject *now = Py_BuildValue("LL", first, second);
+    int failed = now == NULL ? -1 : PyDict_SetItem(dict, key, now);
+    Py_XDECREF(now);
+    return failed;
 }
 
 PyObject *

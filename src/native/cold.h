@@ -167,10 +167,24 @@ number(PyObject *object, long long *into)
 }
 
 /* Sets a slot to a number. */
-int slot_number(PyObject *cell, Py_ssize_t offset, long long value);
+static inline int
+slot_number(PyObject *cell, Py_ssize_t offset, long long value)
+{
+    return put_whole(&SLOT(cell, offset), value);
+}
 
 /* Adds to the number in a slot. */
-int slot_add(PyObject *cell, Py_ssize_t offset, long long more);
+static inline int
+slot_add(PyObject *cell, Py_ssize_t offset, long long more)
+{
+    long long before;
+    if (more == 0)
+        return 0;
+    return number(SLOT(cell, offset), &before) < 0 ? -1 : slot_number(cell, offset, before + more);
+}
+
+/* Sets a pair of numbers in a dict, into the same tuple if nobody else has it. */
+int put_pair_of(PyObject *dict, PyObject *key, PyObject *before, long long first, long long second);
 
 /* A new object with the same values in its slots; NULL with an error set. */
 PyObject *copy(PyObject *object);

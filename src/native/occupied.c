@@ -1,15 +1,16 @@
 /* Who held a thread: what Culprits and Occupancy do of a step that runs within no other and delays nobody. */
 #include "cold.h"
 
-/* When the turn of a loop that does not show its looks began, and when its last step ended: 0 where that is unknown. */
+/* When the turn of a loop that does not show its looks began, and when its last step ended: 0 where that is unknown.
+ * `turn`: what says so, borrowed; NULL where nothing does. */
 static int
-last_turn(Ordinary *self, Passing *passing, long long *began, long long *last)
+last_turn(Ordinary *self, Passing *passing, PyObject **turn, long long *began, long long *last)
 {
-    PyObject *turn = PyDict_GetItemWithError(self->turns, passing->thread);
+    *turn = PyDict_GetItemWithError(self->turns, passing->thread);
     *began = *last = 0;
-    if (turn == NULL)
+    if (*turn == NULL)
         return PyErr_Occurred() ? -1 : 0;
-    return number(PyTuple_GET_ITEM(turn, 0), began) < 0 || number(PyTuple_GET_ITEM(turn, 1), last) < 0 ? -1 : 0;
+    return number(PyTuple_GET_ITEM(*turn, 0), began) < 0 || number(PyTuple_GET_ITEM(*turn, 1), last) < 0 ? -1 : 0;
 }
 
 /* Since when what came from outside may have waited to be noticed: the first part of Culprits._turn. */
@@ -19,7 +20,8 @@ guess(Ordinary *self, Passing *passing)
     int woken = PyObject_IsTrue(passing->waker), named = PyObject_IsTrue(passing->waker_name);
     int outside = passing->kind == cold.text.IO || (passing->kind == cold.text.CALLBACK && !woken && !named);
     long long began, last;
-    if (woken < 0 || named < 0 || last_turn(self, passing, &began, &last) < 0)
+    PyObject *turn;
+    if (woken < 0 || named < 0 || last_turn(self, passing, &turn, &began, &last) < 0)
         return -1;
     if (!outside || passing->unpolled >= 0 || !began)
         return 0;
@@ -58,8 +60,16 @@ column_of(PyObject *kind)
 static int
 count(PyObject *occupancy, PyObject *kind, long long length, int piece)
 {
-    PyObject *before = SLOT(occupancy, cold.occupancy._total);
-    PyObject *total = PyTuple_New(5);
+    PyObject *before = SLOT(occupancy, cold.occupancy._total), *total;
+    long long sum;
+    if (Py_REFCNT(before) == 1) { /* no piece has it */
+        PyObject **cell = &PyTuple_GET_ITEM(before, column_of(kind)), **pieces = &PyTuple_GET_ITEM(before, 1);
+        if (number(*cell, &sum) < 0 || put_whole(cell, sum + length) < 0)
+            return -1;
+        return piece && kind == cold.kind_step && (number(*pieces, &sum) < 0 || put_whole(pieces, sum + piece) < 0)
+            ? -1 : 0;
+    }
+    total = PyTuple_New(5);
     if (total == NULL)
         return -1;
     for (Py_ssize_t column = 0; column < 5; column++) {
@@ -186,14 +196,12 @@ static int
 turn(Ordinary *self, Passing *passing)
 {
     long long began, last;
-    if (last_turn(self, passing, &began, &last) < 0)
+    PyObject *turn;
+    if (last_turn(self, passing, &turn, &began, &last) < 0)
         return -1;
     if (!began || passing->ready >= began || passing->start - last >= cold.pause)
         began = passing->start;
-    PyObject *now = Py_BuildValue("LL", began, passing->end > last ? passing->end : last);
-    int failed = now == NULL ? -1 : PyDict_SetItem(self->turns, passing->thread, now);
-    Py_XDECREF(now);
-    return failed;
+    return put_pair_of(self->turns, passing->thread, turn, began, passing->end > last ? passing->end : last);
 }
 
 int

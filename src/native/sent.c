@@ -116,10 +116,8 @@ emit(Ordinary *self, Passing *passing, PyObject **of)
     if (PyErr_Occurred() || number(of[OF_END], &end) < 0 || spend(bucket, end, &room) < 0
         || number(SLOT(bucket, cold.bucket.now), &now) < 0)
         return -1;
-    PyObject *left = PyFloat_FromDouble(room > debt ? room : debt);
-    if (left == NULL)
+    if (put_double(&SLOT(bucket, cold.bucket.room), room > debt ? room : debt) < 0)
         return -1;
-    slot_put(bucket, cold.bucket.room, left);
     if (end > now)
         slot_put(bucket, cold.bucket.now, Py_NewRef(of[OF_END]));
     PyObject *bytes = encoder_bytes(passing->encoder, of);

@@ -48,8 +48,7 @@ add_delay(PyObject *window, long long duration)
     }
     if (number(PyList_GET_ITEM(counts, place), &before) < 0)
         return -1;
-    PyObject *made = PyLong_FromLongLong(before + 1);
-    return made == NULL ? -1 : PyList_SetItem(counts, place, made);
+    return put_whole(&PyList_GET_ITEM(counts, place), before + 1);
 }
 
 /* ---------------------------------------------------------------- the loop's time */
@@ -148,10 +147,7 @@ tally(PyObject *tally, PyObject *key, long long duration)
     long long times, sum;
     if (number(PyTuple_GET_ITEM(entry, 0), &times) < 0 || number(PyTuple_GET_ITEM(entry, 1), &sum) < 0)
         return -1;
-    PyObject *now = Py_BuildValue("LL", times + 1, sum + duration);
-    int failed = now == NULL ? -1 : PyDict_SetItem(SLOT(tally, cold.tally._entries), key, now);
-    Py_XDECREF(now);
-    return failed;
+    return put_pair_of(SLOT(tally, cold.tally._entries), key, entry, times + 1, sum + duration);
 }
 
 /* Who delayed the step, if anybody did. */
