@@ -91,9 +91,8 @@ cold_load(void)
     cold.clear = PyObject_GetAttrString((PyObject *)queue, "clear");
     Py_DECREF(queue);
     cold.nothing = PyTuple_New(0);
-    cold.woken = Py_BuildValue("[(OO)]", cold.text.LINK, cold.text.WOKEN_BY);
     cold.empty = PyUnicode_FromString("");
-    if (cold.clear == NULL || cold.nothing == NULL || cold.woken == NULL || cold.empty == NULL)
+    if (cold.clear == NULL || cold.nothing == NULL || cold.empty == NULL)
         return -1;
     loaded = 1;
     return 0;

@@ -146,8 +146,7 @@ typedef struct {
     /* objects like those that are made here; see `copy` */
     PyObject *a_life, *a_notes, *a_trace, *a_visit;
     PyObject *piece, *holder, *delay, *delayed_by_step, *function_of, *place_of, *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
-    /* the attributes of a link to a waking step; a text */
-    PyObject *woken, *empty;
+    PyObject *empty; /* a text */
     /* kinds of pieces: see pipeline.occupancy */
     PyObject *kind_step, *kind_callback, *kind_idle, *kind_gap;
 } Cold;
@@ -312,11 +311,16 @@ int remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyO
 /* StepSpans.coalesced, counted up. */
 int count_coalesced(Ordinary *self);
 
+/* Attributes on their way, each in a field of this tag. Its bytes are to be ended. */
+typedef struct { PyObject *encoder; char tag; Bytes bytes; } Said;
+
+void said_begin(Said *said, PyObject *encoder, char tag);
+
 /* Adds an attribute, or a list or tuple of them; say_if: if it is not nothing. */
-int say(PyObject *attributes, PyObject *key, PyObject *value);
-int say_all(PyObject *attributes, PyObject *more);
-int say_if(PyObject *attributes, PyObject *key, PyObject *value);
-int say_seconds(PyObject *attributes, PyObject *key, long long nanoseconds);
+int say(Said *said, PyObject *key, PyObject *value);
+int say_all(Said *said, PyObject *more);
+int say_if(Said *said, PyObject *key, PyObject *value);
+int say_seconds(Said *said, PyObject *key, long long nanoseconds);
 
 /* ---------------------------------------------------------------- sent.c */
 
@@ -329,8 +333,9 @@ int is_affordable(Ordinary *self, long long end, long long level);
 /* Where spans go, if that is one batch of spans that are encoded in C. */
 int find_batch(Ordinary *self, Passing *passing);
 
-/* Pipeline._emit */
-int emit(Ordinary *self, Passing *passing, PyObject **of);
+/* Pipeline._emit, of a span that ends then: takes over its bytes, which are NULL with an error set where it could not be
+ * encoded. */
+int emit(Ordinary *self, Passing *passing, PyObject *end, PyObject *bytes);
 
 /* ---------------------------------------------------------------- opened.c */
 

@@ -99,28 +99,28 @@ close_fits(Ordinary *self, Passing *passing, PyObject *visit, int *bare)
 /* ---------------------------------------------------------------- what is said of it */
 
 static int
-say_time(PyObject *attributes, PyObject *key, PyObject *nanoseconds)
+say_time(Said *said, PyObject *key, PyObject *nanoseconds)
 {
     long long time;
-    return number(nanoseconds, &time) < 0 ? -1 : say_seconds(attributes, key, time);
+    return number(nanoseconds, &time) < 0 ? -1 : say_seconds(said, key, time);
 }
 
 /* The part of the loop's busy time that is known. */
 static int
-say_coverage(Ordinary *self, PyObject *attributes, PyObject *life, PyObject *visit)
+say_coverage(Ordinary *self, Said *said, PyObject *life, PyObject *visit)
 {
     PyObject *where = SLOT(life, cold.life.where);
     int steps = PyObject_IsTrue(SLOT(visit, cold.visit.steps));
     if (where == Py_None || steps <= 0)
         return steps < 0 ? -1 : 0;
     PyObject *share = coverage(self, PyTuple_GET_ITEM(where, 0), SLOT(visit, cold.visit.start));
-    int failed = share == NULL ? -1 : share == Py_None ? 0 : say(attributes, cold.text.LOOP_COVERAGE, share);
+    int failed = share == NULL ? -1 : share == Py_None ? 0 : say(said, cold.text.LOOP_COVERAGE, share);
     Py_XDECREF(share);
     return failed;
 }
 
 static int
-say_creator(Ordinary *self, PyObject *attributes, PyObject *life)
+say_creator(Ordinary *self, Said *said, PyObject *life)
 {
     PyObject *id = SLOT(life, cold.life.creator);
     int made = PyObject_IsTrue(id);
@@ -129,27 +129,27 @@ say_creator(Ordinary *self, PyObject *attributes, PyObject *life)
     PyObject *creator = known(self, id);
     if (creator == NULL && PyErr_Occurred())
         return -1;
-    if (say(attributes, cold.text.TASK_CREATOR_ID, id) < 0)
+    if (say(said, cold.text.TASK_CREATOR_ID, id) < 0)
         return -1;
-    return creator == NULL ? 0 : say(attributes, cold.text.TASK_CREATOR_NAME, SLOT(creator, cold.life.name));
+    return creator == NULL ? 0 : say(said, cold.text.TASK_CREATOR_NAME, SLOT(creator, cold.life.name));
 }
 
 /* What the sampler wants said on the root. */
 static int
-say_root(PyObject *attributes, PyObject *visit, PyObject *trace)
+say_root(Said *said, PyObject *visit, PyObject *trace)
 {
     int stands = PyObject_IsTrue(SLOT(visit, cold.visit.parent_id));
     if (stands || SLOT(trace, cold.trace.own) != Py_True)
         return stands < 0 ? -1 : 0;
-    return say_all(attributes, SLOT(trace, cold.trace.attributes));
+    return say_all(said, SLOT(trace, cold.trace.attributes));
 }
 
-/* All that is said of the task and this visit: a new list. */
-static PyObject *
-attributes_of(Ordinary *self, PyObject *life, PyObject *visit)
+/* All that is said of the task and this visit. */
+static int
+say_task(Ordinary *self, Said *said, PyObject *life, PyObject *visit)
 {
-    PyObject *said = PyList_New(0), *trace = SLOT(visit, cold.visit.trace);
-    if (said == NULL || say(said, cold.text.TASK_ID, SLOT(life, cold.life.id)) < 0
+    PyObject *trace = SLOT(visit, cold.visit.trace);
+    return say(said, cold.text.TASK_ID, SLOT(life, cold.life.id)) < 0
         || say(said, cold.text.TASK_NAME, SLOT(life, cold.life.name)) < 0
         || say_if(said, cold.text.TASK_LATE, SLOT(life, cold.life.late)) < 0
         || say_if(said, cold.text.TASK_STEP_MISSING, SLOT(life, cold.life.missing)) < 0
@@ -162,9 +162,7 @@ attributes_of(Ordinary *self, PyObject *life, PyObject *visit)
         || say_coverage(self, said, life, visit) < 0
         || say_if(said, cold.text.TASK_SPANS_DROPPED, SLOT(trace, cold.trace.lost)) < 0
         || say_if(said, cold.text.DETAIL_LEVEL, SLOT(visit, cold.visit.detail)) < 0
-        || say_creator(self, said, life) < 0 || say_root(said, visit, trace) < 0)
-        Py_CLEAR(said);
-    return said;
+        || say_creator(self, said, life) < 0 || say_root(said, visit, trace) < 0 ? -1 : 0;
 }
 
 /* describe.task_kind: a new reference */
@@ -249,6 +247,18 @@ silence(Ordinary *self, PyObject *notes, PyObject *visit)
     return done == NULL ? -1 : 0;
 }
 
+/* The task span: a new reference, NULL with an error set. */
+static PyObject *
+encode(Ordinary *self, Passing *passing, PyObject *visit, PyObject **of)
+{
+    Said said;
+    said_begin(&said, passing->encoder, SPAN_ATTRIBUTE);
+    PyObject *bytes = say_task(self, &said, passing->life, visit) < 0
+        ? NULL : encoder_bytes(passing->encoder, of, &said.bytes, NULL);
+    bytes_end(&said.bytes);
+    return bytes;
+}
+
 /* Tracer._close */
 static int
 close_visit(Ordinary *self, Passing *passing, PyObject *visit, int bare)
@@ -258,9 +268,7 @@ close_visit(Ordinary *self, Passing *passing, PyObject *visit, int bare)
         return -1;
     if (SLOT(visit, cold.visit.quiet) != Py_None)
         return silence(self, passing->notes, visit);
-    PyObject *said = attributes_of(self, life, visit);
-    PyObject *name = said == NULL
-        ? NULL : PyUnicode_Concat(cold.text.TASK_SPAN, SLOT(SLOT(life, cold.life.place), natives.place.qualname));
+    PyObject *name = PyUnicode_Concat(cold.text.TASK_SPAN, SLOT(SLOT(life, cold.life.place), natives.place.qualname));
     PyObject *shared = name == NULL ? NULL : kind_of(life), *events = shared == NULL ? NULL : changes(self, visit);
     int failed = events == NULL ? -1 : 0;
     if (!failed) {
@@ -273,13 +281,11 @@ close_visit(Ordinary *self, Passing *passing, PyObject *visit, int bare)
         of[OF_START] = SLOT(visit, cold.visit.start);
         of[OF_END] = SLOT(visit, cold.visit.cursor);
         of[OF_SHARED] = shared;
-        of[OF_ALONE] = said;
         of[OF_EVENTS] = events;
         of[OF_LINKS] = SLOT(visit, cold.visit.links);
         of[OF_ERROR] = Py_False;
-        failed = emit(self, passing, of);
+        failed = emit(self, passing, of[OF_END], encode(self, passing, visit, of));
     }
-    Py_XDECREF(said);
     Py_XDECREF(name);
     Py_XDECREF(shared);
     Py_XDECREF(events);

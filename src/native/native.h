@@ -394,14 +394,36 @@ PyTypeObject *select_type(PyObject *module);
 
 PyTypeObject *encoder_type(PyObject *module);
 
+/* Bytes in the making. */
+typedef struct {
+    char *data;
+    size_t size, room;
+    char first[1024];
+} Bytes;
+
+void bytes_begin(Bytes *bytes);
+void bytes_end(Bytes *bytes);
+
+/* Adds an attribute, or each pair of a list or a tuple, in a field of this tag; the third: a number. */
+int encode_pair(PyObject *encoder, Bytes *bytes, char tag, PyObject *key, PyObject *value);
+int encode_pairs(PyObject *encoder, Bytes *bytes, char tag, PyObject *pairs);
+int encode_double(PyObject *encoder, Bytes *bytes, char tag, PyObject *key, double value);
+
+/* The tags of an attribute of a span and of a link. */
+enum { SPAN_ATTRIBUTE = 0x4a, LINK_ATTRIBUTE = 0x22 };
+
+/* Adds a link with these attributes. */
+int encode_link(Bytes *bytes, PyObject *trace_id, PyObject *span_id, const Bytes *attributes);
+
 /* What is written of a span: the fields of a Span, in this order. */
 enum {
     OF_TRACE, OF_ID, OF_PARENT, OF_REMOTE, OF_STATE, OF_NAME, OF_START, OF_END, OF_SHARED, OF_ALONE, OF_EVENTS,
     OF_LINKS, OF_ERROR, OF_FIELDS
 };
 
-/* A span as Encoder.span has it, of its fields: a new reference. */
-PyObject *encoder_bytes(PyObject *encoder, PyObject **of);
+/* A span as Encoder.span has it, of its fields: a new reference. `alone` and `links` are those fields' bytes, or NULL
+ * where they are to be made of the fields. */
+PyObject *encoder_bytes(PyObject *encoder, PyObject **of, const Bytes *alone, const Bytes *links);
 
 /* ---------------------------------------------------------------- ordinary.c */
 

@@ -8,13 +8,7 @@
 
 /* ---------------------------------------------------------------- bytes in the making */
 
-typedef struct {
-    char *data;
-    size_t size, room;
-    char first[2048];
-} Bytes;
-
-static void
+void
 bytes_begin(Bytes *bytes)
 {
     bytes->data = bytes->first;
@@ -22,7 +16,7 @@ bytes_begin(Bytes *bytes)
     bytes->room = sizeof bytes->first;
 }
 
-static void
+void
 bytes_end(Bytes *bytes)
 {
     if (bytes->data != bytes->first)
@@ -173,6 +167,21 @@ put_head(Bytes *bytes, char tag, const char *key, size_t length, size_t value)
 }
 
 static int
+write_double(Bytes *bytes, char tag, const char *key, size_t length, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (put_head(bytes, tag, key, length, 9) < 0)
+        return -1;
+    char *at = bytes_more(bytes, 9);
+    if (at == NULL)
+        return -1;
+    *at++ = 0x21;
+    write_little(at, bits);
+    return 0;
+}
+
+static int
 put_value(Encoder *self, Bytes *bytes, char tag, const char *key, size_t length, PyObject *value)
 {
     char any[11];
@@ -188,13 +197,9 @@ put_value(Encoder *self, Bytes *bytes, char tag, const char *key, size_t length,
         Py_XDECREF(owner);
         return failed ? -1 : 0;
     }
-    if (PyFloat_CheckExact(value)) {
-        double number = PyFloat_AS_DOUBLE(value);
-        uint64_t bits;
-        memcpy(&bits, &number, sizeof bits);
-        *at++ = 0x21;
-        at = write_little(at, bits);
-    } else if (PyBool_Check(value)) {
+    if (PyFloat_CheckExact(value))
+        return write_double(bytes, tag, key, length, PyFloat_AS_DOUBLE(value));
+    if (PyBool_Check(value)) {
         *at++ = 0x10;
         *at++ = value == Py_True;
     } else if (PyLong_CheckExact(value)) {
@@ -251,12 +256,10 @@ put_each(Encoder *self, Bytes *bytes, char tag, PyObject *items, Each each)
     return failed ? -1 : 0;
 }
 
-static int
-put_pair(Encoder *self, Bytes *bytes, char tag, PyObject *pair)
+int
+encode_pair(PyObject *encoder, Bytes *bytes, char tag, PyObject *key, PyObject *value)
 {
-    PyObject *key = item(pair, 0), *value = key != NULL ? item(pair, 1) : NULL;
-    if (value == NULL)
-        return -1;
+    Encoder *self = (Encoder *)encoder;
     PyObject *owner;
     Py_ssize_t length;
     const char *data = utf8(self, key, &length, &owner);
@@ -265,6 +268,32 @@ put_pair(Encoder *self, Bytes *bytes, char tag, PyObject *pair)
     int failed = put_value(self, bytes, tag, data, length, value);
     Py_XDECREF(owner);
     return failed;
+}
+
+int
+encode_double(PyObject *encoder, Bytes *bytes, char tag, PyObject *key, double value)
+{
+    PyObject *owner;
+    Py_ssize_t length;
+    const char *data = utf8((Encoder *)encoder, key, &length, &owner);
+    if (data == NULL)
+        return -1;
+    int failed = write_double(bytes, tag, data, length, value);
+    Py_XDECREF(owner);
+    return failed;
+}
+
+static int
+put_pair(Encoder *self, Bytes *bytes, char tag, PyObject *pair)
+{
+    PyObject *key = item(pair, 0), *value = key != NULL ? item(pair, 1) : NULL;
+    return value == NULL ? -1 : encode_pair((PyObject *)self, bytes, tag, key, value);
+}
+
+int
+encode_pairs(PyObject *encoder, Bytes *bytes, char tag, PyObject *pairs)
+{
+    return put_each((Encoder *)encoder, bytes, tag, pairs, put_pair);
 }
 
 /* The clock reading as Unix time. */
@@ -314,6 +343,17 @@ put_ids(Bytes *bytes, PyObject *trace_id, PyObject *span_id)
     return 0;
 }
 
+int
+encode_link(Bytes *bytes, PyObject *trace_id, PyObject *span_id, const Bytes *attributes)
+{
+    Bytes body;
+    bytes_begin(&body);
+    int failed = put_ids(&body, trace_id, span_id) < 0 || put(&body, attributes->data, attributes->size) < 0
+        || put(&body, "\x35\x00\x01\x00\x00", 5) < 0 || put_delimited(bytes, 0x6a, body.data, body.size) < 0;
+    bytes_end(&body);
+    return failed ? -1 : 0;
+}
+
 static int
 put_link(Encoder *self, Bytes *bytes, char tag, PyObject *link)
 {
@@ -321,11 +361,11 @@ put_link(Encoder *self, Bytes *bytes, char tag, PyObject *link)
     PyObject *attributes = span_id != NULL ? item(link, 2) : NULL;
     if (attributes == NULL)
         return -1;
-    Bytes body;
-    bytes_begin(&body);
-    int failed = put_ids(&body, trace_id, span_id) < 0 || put_each(self, &body, 0x22, attributes, put_pair) < 0
-        || put(&body, "\x35\x00\x01\x00\x00", 5) < 0 || put_delimited(bytes, tag, body.data, body.size) < 0;
-    bytes_end(&body);
+    Bytes said;
+    bytes_begin(&said);
+    int failed = put_each(self, &said, tag, attributes, put_pair) < 0
+        || encode_link(bytes, trace_id, span_id, &said) < 0;
+    bytes_end(&said);
     return failed ? -1 : 0;
 }
 
@@ -374,7 +414,7 @@ put_said(Encoder *self, Bytes *bytes, char tag, PyObject *said)
 }
 
 static int
-put_span(Encoder *self, Bytes *bytes, PyObject **of)
+put_span(Encoder *self, Bytes *bytes, PyObject **of, const Bytes *alone, const Bytes *links)
 {
     uint64_t start, end;
     int parent = PyObject_IsTrue(of[OF_PARENT]), remote = PyObject_IsTrue(of[OF_REMOTE]);
@@ -408,22 +448,25 @@ put_span(Encoder *self, Bytes *bytes, PyObject **of)
     at = write_little(at, start);
     *at++ = 0x41;
     write_little(at, end);
-    if (put_each(self, bytes, 0x4a, of[OF_SHARED], put_said) < 0
-        || put_each(self, bytes, 0x4a, of[OF_ALONE], put_pair) < 0
+    if (put_each(self, bytes, SPAN_ATTRIBUTE, of[OF_SHARED], put_said) < 0
+        || (alone != NULL ? put(bytes, alone->data, alone->size)
+                          : put_each(self, bytes, SPAN_ATTRIBUTE, of[OF_ALONE], put_pair)) < 0
         || (of[OF_EVENTS] != Py_None && put_each(self, bytes, 0x5a, of[OF_EVENTS], put_event) < 0)
-        || (of[OF_LINKS] != Py_None && put_each(self, bytes, 0x6a, of[OF_LINKS], put_link) < 0)
+        || (links != NULL && put(bytes, links->data, links->size) < 0)
+        || (links == NULL && of[OF_LINKS] != Py_None
+            && put_each(self, bytes, LINK_ATTRIBUTE, of[OF_LINKS], put_link) < 0)
         || (error && put(bytes, "\x7a\x02\x18\x02", 4) < 0))
         return -1;
     return put(bytes, remote ? "\x85\x01\x00\x03\x00\x00" : "\x85\x01\x00\x01\x00\x00", 6);
 }
 
 PyObject *
-encoder_bytes(PyObject *encoder, PyObject **of)
+encoder_bytes(PyObject *encoder, PyObject **of, const Bytes *alone, const Bytes *links)
 {
     Bytes bytes;
     PyObject *made = NULL;
     bytes_begin(&bytes);
-    if (put_span((Encoder *)encoder, &bytes, of) == 0
+    if (put_span((Encoder *)encoder, &bytes, of, alone, links) == 0
         && (made = PyBytes_FromStringAndSize(NULL, 1 + varint_size(bytes.size) + bytes.size)) != NULL) {
         char *at = PyBytes_AS_STRING(made);
         *at++ = 0x12;
@@ -445,7 +488,7 @@ encoder_span(Encoder *self, PyObject *span)
     int field = 0;
     while (field < OF_FIELDS && (of[field] = PyObject_GetAttr(span, wanted[field])) != NULL)
         field++;
-    PyObject *made = field == OF_FIELDS ? encoder_bytes((PyObject *)self, of) : NULL;
+    PyObject *made = field == OF_FIELDS ? encoder_bytes((PyObject *)self, of, NULL, NULL) : NULL;
     while (field-- > 0)
         Py_DECREF(of[field]);
     return made;

@@ -92,12 +92,26 @@ post(Passing *passing, PyObject *bytes)
     return came(done);
 }
 
-/* The span could not be encoded: its error is set. */
+/* A span takes its part of the budget: Budget.spend. */
 static int
-refuse(Passing *passing)
+spend_one(Ordinary *self, PyObject *end)
 {
-    PyObject *type, *error, *traceback;
-    PyErr_Fetch(&type, &error, &traceback);
+    PyObject *bucket = SLOT(self->budget, cold.budget._spans);
+    double room, debt = PyFloat_AsDouble(SLOT(bucket, cold.bucket._debt));
+    long long now, moment;
+    if (PyErr_Occurred() || number(end, &moment) < 0 || spend(bucket, moment, &room) < 0
+        || number(SLOT(bucket, cold.bucket.now), &now) < 0
+        || put_double(&SLOT(bucket, cold.bucket.room), room > debt ? room : debt) < 0)
+        return -1;
+    if (moment > now)
+        slot_put(bucket, cold.bucket.now, Py_NewRef(end));
+    return 0;
+}
+
+/* The span could not be encoded, for this error, whose parts are taken over. */
+static int
+refuse(Passing *passing, PyObject *type, PyObject *error, PyObject *traceback)
+{
     PyErr_NormalizeException(&type, &error, &traceback);
     PyObject *done =
         PyObject_CallMethodObjArgs(passing->outbox, cold.name.refused, passing->batch, error, NULL);
@@ -108,22 +122,18 @@ refuse(Passing *passing)
 }
 
 int
-emit(Ordinary *self, Passing *passing, PyObject **of)
+emit(Ordinary *self, Passing *passing, PyObject *end, PyObject *bytes)
 {
-    PyObject *bucket = SLOT(self->budget, cold.budget._spans);
-    double room, debt = PyFloat_AsDouble(SLOT(bucket, cold.bucket._debt));
-    long long now, end;
-    if (PyErr_Occurred() || number(of[OF_END], &end) < 0 || spend(bucket, end, &room) < 0
-        || number(SLOT(bucket, cold.bucket.now), &now) < 0)
-        return -1;
-    if (put_double(&SLOT(bucket, cold.bucket.room), room > debt ? room : debt) < 0)
-        return -1;
-    if (end > now)
-        slot_put(bucket, cold.bucket.now, Py_NewRef(of[OF_END]));
-    PyObject *bytes = encoder_bytes(passing->encoder, of);
-    if (bytes == NULL)
-        return refuse(passing);
-    int failed = post(passing, bytes);
-    Py_DECREF(bytes);
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    int failed = spend_one(self, end);
+    if (!failed && bytes == NULL)
+        return refuse(passing, type, error, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(error);
+    Py_XDECREF(traceback);
+    if (!failed)
+        failed = post(passing, bytes);
+    Py_XDECREF(bytes);
     return failed;
 }

@@ -134,43 +134,44 @@ coalesce(Ordinary *self, Passing *passing)
 /* ---------------------------------------------------------------- a span of its own */
 
 int
-say(PyObject *attributes, PyObject *key, PyObject *value)
+say(Said *said, PyObject *key, PyObject *value)
 {
-    PyObject *pair = PyTuple_Pack(2, key, value);
-    int failed = pair == NULL ? -1 : PyList_Append(attributes, pair);
-    Py_XDECREF(pair);
-    return failed;
+    return encode_pair(said->encoder, &said->bytes, said->tag, key, value);
 }
 
 int
-say_all(PyObject *attributes, PyObject *more)
+say_all(Said *said, PyObject *more)
 {
-    Py_ssize_t end = PyList_GET_SIZE(attributes);
-    return PyList_SetSlice(attributes, end, end, more);
+    return encode_pairs(said->encoder, &said->bytes, said->tag, more);
 }
 
 int
-say_if(PyObject *attributes, PyObject *key, PyObject *value)
+say_if(Said *said, PyObject *key, PyObject *value)
 {
     int says = PyObject_IsTrue(value);
-    return says < 0 ? -1 : says ? say(attributes, key, value) : 0;
+    return says < 0 ? -1 : says ? say(said, key, value) : 0;
 }
 
 int
-say_seconds(PyObject *attributes, PyObject *key, long long nanoseconds)
+say_seconds(Said *said, PyObject *key, long long nanoseconds)
 {
-    PyObject *value = PyFloat_FromDouble((double)nanoseconds / 1e9);
-    int failed = value == NULL ? -1 : say(attributes, key, value);
-    Py_XDECREF(value);
-    return failed;
+    return encode_double(said->encoder, &said->bytes, said->tag, key, (double)nanoseconds / 1e9);
+}
+
+void
+said_begin(Said *said, PyObject *encoder, char tag)
+{
+    said->encoder = encoder;
+    said->tag = tag;
+    bytes_begin(&said->bytes);
 }
 
 /* The waking task, and what it means that its step woke this one: describe.freed_by. */
 static int
-say_waker(Passing *passing, PyObject *attributes)
+say_waker(Passing *passing, Said *said)
 {
     PyObject *name = SLOT(passing->waker_life, cold.life.name);
-    if (say(attributes, cold.text.STEP_WAKER_TASK, name) < 0)
+    if (say(said, cold.text.STEP_WAKER_TASK, name) < 0)
         return -1;
     PyObject *waited = awaited_name(passing->waited);
     if (waited == Py_None)
@@ -178,61 +179,54 @@ say_waker(Passing *passing, PyObject *attributes)
     PyObject *key = PyDict_GetItemWithError(cold.freed_by, waited);
     if (key == NULL)
         return PyErr_Occurred() ? -1 : 0;
-    return say(attributes, key, name);
+    return say(said, key, name);
 }
 
-/* Who delayed a step, if anybody did: describe.delay_attributes. A new list, None for nobody. */
-static PyObject *
-say_delay(PyObject *delay)
+/* Who delayed the step, if anybody did: describe.delay_attributes. */
+static int
+say_delay(Passing *passing, Said *said)
 {
+    PyObject *delay = SLOT(passing->step, cold.step.delay);
     if (delay == Py_None)
-        return Py_NewRef(Py_None);
-    PyObject **item = &PyTuple_GET_ITEM(delay, 0), *said = PyList_New(0);
+        return 0;
+    PyObject **item = &PyTuple_GET_ITEM(delay, 0);
     long long duration, steps;
-    if (said == NULL || number(item[DELAY_DURATION], &duration) < 0 || number(item[DELAY_STEPS], &steps) < 0
+    return number(item[DELAY_DURATION], &duration) < 0 || number(item[DELAY_STEPS], &steps) < 0
         || say(said, cold.text.DELAYED_BY_NAME, item[DELAY_NAME]) < 0
         || say_seconds(said, cold.text.DELAYED_BY_DURATION, duration) < 0
         || (item[DELAY_TASK] != Py_None && say(said, cold.text.DELAYED_BY_TASK, item[DELAY_TASK]) < 0)
         || (steps > 1 && say(said, cold.text.DELAYED_BY_COUNT, item[DELAY_STEPS]) < 0)
         || say_if(said, cold.text.DELAYED_BY_FUNCTION, item[DELAY_FUNCTION]) < 0
-        || say_if(said, cold.text.DELAYED_BY_PLACE, item[DELAY_PLACE]) < 0)
-        Py_CLEAR(said);
-    return said;
+        || say_if(said, cold.text.DELAYED_BY_PLACE, item[DELAY_PLACE]) < 0 ? -1 : 0;
 }
 
 /* What matters of what it suspended on. */
 static int
-say_details(Passing *passing, PyObject *attributes)
+say_details(Passing *passing, Said *said)
 {
     if (!Py_IS_TYPE(passing->awaiting, cold.wait))
         return 0;
-    return say_all(attributes, PyTuple_GET_ITEM(passing->awaiting, 1));
+    return say_all(said, PyTuple_GET_ITEM(passing->awaiting, 1));
 }
 
-/* What is said of the step alone, and of who delayed it if anybody did: a new list. */
-static PyObject *
-alone(Passing *passing, PyObject *delay)
+/* What is said of the step alone, and of who delayed it if anybody did. */
+static int
+say_alone(Passing *passing, Said *said)
 {
-    PyObject *said = PyList_New(0), *name = passing->waker_name;
-    if (said == NULL || say(said, cold.text.STEP_INDEX, SLOT(passing->step, cold.step.index)) < 0
+    PyObject *name = passing->waker_name;
+    if (say(said, cold.text.STEP_INDEX, SLOT(passing->step, cold.step.index)) < 0
         || say_seconds(said, cold.text.STEP_READY, passing->start - passing->ready) < 0
         || say_details(passing, said) < 0
         || (passing->unpolled >= 0 && say_seconds(said, cold.text.STEP_UNPOLLED, passing->unpolled) < 0)
         || (passing->guessed && say(said, cold.text.STEP_UNPOLLED_ESTIMATED, Py_True) < 0)
         || (passing->waker_life != NULL && say_waker(passing, said) < 0))
-        goto failed;
+        return -1;
     int named = PyObject_IsTrue(name);
     if (!named && passing->waker_life != NULL) {
         name = SLOT(SLOT(passing->waker_life, cold.life.place), natives.place.qualname);
         named = PyObject_IsTrue(name);
     }
-    if (named < 0 || (named && say(said, cold.text.STEP_WAKER_NAME, name) < 0)
-        || (delay != Py_None && say_all(said, delay) < 0))
-        goto failed;
-    return said;
-failed:
-    Py_XDECREF(said);
-    return NULL;
+    return named < 0 || (named && say(said, cold.text.STEP_WAKER_NAME, name) < 0) ? -1 : say_delay(passing, said);
 }
 
 /* Of the places of a step's spans that of this trace, else the first. */
@@ -249,52 +243,62 @@ place_in(PyObject *placed, PyObject *trace_id)
 
 /* A link to this step of a task's, if that has a span. */
 static int
-link_to(Ordinary *self, Passing *passing, PyObject *step, PyObject *attributes, PyObject *links)
+link_to(Ordinary *self, Passing *passing, PyObject *step, const Said *said, Bytes *links)
 {
     PyObject *placed = recent_get(self->placed, step);
     if (placed == NULL)
         return PyErr_Occurred() ? -1 : 0;
     Py_ssize_t at = place_in(placed, SLOT(passing->trace, cold.trace.trace_id));
-    PyObject *link =
-        at < 0 ? NULL : PyTuple_Pack(3, PyTuple_GET_ITEM(placed, at), PyTuple_GET_ITEM(placed, at + 1), attributes);
-    int failed = link == NULL ? -1 : PyList_Append(links, link);
-    Py_XDECREF(link);
-    return failed;
+    return at < 0
+        ? -1 : encode_link(links, PyTuple_GET_ITEM(placed, at), PyTuple_GET_ITEM(placed, at + 1), &said->bytes);
 }
 
 static int
-link_waker(Ordinary *self, Passing *passing, PyObject *links)
+link_waker(Ordinary *self, Passing *passing, Bytes *links)
 {
     int woken = PyObject_IsTrue(passing->waker);
     if (woken <= 0)
         return woken;
+    Said said;
+    said_begin(&said, passing->encoder, LINK_ATTRIBUTE);
     PyObject *key = PyTuple_Pack(2, passing->waker, passing->waker_step);
-    int failed = key == NULL ? -1 : link_to(self, passing, key, cold.woken, links);
+    int failed = key == NULL || say(&said, cold.text.LINK, cold.text.WOKEN_BY) < 0
+        || link_to(self, passing, key, &said, links) < 0;
     Py_XDECREF(key);
-    return failed;
+    bytes_end(&said.bytes);
+    return failed ? -1 : 0;
 }
 
 /* The same of the step that delayed it, with what is said of that. */
 static int
-link_culprit(Ordinary *self, Passing *passing, PyObject *said, PyObject *links)
+link_culprit(Ordinary *self, Passing *passing, Bytes *links)
 {
     PyObject *delay = SLOT(passing->step, cold.step.delay);
-    PyObject *attributes = Py_BuildValue("[(OO)]", cold.text.LINK, cold.text.DELAYED_BY);
-    int failed = attributes == NULL || say_all(attributes, said) < 0
-        || link_to(self, passing, PyTuple_GET_ITEM(delay, DELAY_BY), attributes, links) < 0;
-    Py_XDECREF(attributes);
+    if (delay == Py_None)
+        return 0;
+    Said said;
+    said_begin(&said, passing->encoder, LINK_ATTRIBUTE);
+    int failed = say(&said, cold.text.LINK, cold.text.DELAYED_BY) < 0 || say_delay(passing, &said) < 0
+        || link_to(self, passing, PyTuple_GET_ITEM(delay, DELAY_BY), &said, links) < 0;
+    bytes_end(&said.bytes);
     return failed ? -1 : 0;
 }
 
-/* The links to the waking step, and to the one that delayed it: a new list. */
+/* The step's span: a new reference, NULL with an error set. */
 static PyObject *
-links(Ordinary *self, Passing *passing, PyObject *delay)
+encode(Ordinary *self, Passing *passing, PyObject **of)
 {
-    PyObject *links = PyList_New(0);
-    if (links != NULL && (link_waker(self, passing, links) < 0
-                          || (delay != Py_None && link_culprit(self, passing, delay, links) < 0)))
-        Py_CLEAR(links);
-    return links;
+    Said said;
+    Bytes links;
+    said_begin(&said, passing->encoder, SPAN_ATTRIBUTE);
+    bytes_begin(&links);
+    PyObject *bytes = NULL;
+    if (say_alone(passing, &said) == 0 && link_waker(self, passing, &links) == 0
+        && link_culprit(self, passing, &links) == 0)
+        bytes = encoder_bytes(passing->encoder, of, &said.bytes, &links);
+    bytes_end(&said.bytes);
+    bytes_end(&links);
+    return bytes;
 }
 
 /* describe.step_kind: a new reference */
@@ -346,10 +350,7 @@ tell(Ordinary *self, Passing *passing)
     PyObject *span_id = new_span_id(self);
     PyObject *function = SLOT(SLOT(passing->life, cold.life.place), natives.place.qualname);
     PyObject *name = span_id == NULL ? NULL : PyUnicode_Concat(cold.text.STEP_SPAN, function);
-    PyObject *delay = name == NULL ? NULL : say_delay(SLOT(step, cold.step.delay));
-    PyObject *said = delay == NULL ? NULL : alone(passing, delay);
-    PyObject *linked = said == NULL ? NULL : links(self, passing, delay);
-    PyObject *mine = linked == NULL ? NULL : whose(passing), *kind = mine == NULL ? NULL : kind_of(passing);
+    PyObject *mine = name == NULL ? NULL : whose(passing), *kind = mine == NULL ? NULL : kind_of(passing);
     PyObject *shared = kind == NULL ? NULL : PyTuple_Pack(2, mine, kind);
     int failed = shared == NULL ? -1 : remember(self, passing->id, SLOT(step, cold.step.index), trace, span_id);
     if (!failed) {
@@ -362,18 +363,13 @@ tell(Ordinary *self, Passing *passing)
         of[OF_START] = SLOT(step, cold.step.start);
         of[OF_END] = SLOT(step, cold.step.end);
         of[OF_SHARED] = shared;
-        of[OF_ALONE] = said;
         of[OF_EVENTS] = Py_None;
-        of[OF_LINKS] = linked;
-        failed = emit(self, passing, of);
+        failed = emit(self, passing, of[OF_END], encode(self, passing, of));
     }
-    if (!failed && delay != Py_None)
+    if (!failed && SLOT(step, cold.step.delay) != Py_None)
         failed = tell_exported(self, passing, span_id);
-    Py_XDECREF(delay);
     Py_XDECREF(span_id);
     Py_XDECREF(name);
-    Py_XDECREF(said);
-    Py_XDECREF(linked);
     Py_XDECREF(mine);
     Py_XDECREF(kind);
     Py_XDECREF(shared);
