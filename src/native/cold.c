@@ -68,6 +68,11 @@ cold_load(void)
     FETCH(kind_callback, "loopscope.pipeline.occupancy", "CALLBACK")
     FETCH(kind_idle, "loopscope.pipeline.occupancy", "IDLE")
     FETCH(kind_gap, "loopscope.pipeline.occupancy", "GAP")
+    cold.of_callbacks = PyTuple_Pack(3, cold.kind_callback, Py_None, Py_None);
+    cold.of_idle = PyTuple_Pack(3, cold.kind_idle, Py_None, Py_None);
+    cold.of_gap = PyTuple_Pack(3, cold.kind_gap, Py_None, Py_None);
+    if (cold.of_callbacks == NULL || cold.of_idle == NULL || cold.of_gap == NULL)
+        return -1;
     FETCH(holder, "loopscope.pipeline.spans.handoffs", "Holder")
     FETCH(delay, "loopscope.model", "Delay")
     FETCH(delayed_by_step, "loopscope.pipeline.culprits", "_step")
@@ -106,6 +111,14 @@ copy(PyObject *object)
     for (size_t at = sizeof(PyObject); made != NULL && at < (size_t)type->tp_basicsize; at += sizeof(PyObject *))
         SLOT(made, at) = Py_XNewRef(SLOT(object, at));
     return made;
+}
+
+void
+memory_clear(Memory *memory)
+{
+    for (size_t place = 0; place < sizeof memory->of / sizeof *memory->of; place++)
+        Py_CLEAR(memory->of[place]);
+    Py_CLEAR(memory->found);
 }
 
 int

@@ -113,7 +113,7 @@ SLOTS(BatchSlots, BATCH)
 
 /* Names that are read as attributes. */
 #define ASKED(X) \
-    X(_batches) X(_close) X(_home) X(_open) X(_outbox) X(_redeem) X(_send) X(_waiting) X(add) X(closed) X(coalesced) \
+    X(_batches) X(_close) X(_home) X(_open) X(_outbox) X(_redeem) X(_send) X(add) X(closed) X(coalesced) \
     X(encoder) X(excluded) X(is_remote) X(refused) \
     X(ended) X(events) X(file) X(index) X(line) X(size) X(stepped) X(trace_flags) X(trace_id) X(whose)
 
@@ -149,6 +149,8 @@ typedef struct {
     PyObject *empty; /* a text */
     /* kinds of pieces: see pipeline.occupancy */
     PyObject *kind_step, *kind_callback, *kind_idle, *kind_gap;
+    /* those that are of no function */
+    PyObject *of_callbacks, *of_idle, *of_gap;
 } Cold;
 
 extern Cold cold;
@@ -208,7 +210,7 @@ PyObject *awaited_name(PyObject *awaited);
     X(names, "tracer", "_names") X(foreign, "tracer.traces", "_foreign") X(handoffs, "tracer", "_handoffs") \
     X(leaving, "tracer", "_leaving") \
     X(lost, "tracer", "_lost") X(ask_coverage, "tracer", "_coverage") X(making, "culprits._bursts", "born") \
-    X(closed, "tracer._handoffs", "_closed") \
+    X(closed, "tracer._handoffs", "_closed") X(waiting, "tracer._handoffs", "_waiting") \
     X(spans, "tracer", "steps") X(placed, "tracer.steps", "_placed") X(owed, "tracer.steps", "_owed") \
     X(held, "", "_held") X(budget, "", "budget") X(new_span_id, "tracer.steps", "_new_span_id") \
     X(spare_ids, "_provider", "spare_span_ids") X(queue, "_source", "queue") \
@@ -224,14 +226,33 @@ PyObject *awaited_name(PyObject *awaited);
 #define AS_PART(name, owner, attribute) PyObject *name;
 #define AS_LIMIT(name, owner, attribute) long long name;
 
+/* What was found or made of these objects before, by their identity. It has references to all of them. */
+typedef struct { PyObject *of[5], *found; } Memory;
+
+enum { MEMORIES = 64 };
+
 typedef struct {
     PyObject_HEAD
     PyObject *pipeline;
+    /* of kinds of steps, and of pieces by their function */
+    Memory kinds[MEMORIES], pieces[MEMORIES];
+    /* a Step that nobody has any more, to be filled anew; or NULL */
+    PyObject *spare;
     /* span ids that may be used, a list; NULL where each is to be asked for */
     PyObject *ids;
     PARTS(AS_PART)
     LIMITS(AS_LIMIT)
 } Ordinary;
+
+/* Where something is remembered of these two, which may be the same. */
+static inline Memory *
+memory_of(Memory *memories, PyObject *one, PyObject *other)
+{
+    return &memories[((size_t)one >> 4 ^ (size_t)other >> 7) % MEMORIES];
+}
+
+/* Forgets what was remembered there. */
+void memory_clear(Memory *memory);
 
 /* Items of a Delay: see model.py. */
 enum { DELAY_NAME, DELAY_TASK, DELAY_DURATION, DELAY_STEPS, DELAY_FUNCTION, DELAY_PLACE, DELAY_BY };
@@ -295,9 +316,6 @@ int is_untold(PyObject *visit);
 /* Whether a task's steps are told at all. */
 int is_excluded(PyObject *life);
 
-/* How many tasks' hand-offs wait for the record of their step; -1 with an error set. */
-Py_ssize_t count_waiting(Ordinary *self);
-
 /* The life of a task that is known by its id, dead or alive: borrowed, NULL for none or with an error set. */
 PyObject *known(Ordinary *self, PyObject *id);
 
@@ -305,8 +323,8 @@ PyObject *known(Ordinary *self, PyObject *id);
 
 int told(Ordinary *self, Passing *passing);
 
-/* StepSpans._remember: where the span of a step of this task is. */
-int remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyObject *span_id);
+/* StepSpans._remember: where the span of a step of this task is. `first`: nothing can be known of it yet. */
+int remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyObject *span_id, int first);
 
 /* StepSpans.coalesced, counted up. */
 int count_coalesced(Ordinary *self);

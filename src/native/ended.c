@@ -200,7 +200,7 @@ close_bare(Ordinary *self, PyObject *life, PyObject *visit)
     int failed = 0, untold = SLOT(visit, cold.visit.quiet) != Py_None;
     if (held != Py_None && (failed = count_coalesced(self)) == 0 && !untold)
         failed = remember(self, SLOT(life, cold.life.id), SLOT(PyTuple_GET_ITEM(held, 0), cold.step.index),
-                        SLOT(visit, cold.visit.trace), SLOT(visit, cold.visit.span_id));
+                          SLOT(visit, cold.visit.trace), SLOT(visit, cold.visit.span_id), 0);
     Py_DECREF(held);
     return failed;
 }
@@ -318,9 +318,8 @@ close_visits(Ordinary *self, Passing *passing)
 static int
 end_handoffs(Ordinary *self, PyObject *id)
 {
-    Py_ssize_t count = count_waiting(self);
-    if (count <= 0)
-        return count < 0 ? -1 : 0;
+    if (PyDict_GET_SIZE(self->waiting) == 0)
+        return 0;
     PyObject *done = PyObject_CallMethodObjArgs(self->handoffs, cold.name.ended, id, NULL);
     return came(done);
 }

@@ -127,9 +127,27 @@ forget(PyObject *occupancy)
     return 0;
 }
 
+/* Whose a piece is that has no holder: a new reference. Of a step's function the same again, if it is remembered. */
+static PyObject *
+whose(Ordinary *self, PyObject *kind, PyObject *place)
+{
+    if (place == Py_None)
+        return Py_NewRef(kind == cold.kind_callback ? cold.of_callbacks : kind == cold.kind_idle ? cold.of_idle : cold.of_gap);
+    Memory *memory = memory_of(self->pieces, place, place);
+    if (memory->of[0] != place) {
+        PyObject *made = PyTuple_Pack(3, kind, place, Py_None);
+        if (made == NULL)
+            return NULL;
+        memory_clear(memory);
+        memory->of[0] = Py_NewRef(place);
+        memory->found = made;
+    }
+    return Py_NewRef(memory->found);
+}
+
 /* Occupancy._push, of a piece without a holder. */
 static int
-push(PyObject *occupancy, long long start, long long end, PyObject *kind, PyObject *place)
+push(Ordinary *self, PyObject *occupancy, long long start, long long end, PyObject *kind, PyObject *place)
 {
     long long until, shortest;
     if (number(SLOT(occupancy, cold.occupancy._until), &until) < 0
@@ -140,7 +158,7 @@ push(PyObject *occupancy, long long start, long long end, PyObject *kind, PyObje
         return 0;
     if (append(occupancy, cold.occupancy._starts, PyLong_FromLongLong(start)) < 0
         || append(occupancy, cold.occupancy._ends, PyLong_FromLongLong(end)) < 0
-        || append(occupancy, cold.occupancy._whose, PyTuple_Pack(3, kind, place, Py_None)) < 0
+        || append(occupancy, cold.occupancy._whose, whose(self, kind, place)) < 0
         || append(occupancy, cold.occupancy._sums, Py_NewRef(SLOT(occupancy, cold.occupancy._total))) < 0
         || count(occupancy, kind, end - start, 1) < 0)
         return -1;
@@ -151,13 +169,13 @@ push(PyObject *occupancy, long long start, long long end, PyObject *kind, PyObje
 
 /* Occupancy._pause */
 static int
-rest(PyObject *occupancy, long long start, long long end, PyObject *kind)
+rest(Ordinary *self, PyObject *occupancy, long long start, long long end, PyObject *kind)
 {
     long long shortest;
     if (number(SLOT(occupancy, cold.occupancy._short), &shortest) < 0)
         return -1;
     if (end - start >= shortest)
-        return push(occupancy, start, end, kind, Py_None);
+        return push(self, occupancy, start, end, kind, Py_None);
     if (end <= start)
         return 0;
     return count(occupancy, kind, end - start, 0) < 0 ? -1 : slot_number(occupancy, cold.occupancy._until, end);
@@ -165,7 +183,7 @@ rest(PyObject *occupancy, long long start, long long end, PyObject *kind)
 
 /* Occupancy._between */
 static int
-between(PyObject *occupancy, long long until, PyObject *polls)
+between(Ordinary *self, PyObject *occupancy, long long until, PyObject *polls)
 {
     long long at, begin, end;
     if (number(SLOT(occupancy, cold.occupancy._until), &at) < 0)
@@ -182,11 +200,12 @@ between(PyObject *occupancy, long long until, PyObject *polls)
         end = end < until ? end : until;
         if (end <= begin)
             continue;
-        if (rest(occupancy, at, begin, kind) < 0 || push(occupancy, begin, end, cold.kind_idle, Py_None) < 0)
+        if (rest(self, occupancy, at, begin, kind) < 0
+            || push(self, occupancy, begin, end, cold.kind_idle, Py_None) < 0)
             return -1;
         at = end;
     }
-    return rest(occupancy, at, until, kind);
+    return rest(self, occupancy, at, until, kind);
 }
 
 /* ---------------------------------------------------------------- a step */
@@ -207,10 +226,10 @@ turn(Ordinary *self, Passing *passing)
 int
 occupied(Ordinary *self, Passing *passing)
 {
-    if (between(passing->occupancy, passing->start, passing->polls) < 0)
+    if (between(self, passing->occupancy, passing->start, passing->polls) < 0)
         return -1;
     if ((passing->polls == Py_None && turn(self, passing) < 0) || (passing->delayed && blame(self, passing) < 0))
         return -1;
-    return push(passing->occupancy, passing->start, passing->end, cold.kind_step,
+    return push(self, passing->occupancy, passing->start, passing->end, cold.kind_step,
                 SLOT(passing->life, cold.life.place));
 }

@@ -159,9 +159,10 @@ as_recorded(PyObject *item, long long value)
 
 /* The Step: a new reference */
 static PyObject *
-make_step(PyObject *record, Passing *passing)
+make_step(Ordinary *self, PyObject *record, Passing *passing)
 {
-    PyObject *step = cold.step.type->tp_alloc(cold.step.type, 0);
+    PyObject *step = self->spare != NULL ? self->spare : cold.step.type->tp_alloc(cold.step.type, 0);
+    self->spare = NULL;
     if (step == NULL)
         return NULL;
     PyObject *how = PyTuple_GET_ITEM(record, HOW);
@@ -170,32 +171,32 @@ make_step(PyObject *record, Passing *passing)
     PyObject *end = as_recorded(PyTuple_GET_ITEM(record, END), passing->end);
     PyObject *unpolled = passing->unpolled < 0 ? Py_NewRef(Py_None) : PyLong_FromLongLong(passing->unpolled);
     PyObject *activated = passing->activated == Py_None ? Py_NewRef(cold.nothing) : PyList_AsTuple(passing->activated);
-    SLOT(step, cold.step.index) = Py_NewRef(PyTuple_GET_ITEM(record, INDEX));
-    SLOT(step, cold.step.where) = Py_NewRef(passing->where);
-    SLOT(step, cold.step.ready) = ready;
-    SLOT(step, cold.step.start) = start;
-    SLOT(step, cold.step.end) = end;
-    SLOT(step, cold.step.waker_kind) = Py_NewRef(passing->kind);
-    SLOT(step, cold.step.waker) = Py_NewRef(passing->waker);
-    SLOT(step, cold.step.waker_step) = Py_NewRef(passing->waker_step);
-    SLOT(step, cold.step.waker_name) = Py_NewRef(passing->waker_name);
-    SLOT(step, cold.step.outcome) = Py_NewRef(passing->outcome);
-    SLOT(step, cold.step.awaiting) = Py_NewRef(passing->awaiting);
-    SLOT(step, cold.step.point) = Py_NewRef(passing->point);
-    SLOT(step, cold.step.lasti) = Py_NewRef(passing->lasti);
-    SLOT(step, cold.step.span) = Py_NewRef(passing->span);
-    SLOT(step, cold.step.activated) = activated;
-    SLOT(step, cold.step.span_after) = Py_NewRef(passing->after);
-    SLOT(step, cold.step.error) = Py_NewRef(passing->error);
-    SLOT(step, cold.step.polls) = Py_NewRef(passing->polls);
-    SLOT(step, cold.step.cancel) = Py_NewRef(Py_None);
-    SLOT(step, cold.step.unpolled) = unpolled;
-    SLOT(step, cold.step.unpolled_guessed) = Py_NewRef(passing->guessed ? Py_True : Py_False);
-    SLOT(step, cold.step.waited) = Py_NewRef(passing->waited);
-    SLOT(step, cold.step.delay) = Py_NewRef(Py_None);
-    SLOT(step, cold.step.harm) = Py_NewRef(Py_None);
-    SLOT(step, cold.step.looks) = Py_NewRef(Py_None);
-    SLOT(step, cold.step.printed) = Py_NewRef(Py_None);
+    slot_put(step, cold.step.index, Py_NewRef(PyTuple_GET_ITEM(record, INDEX)));
+    slot_put(step, cold.step.where, Py_NewRef(passing->where));
+    slot_put(step, cold.step.ready, ready);
+    slot_put(step, cold.step.start, start);
+    slot_put(step, cold.step.end, end);
+    slot_put(step, cold.step.waker_kind, Py_NewRef(passing->kind));
+    slot_put(step, cold.step.waker, Py_NewRef(passing->waker));
+    slot_put(step, cold.step.waker_step, Py_NewRef(passing->waker_step));
+    slot_put(step, cold.step.waker_name, Py_NewRef(passing->waker_name));
+    slot_put(step, cold.step.outcome, Py_NewRef(passing->outcome));
+    slot_put(step, cold.step.awaiting, Py_NewRef(passing->awaiting));
+    slot_put(step, cold.step.point, Py_NewRef(passing->point));
+    slot_put(step, cold.step.lasti, Py_NewRef(passing->lasti));
+    slot_put(step, cold.step.span, Py_NewRef(passing->span));
+    slot_put(step, cold.step.activated, activated);
+    slot_put(step, cold.step.span_after, Py_NewRef(passing->after));
+    slot_put(step, cold.step.error, Py_NewRef(passing->error));
+    slot_put(step, cold.step.polls, Py_NewRef(passing->polls));
+    slot_put(step, cold.step.cancel, Py_NewRef(Py_None));
+    slot_put(step, cold.step.unpolled, unpolled);
+    slot_put(step, cold.step.unpolled_guessed, Py_NewRef(passing->guessed ? Py_True : Py_False));
+    slot_put(step, cold.step.waited, Py_NewRef(passing->waited));
+    slot_put(step, cold.step.delay, Py_NewRef(Py_None));
+    slot_put(step, cold.step.harm, Py_NewRef(Py_None));
+    slot_put(step, cold.step.looks, Py_NewRef(Py_None));
+    slot_put(step, cold.step.printed, Py_NewRef(Py_None));
     if (ready == NULL || start == NULL || end == NULL || unpolled == NULL || activated == NULL)
         Py_CLEAR(step);
     return step;
@@ -215,7 +216,7 @@ assemble(Ordinary *self, PyObject *record, Passing *passing)
 {
     PyObject *life = passing->life;
     passing->waited = Py_NewRef(SLOT(life, cold.life.awaiting));
-    if ((passing->step = make_step(record, passing)) == NULL)
+    if ((passing->step = make_step(self, record, passing)) == NULL)
         return -1;
     slot_put(life, cold.life.awaiting, Py_NewRef(passing->awaiting));
     slot_put(life, cold.life.name, Py_NewRef(passing->name));
@@ -363,7 +364,7 @@ ordinary_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
     if (PyDict_CheckExact(self->lives) && PyDict_CheckExact(self->lines) && PyDict_CheckExact(self->looks)
         && PyDict_CheckExact(self->threads) && PyDict_CheckExact(self->turns) && PyDict_CheckExact(self->loops)
         && PyDict_CheckExact(self->known) && PyDict_CheckExact(self->foreign) && PyDict_CheckExact(self->owed)
-        && PyDict_CheckExact(self->leaving)
+        && PyDict_CheckExact(self->leaving) && PyDict_CheckExact(self->waiting)
         && Py_IS_TYPE(self->sums, cold.sums.type) && Py_IS_TYPE(self->names, cold.recent.type)
         && Py_IS_TYPE(self->placed, cold.recent.type) && Py_IS_TYPE(self->closed, cold.recent.type)
         && Py_IS_TYPE(self->over, cold.recent.type) && Py_IS_TYPE(self->queue, natives.deque))
@@ -393,6 +394,11 @@ ordinary_dealloc(Ordinary *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    for (int place = 0; place < MEMORIES; place++) {
+        memory_clear(&self->kinds[place]);
+        memory_clear(&self->pieces[place]);
+    }
+    Py_CLEAR(self->spare);
     Py_CLEAR(self->pipeline);
     Py_CLEAR(self->ids);
     PARTS(CLEAR_PART)

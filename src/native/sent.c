@@ -13,14 +13,19 @@ new_span_id(Ordinary *self)
     return id;
 }
 
+static double
+real(PyObject *object)
+{
+    return PyFloat_CheckExact(object) ? PyFloat_AS_DOUBLE(object) : PyFloat_AsDouble(object);
+}
+
 /* What is left of the budget of spans after one more, that ends with this step. */
 static int
 spend(PyObject *bucket, long long end, double *room)
 {
-    double burst = PyFloat_AsDouble(SLOT(bucket, cold.bucket._burst));
-    double rate = PyFloat_AsDouble(SLOT(bucket, cold.bucket.rate));
+    double burst = real(SLOT(bucket, cold.bucket._burst)), rate = real(SLOT(bucket, cold.bucket.rate));
     long long now;
-    *room = PyFloat_AsDouble(SLOT(bucket, cold.bucket.room));
+    *room = real(SLOT(bucket, cold.bucket.room));
     if (number(SLOT(bucket, cold.bucket.now), &now) < 0 || PyErr_Occurred())
         return -1;
     if (end > now && now) {
@@ -38,7 +43,7 @@ is_affordable(Ordinary *self, long long end, long long level)
     double room, rate;
     if (!Py_IS_TYPE(bucket, cold.bucket.type))
         return 0;
-    rate = PyFloat_AsDouble(SLOT(bucket, cold.bucket.rate));
+    rate = real(SLOT(bucket, cold.bucket.rate));
     if (spend(bucket, end, &room) < 0)
         return -1;
     return room >= 0 || level >= cold.requests || -room <= (double)level * rate;
@@ -97,7 +102,7 @@ static int
 spend_one(Ordinary *self, PyObject *end)
 {
     PyObject *bucket = SLOT(self->budget, cold.budget._spans);
-    double room, debt = PyFloat_AsDouble(SLOT(bucket, cold.bucket._debt));
+    double room, debt = real(SLOT(bucket, cold.bucket._debt));
     long long now, moment;
     if (PyErr_Occurred() || number(end, &moment) < 0 || spend(bucket, moment, &room) < 0
         || number(SLOT(bucket, cold.bucket.now), &now) < 0

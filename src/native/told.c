@@ -1,11 +1,12 @@
 /* The step's span: what Visit and StepSpans do of an ordinary step, once its way is known. */
 #include "cold.h"
+#include <string.h>
 
 /* ---------------------------------------------------------------- the visit's sums */
 
 /* Visit.account */
 static int
-account(Passing *passing)
+account(Ordinary *self, Passing *passing)
 {
     PyObject *visit = passing->visit;
     long long cursor, longest, first, ready = passing->ready, start = passing->start, end = passing->end;
@@ -24,15 +25,20 @@ account(Passing *passing)
         || slot_add(visit, cold.visit.steps, 1) < 0
         || (first < 0 && slot_number(visit, cold.visit.first, passing->index) < 0))
         return -1;
-    slot_put(visit, cold.visit.previous, Py_NewRef(SLOT(visit, cold.visit.last)));
-    slot_put(visit, cold.visit.last, Py_NewRef(passing->step));
+    PyObject *before = SLOT(visit, cold.visit.previous);
+    SLOT(visit, cold.visit.previous) = SLOT(visit, cold.visit.last);
+    SLOT(visit, cold.visit.last) = Py_NewRef(passing->step);
+    if (self->spare == NULL && Py_REFCNT(before) == 1 && Py_IS_TYPE(before, cold.step.type))
+        self->spare = before;
+    else
+        Py_DECREF(before);
     slot_put(visit, cold.visit.left, Py_NewRef(natives.zero));
     slot_put(visit, cold.visit.segment, Py_NewRef(natives.zero));
     return 0;
 }
 
 int
-remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyObject *span_id)
+remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyObject *span_id, int first)
 {
     PyObject *key = PyTuple_Pack(2, id, index);
     PyObject *place = PyTuple_Pack(2, SLOT(trace, cold.trace.trace_id), span_id);
@@ -40,7 +46,7 @@ remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyObjec
     if (!failed) {
         PyObject_GC_UnTrack(key); /* numbers alone */
         PyObject_GC_UnTrack(place);
-        PyObject *before = recent_get(self->placed, key);
+        PyObject *before = first ? NULL : recent_get(self->placed, key);
         if (before != NULL)
             Py_SETREF(place, PySequence_Concat(before, place));
         failed = place == NULL || PyErr_Occurred() ? -1 : recent_put(self->placed, key, place);
@@ -110,7 +116,7 @@ coalesce_held(Ordinary *self, Passing *passing, PyObject *step)
         return 0;
     PyObject *group = SLOT(visit, cold.visit.group);
     PyObject *span_id = detail >= cold.bare ? SLOT(visit, cold.visit.span_id) : SLOT(group, cold.group.span_id);
-    return remember(self, passing->id, SLOT(step, cold.step.index), passing->trace, span_id);
+    return remember(self, passing->id, SLOT(step, cold.step.index), passing->trace, span_id, 0);
 }
 
 static int
@@ -303,11 +309,8 @@ encode(Ordinary *self, Passing *passing, PyObject **of)
 
 /* describe.step_kind: a new reference */
 static PyObject *
-kind_of(Passing *passing)
+find_kind(Passing *passing, PyObject *awaiting)
 {
-    PyObject *awaiting = passing->awaiting;
-    if (Py_IS_TYPE(awaiting, cold.wait))
-        awaiting = PyTuple_GET_ITEM(awaiting, 0);
     PyObject *key = PyTuple_Pack(6, passing->outcome, passing->kind, awaiting, passing->point, passing->lasti, Py_None);
     if (key == NULL)
         return NULL;
@@ -316,6 +319,27 @@ kind_of(Passing *passing)
     if (said != NULL)
         return Py_NewRef(said);
     return PyErr_Occurred() ? NULL : PyObject_CallOneArg(cold.step_kind, passing->step);
+}
+
+/* The same, remembered. */
+static PyObject *
+kind_of(Ordinary *self, Passing *passing)
+{
+    PyObject *awaiting = passing->awaiting;
+    if (Py_IS_TYPE(awaiting, cold.wait))
+        awaiting = PyTuple_GET_ITEM(awaiting, 0);
+    PyObject *of[] = {awaiting, passing->point, passing->lasti, passing->outcome, passing->kind};
+    Memory *memory = memory_of(self->kinds, awaiting, passing->lasti);
+    if (memcmp(memory->of, of, sizeof of) != 0) {
+        PyObject *found = find_kind(passing, awaiting);
+        if (found == NULL)
+            return NULL;
+        memory_clear(memory);
+        for (size_t place = 0; place < sizeof of / sizeof *of; place++)
+            memory->of[place] = Py_NewRef(of[place]);
+        memory->found = found;
+    }
+    return Py_NewRef(memory->found);
 }
 
 /* Visit.whose: a new reference */
@@ -350,9 +374,9 @@ tell(Ordinary *self, Passing *passing)
     PyObject *span_id = new_span_id(self);
     PyObject *function = SLOT(SLOT(passing->life, cold.life.place), natives.place.qualname);
     PyObject *name = span_id == NULL ? NULL : PyUnicode_Concat(cold.text.STEP_SPAN, function);
-    PyObject *mine = name == NULL ? NULL : whose(passing), *kind = mine == NULL ? NULL : kind_of(passing);
+    PyObject *mine = name == NULL ? NULL : whose(passing), *kind = mine == NULL ? NULL : kind_of(self, passing);
     PyObject *shared = kind == NULL ? NULL : PyTuple_Pack(2, mine, kind);
-    int failed = shared == NULL ? -1 : remember(self, passing->id, SLOT(step, cold.step.index), trace, span_id);
+    int failed = shared == NULL ? -1 : remember(self, passing->id, SLOT(step, cold.step.index), trace, span_id, 1);
     if (!failed) {
         of[OF_TRACE] = SLOT(trace, cold.trace.trace_id);
         of[OF_ID] = span_id;
@@ -412,7 +436,7 @@ told(Ordinary *self, Passing *passing)
             PyObject_CallMethodObjArgs(self->tracer, cold.name.stepped, passing->life, passing->step, NULL);
         return came(done);
     }
-    if (account(passing) < 0)
+    if (account(self, passing) < 0)
         return -1;
     slot_put(passing->notes, cold.notes.idle, Py_NewRef(natives.zero));
     return passing->way == TELLS ? tell(self, passing) : coalesce(self, passing);

@@ -7,6 +7,8 @@ int
 is_excluded(PyObject *life)
 {
     PyObject *pulse = SLOT(life, cold.life.pulse);
+    if (Py_IS_TYPE(pulse, natives.life.type))
+        return PyObject_IsTrue(SLOT(pulse, natives.life.excluded));
     if (pulse == Py_None)
         return PyObject_IsTrue(SLOT(SLOT(life, cold.life.notes), cold.notes.excluded));
     PyObject *said = PyObject_GetAttr(pulse, cold.name.excluded);
@@ -226,24 +228,12 @@ find_place(Ordinary *self, Passing *passing)
     return fits;
 }
 
-Py_ssize_t
-count_waiting(Ordinary *self)
-{
-    PyObject *waiting = PyObject_GetAttr(self->handoffs, cold.name._waiting);
-    Py_ssize_t count = waiting == NULL ? -1 : PyObject_Size(waiting);
-    Py_XDECREF(waiting);
-    return count;
-}
-
 int
 told_fits(Ordinary *self, Passing *passing)
 {
     if (!is_plain(self, passing) || !self->told || self->states || PyDict_GET_SIZE(self->owed)
-        || !Py_IS_TYPE(self->budget, cold.budget.type))
+        || PyDict_GET_SIZE(self->waiting) || !Py_IS_TYPE(self->budget, cold.budget.type))
         return 0;
-    Py_ssize_t handed = count_waiting(self);
-    if (handed != 0)
-        return handed < 0 ? -1 : 0;
     PyObject *life = passing->life;
     passing->notes = SLOT(life, cold.life.notes);
     if (!Py_IS_TYPE(passing->notes, cold.notes.type))

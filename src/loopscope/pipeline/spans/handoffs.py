@@ -69,7 +69,8 @@ class Handoffs:
         else:
             if self._count >= WAITING:  # of tasks that were never heard of
                 self._lost("handoff", self._count)
-                self._waiting, self._count = {}, 0
+                self._waiting.clear()
+                self._count = 0
             self._count += 1
             self._waiting.setdefault(handoff.task, []).append(handoff)
 
