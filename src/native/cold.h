@@ -236,6 +236,9 @@ typedef struct {
     PyObject *pipeline;
     /* of kinds of steps, and of pieces by their function */
     Memory kinds[MEMORIES], pieces[MEMORIES];
+    /* where spans go, while records are taken: see find_batch. And how many spans a batch has at most */
+    PyObject *outbox, *batch, *encoder;
+    long long size;
     /* a Step that nobody has any more, to be filled anew; or NULL */
     PyObject *spare;
     /* span ids that may be used, a list; NULL where each is to be asked for */
@@ -261,8 +264,7 @@ enum { DELAY_NAME, DELAY_TASK, DELAY_DURATION, DELAY_STEPS, DELAY_FUNCTION, DELA
  * task span of its task is open; UNWANTED: no spans are made. */
 enum { ASKS, TELLS, COALESCES, OPENS, UNWANTED };
 
-/* A step on its way. All borrowed of its record, or of what is open, but for `life`, `waited`, `outbox`, `encoder` and
- * `step`. */
+/* A step on its way. All borrowed of its record, or of what is open, but for `life`, `waited` and `step`. */
 typedef struct {
     PyObject *id, *where, *thread, *loop, *outcome, *awaiting, *point, *lasti, *span, *activated, *after, *name;
     PyObject *state, *error, *polls;
@@ -277,7 +279,7 @@ typedef struct {
     PyObject *life, *notes, *trace, *visit, *occupancy, *loop_time;
     /* the life of the waking task, NULL where it is unknown */
     PyObject *waker_life;
-    PyObject *waited, *outbox, *batch, *encoder, *step;
+    PyObject *waited, *step;
     /* what is done of its span, and the level of detail at which it is coalesced */
     int way, level;
 } Passing;
@@ -348,12 +350,13 @@ PyObject *new_span_id(Ordinary *self);
 /* Whether the budget has room for a span that ends then, so that the level of detail stays. */
 int is_affordable(Ordinary *self, long long end, long long level);
 
-/* Where spans go, if that is one batch of spans that are encoded in C. */
-int find_batch(Ordinary *self, Passing *passing);
+/* Where spans go, if that is one batch of spans that are encoded in C. It is kept until it is forgotten. */
+int find_batch(Ordinary *self);
+void forget_batch(Ordinary *self);
 
 /* Pipeline._emit, of a span that ends then: takes over its bytes, which are NULL with an error set where it could not be
  * encoded. */
-int emit(Ordinary *self, Passing *passing, PyObject *end, PyObject *bytes);
+int emit(Ordinary *self, PyObject *end, PyObject *bytes);
 
 /* ---------------------------------------------------------------- opened.c */
 

@@ -92,7 +92,7 @@ close_fits(Ordinary *self, Passing *passing, PyObject *visit, int *bare)
     if (fits == 1)
         fits = is_affordable(self, cursor, level);
     if (fits == 1)
-        fits = find_batch(self, passing);
+        fits = find_batch(self);
     return fits;
 }
 
@@ -252,9 +252,9 @@ static PyObject *
 encode(Ordinary *self, Passing *passing, PyObject *visit, PyObject **of)
 {
     Said said;
-    said_begin(&said, passing->encoder, SPAN_ATTRIBUTE);
+    said_begin(&said, self->encoder, SPAN_ATTRIBUTE);
     PyObject *bytes = say_task(self, &said, passing->life, visit) < 0
-        ? NULL : encoder_bytes(passing->encoder, of, &said.bytes, NULL);
+        ? NULL : encoder_bytes(self->encoder, of, &said.bytes, NULL);
     bytes_end(&said.bytes);
     return bytes;
 }
@@ -284,7 +284,7 @@ close_visit(Ordinary *self, Passing *passing, PyObject *visit, int bare)
         of[OF_EVENTS] = events;
         of[OF_LINKS] = SLOT(visit, cold.visit.links);
         of[OF_ERROR] = Py_False;
-        failed = emit(self, passing, of[OF_END], encode(self, passing, visit, of));
+        failed = emit(self, of[OF_END], encode(self, passing, visit, of));
     }
     Py_XDECREF(name);
     Py_XDECREF(shared);

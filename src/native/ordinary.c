@@ -250,8 +250,6 @@ take(Ordinary *self, PyObject *record)
         failed = came(PyObject_CallOneArg(self->feed, record)) < 0;
     Py_XDECREF(passing.life);
     Py_XDECREF(passing.waited);
-    Py_XDECREF(passing.outbox);
-    Py_XDECREF(passing.encoder);
     Py_XDECREF(passing.step);
     return failed ? -1 : ordinary == 1;
 }
@@ -260,6 +258,7 @@ static PyObject *
 ordinary_feed(Ordinary *self, PyObject *record)
 {
     int done = take(self, record);
+    forget_batch(self);
     return done < 0 ? NULL : PyBool_FromLong(done);
 }
 
@@ -304,6 +303,7 @@ ordinary_drain(Ordinary *self, PyObject *most)
     Py_DECREF(ids);
     Py_ssize_t taken = take_many(self, many < MANY ? many : MANY);
     Py_CLEAR(self->ids); /* whose ids are to be used may change meanwhile */
+    forget_batch(self);
     return taken < 0 ? NULL : PyLong_FromSsize_t(taken);
 }
 
@@ -367,7 +367,8 @@ ordinary_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
         && PyDict_CheckExact(self->leaving) && PyDict_CheckExact(self->waiting)
         && Py_IS_TYPE(self->sums, cold.sums.type) && Py_IS_TYPE(self->names, cold.recent.type)
         && Py_IS_TYPE(self->placed, cold.recent.type) && Py_IS_TYPE(self->closed, cold.recent.type)
-        && Py_IS_TYPE(self->over, cold.recent.type) && Py_IS_TYPE(self->queue, natives.deque))
+        && Py_IS_TYPE(self->over, cold.recent.type) && Py_IS_TYPE(self->queue, natives.deque)
+        && Py_IS_TYPE(self->held, natives.deque))
         return (PyObject *)self;
     PyErr_SetString(PyExc_TypeError, "Ordinary() takes a Pipeline");
 failed:
@@ -399,6 +400,7 @@ ordinary_dealloc(Ordinary *self)
         memory_clear(&self->pieces[place]);
     }
     Py_CLEAR(self->spare);
+    forget_batch(self);
     Py_CLEAR(self->pipeline);
     Py_CLEAR(self->ids);
     PARTS(CLEAR_PART)

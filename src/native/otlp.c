@@ -311,13 +311,30 @@ unix_time(Encoder *self, PyObject *reading, uint64_t *time)
     return 0;
 }
 
+/* The two halves of a number of 128 bits that is not negative. */
 static int
-split(PyObject *trace_id, uint64_t *high, uint64_t *low)
+split(PyObject *id, uint64_t *high, uint64_t *low)
 {
-    *low = PyLong_AsUnsignedLongLongMask(trace_id);
+    digit *digits;
+    Py_ssize_t count = digits_of(id, &digits);
+    *high = *low = 0;
+    if (count > 0 && count <= 4) { /* of 30 bits each */
+        uint64_t d[4] = {0};
+        for (Py_ssize_t place = 0; place < count; place++)
+            d[place] = digits[place];
+        *low = d[0] | d[1] << 30 | d[2] << 60;
+        *high = d[2] >> 4 | d[3] << 26;
+        return 0;
+    }
+    if (count == 5 && digits[4] < 1 << 8) {
+        *low = digits[0] | (uint64_t)digits[1] << 30 | (uint64_t)digits[2] << 60;
+        *high = digits[2] >> 4 | (uint64_t)digits[3] << 26 | (uint64_t)digits[4] << 56;
+        return 0;
+    }
+    *low = PyLong_AsUnsignedLongLongMask(id);
     if (*low == (uint64_t)-1 && PyErr_Occurred())
         return -1;
-    PyObject *rest = PyNumber_Rshift(trace_id, natives.sixty_four);
+    PyObject *rest = PyNumber_Rshift(id, natives.sixty_four);
     if (rest == NULL)
         return -1;
     *high = PyLong_AsUnsignedLongLong(rest);
@@ -325,11 +342,24 @@ split(PyObject *trace_id, uint64_t *high, uint64_t *low)
     return *high == (uint64_t)-1 && PyErr_Occurred() ? -1 : 0;
 }
 
+/* A number of 64 bits that is not negative. */
+static int
+whole_id(PyObject *id, uint64_t *number)
+{
+    uint64_t high;
+    digit *digits;
+    Py_ssize_t count = digits_of(id, &digits);
+    if (count > 0 && (count < 3 || (count == 3 && digits[2] < 1 << 4)))
+        return split(id, &high, number);
+    *number = PyLong_AsUnsignedLongLong(id);
+    return *number == (uint64_t)-1 && PyErr_Occurred() ? -1 : 0;
+}
+
 static int
 put_ids(Bytes *bytes, PyObject *trace_id, PyObject *span_id)
 {
-    uint64_t high, low, id = PyLong_AsUnsignedLongLong(span_id);
-    if ((id == (uint64_t)-1 && PyErr_Occurred()) || split(trace_id, &high, &low) < 0)
+    uint64_t high, low, id;
+    if (whole_id(span_id, &id) < 0 || split(trace_id, &high, &low) < 0)
         return -1;
     char *at = bytes_more(bytes, 28);
     if (at == NULL)
@@ -430,8 +460,8 @@ put_span(Encoder *self, Bytes *bytes, PyObject **of, const Bytes *alone, const B
             return -1;
     }
     if (parent) {
-        uint64_t id = PyLong_AsUnsignedLongLong(of[OF_PARENT]);
-        char *at = id == (uint64_t)-1 && PyErr_Occurred() ? NULL : bytes_more(bytes, 10);
+        uint64_t id;
+        char *at = whole_id(of[OF_PARENT], &id) < 0 ? NULL : bytes_more(bytes, 10);
         if (at == NULL)
             return -1;
         *at++ = 0x22;

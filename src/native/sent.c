@@ -49,51 +49,64 @@ is_affordable(Ordinary *self, long long end, long long level)
     return room >= 0 || level >= cold.requests || -room <= (double)level * rate;
 }
 
-int
-find_batch(Ordinary *self, Passing *passing)
+void
+forget_batch(Ordinary *self)
 {
-    if (passing->encoder != NULL)
-        return 1;
-    Py_ssize_t held = PyObject_Size(self->held);
-    if (held != 0)
-        return held < 0 ? -1 : 0;
-    Py_XSETREF(passing->outbox, PyObject_GetAttr(self->pipeline, cold.name._outbox));
-    if (passing->outbox == NULL || passing->outbox == Py_None)
-        return passing->outbox == NULL ? -1 : 0;
-    PyObject *batches = PyObject_GetAttr(passing->outbox, cold.name._batches);
-    if (batches != NULL && PyList_CheckExact(batches) && PyList_GET_SIZE(batches) == 1)
-        passing->batch = PyList_GET_ITEM(batches, 0); /* the outbox keeps it */
+    Py_CLEAR(self->outbox);
+    Py_CLEAR(self->batch);
+    Py_CLEAR(self->encoder);
+}
+
+/* The outbox's only batch, and its encoder, if it is one of spans that are encoded in C. */
+static int
+look_up(Ordinary *self)
+{
+    PyObject *batches = PyObject_GetAttr(self->outbox, cold.name._batches);
+    if (batches != NULL && PyList_CheckExact(batches) && PyList_GET_SIZE(batches) == 1
+        && Py_IS_TYPE(PyList_GET_ITEM(batches, 0), cold.batch.type))
+        self->batch = Py_NewRef(PyList_GET_ITEM(batches, 0));
     Py_XDECREF(batches);
-    if (passing->batch == NULL || !Py_IS_TYPE(passing->batch, cold.batch.type))
+    if (self->batch == NULL)
         return PyErr_Occurred() ? -1 : 0;
-    PyObject *target = SLOT(passing->batch, cold.batch.target);
-    if (PyObject_GetOptionalAttr(target, cold.name.encoder, &passing->encoder) < 0)
-        return -1;
-    if (passing->encoder != NULL && !Py_IS_TYPE(passing->encoder, natives.encoder))
-        Py_CLEAR(passing->encoder);
-    return passing->encoder != NULL;
+    PyObject *target = SLOT(self->batch, cold.batch.target), *size = PyObject_GetAttr(target, cold.name.size);
+    int failed = size == NULL || number(size, &self->size) < 0
+        || PyObject_GetOptionalAttr(target, cold.name.encoder, &self->encoder) < 0;
+    Py_XDECREF(size);
+    if (self->encoder != NULL && !Py_IS_TYPE(self->encoder, natives.encoder))
+        Py_CLEAR(self->encoder);
+    return failed ? -1 : self->encoder != NULL;
+}
+
+int
+find_batch(Ordinary *self)
+{
+    if (natives.length(self->held) > 0)
+        return 0;
+    if (self->encoder != NULL)
+        return 1;
+    self->outbox = PyObject_GetAttr(self->pipeline, cold.name._outbox);
+    int found = self->outbox == NULL ? -1 : self->outbox == Py_None ? 0 : look_up(self);
+    if (found != 1)
+        forget_batch(self);
+    return found;
 }
 
 /* Into the batch, which is sent where that makes it full: Outbox.put. */
 static int
-post(Passing *passing, PyObject *bytes)
+post(Ordinary *self, PyObject *bytes)
 {
-    PyObject *batch = passing->batch, *items = SLOT(batch, cold.batch.items);
+    PyObject *items = SLOT(self->batch, cold.batch.items);
     if (PyList_GET_SIZE(items) == 0) {
         PyObject *now = reading();
         if (now == NULL)
             return -1;
-        slot_put(batch, cold.batch.since, now);
+        slot_put(self->batch, cold.batch.since, now);
     }
     if (PyList_Append(items, bytes) < 0)
         return -1;
-    PyObject *size = PyObject_GetAttr(SLOT(batch, cold.batch.target), cold.name.size);
-    long long most;
-    int failed = size == NULL ? -1 : number(size, &most);
-    Py_XDECREF(size);
-    if (failed || PyList_GET_SIZE(items) < most)
-        return failed;
-    PyObject *done = PyObject_CallMethodOneArg(passing->outbox, cold.name._send, batch);
+    if (PyList_GET_SIZE(items) < self->size)
+        return 0;
+    PyObject *done = PyObject_CallMethodOneArg(self->outbox, cold.name._send, self->batch);
     return came(done);
 }
 
@@ -115,11 +128,10 @@ spend_one(Ordinary *self, PyObject *end)
 
 /* The span could not be encoded, for this error, whose parts are taken over. */
 static int
-refuse(Passing *passing, PyObject *type, PyObject *error, PyObject *traceback)
+refuse(Ordinary *self, PyObject *type, PyObject *error, PyObject *traceback)
 {
     PyErr_NormalizeException(&type, &error, &traceback);
-    PyObject *done =
-        PyObject_CallMethodObjArgs(passing->outbox, cold.name.refused, passing->batch, error, NULL);
+    PyObject *done = PyObject_CallMethodObjArgs(self->outbox, cold.name.refused, self->batch, error, NULL);
     Py_XDECREF(type);
     Py_XDECREF(error);
     Py_XDECREF(traceback);
@@ -127,18 +139,18 @@ refuse(Passing *passing, PyObject *type, PyObject *error, PyObject *traceback)
 }
 
 int
-emit(Ordinary *self, Passing *passing, PyObject *end, PyObject *bytes)
+emit(Ordinary *self, PyObject *end, PyObject *bytes)
 {
     PyObject *type, *error, *traceback;
     PyErr_Fetch(&type, &error, &traceback);
     int failed = spend_one(self, end);
     if (!failed && bytes == NULL)
-        return refuse(passing, type, error, traceback);
+        return refuse(self, type, error, traceback);
     Py_XDECREF(type);
     Py_XDECREF(error);
     Py_XDECREF(traceback);
     if (!failed)
-        failed = post(passing, bytes);
+        failed = post(self, bytes);
     Py_XDECREF(bytes);
     return failed;
 }

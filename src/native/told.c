@@ -266,7 +266,7 @@ link_waker(Ordinary *self, Passing *passing, Bytes *links)
     if (woken <= 0)
         return woken;
     Said said;
-    said_begin(&said, passing->encoder, LINK_ATTRIBUTE);
+    said_begin(&said, self->encoder, LINK_ATTRIBUTE);
     PyObject *key = PyTuple_Pack(2, passing->waker, passing->waker_step);
     int failed = key == NULL || say(&said, cold.text.LINK, cold.text.WOKEN_BY) < 0
         || link_to(self, passing, key, &said, links) < 0;
@@ -283,7 +283,7 @@ link_culprit(Ordinary *self, Passing *passing, Bytes *links)
     if (delay == Py_None)
         return 0;
     Said said;
-    said_begin(&said, passing->encoder, LINK_ATTRIBUTE);
+    said_begin(&said, self->encoder, LINK_ATTRIBUTE);
     int failed = say(&said, cold.text.LINK, cold.text.DELAYED_BY) < 0 || say_delay(passing, &said) < 0
         || link_to(self, passing, PyTuple_GET_ITEM(delay, DELAY_BY), &said, links) < 0;
     bytes_end(&said.bytes);
@@ -296,12 +296,12 @@ encode(Ordinary *self, Passing *passing, PyObject **of)
 {
     Said said;
     Bytes links;
-    said_begin(&said, passing->encoder, SPAN_ATTRIBUTE);
+    said_begin(&said, self->encoder, SPAN_ATTRIBUTE);
     bytes_begin(&links);
     PyObject *bytes = NULL;
     if (say_alone(passing, &said) == 0 && link_waker(self, passing, &links) == 0
         && link_culprit(self, passing, &links) == 0)
-        bytes = encoder_bytes(passing->encoder, of, &said.bytes, &links);
+        bytes = encoder_bytes(self->encoder, of, &said.bytes, &links);
     bytes_end(&said.bytes);
     bytes_end(&links);
     return bytes;
@@ -388,7 +388,7 @@ tell(Ordinary *self, Passing *passing)
         of[OF_END] = SLOT(step, cold.step.end);
         of[OF_SHARED] = shared;
         of[OF_EVENTS] = Py_None;
-        failed = emit(self, passing, of[OF_END], encode(self, passing, of));
+        failed = emit(self, of[OF_END], encode(self, passing, of));
     }
     if (!failed && SLOT(step, cold.step.delay) != Py_None)
         failed = tell_exported(self, passing, span_id);

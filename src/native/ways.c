@@ -159,7 +159,7 @@ tells(Ordinary *self, Passing *passing, long long level)
     if (fits == 1)
         fits = find_waker(self, passing);
     if (fits == 1)
-        fits = find_batch(self, passing);
+        fits = find_batch(self);
     return fits;
 }
 

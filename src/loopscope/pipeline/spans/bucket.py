@@ -11,9 +11,9 @@ class Bucket:
     __slots__ = ("_burst", "_debt", "now", "rate", "room")
 
     def __init__(self, rate: float, burst: float, debt: float) -> None:
-        self.rate = rate
-        self._burst = rate * burst
-        self._debt = -rate * debt
+        self.rate = float(rate)
+        self._burst = self.rate * burst
+        self._debt = -self.rate * debt
         #: what may be spent now; less than 0: what is owed
         self.room = self._burst
         #: the latest clock reading that was told, in nanoseconds
