@@ -263,7 +263,8 @@ nobody(Ordinary *self, Passing *passing, long long start, long long end)
 static PyObject *
 by_callbacks(long long duration, int count, PyObject *function, PyObject *place)
 {
-    return PyObject_CallFunction(cold.delay, "sOLiOO(ii)", "callback", Py_None, duration, count, function, place, 0, -1);
+    return PyObject_CallFunction(cold.delay, "sOLiOO(ii)", "callback", Py_None, duration, count, function, place, 0,
+                                 -1);
 }
 
 /* One of the loop's callbacks, by the name of its function if that was seen: a new Delay */

@@ -52,7 +52,7 @@
 #define RECENT(X) X(_old) X(_size) X(_young)
 #define BUCKET(X) X(_burst) X(_debt) X(now) X(rate) X(room)
 #define BUDGET(X) X(_changes) X(_spans) X(level)
-#define BATCH(X) X(items) X(since) X(target)
+#define BATCH(X) X(bytes) X(items) X(since) X(target)
 
 #define SLOTS(Name, FIELDS) typedef struct { PyTypeObject *type; FIELDS(AS_OFFSET) } Name;
 SLOTS(TaskLifeSlots, TASK_LIFE)
@@ -101,7 +101,7 @@ SLOTS(BatchSlots, BATCH)
     X(pause, "loopscope.pipeline.culprits", "_PAUSE") X(burst, "loopscope.pipeline.culprits", "_BURST") \
     X(named, "loopscope.pipeline.culprits", "_NAMED") X(part, "loopscope.pipeline.culprits", "_PART") \
     X(most, "loopscope.pipeline.culprits", "_MOST") X(late, "loopscope.pipeline.culprits", "_LATE") \
-    X(back, "loopscope.pipeline.culprits", "_BACK") \
+    X(back, "loopscope.pipeline.culprits", "_BACK") X(heavy, "loopscope.pipeline.export.outbox", "HEAVY") \
     X(kept, "loopscope.pipeline.occupancy", "_KEPT") \
     X(fresh, "loopscope.pipeline.spans.traces", "FRESH") X(forget, "loopscope.pipeline.spans.traces", "FORGET") \
     X(second, "loopscope.pipeline.spans.traces", "SECOND") X(gap, "loopscope.pipeline.metrics.looptime", "GAP") \
@@ -145,7 +145,8 @@ typedef struct {
     PyTypeObject *wait;
     /* objects like those that are made here; see `copy` */
     PyObject *a_life, *a_notes, *a_trace, *a_visit;
-    PyObject *piece, *holder, *delay, *delayed_by_step, *function_of, *place_of, *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
+    PyObject *piece, *holder, *delay, *delayed_by_step, *function_of, *place_of;
+    PyObject *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
     PyObject *empty; /* a text */
     /* kinds of pieces: see pipeline.occupancy */
     PyObject *kind_step, *kind_callback, *kind_idle, *kind_gap;
@@ -354,8 +355,8 @@ int is_affordable(Ordinary *self, long long end, long long level);
 int find_batch(Ordinary *self);
 void forget_batch(Ordinary *self);
 
-/* Pipeline._emit, of a span that ends then: takes over its bytes, which are NULL with an error set where it could not be
- * encoded. */
+/* Pipeline._emit, of a span that ends then: takes over its bytes, which are NULL with an error set where it could not
+ * be encoded. */
 int emit(Ordinary *self, PyObject *end, PyObject *bytes);
 
 /* ---------------------------------------------------------------- opened.c */

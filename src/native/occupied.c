@@ -131,8 +131,10 @@ forget(PyObject *occupancy)
 static PyObject *
 whose(Ordinary *self, PyObject *kind, PyObject *place)
 {
-    if (place == Py_None)
-        return Py_NewRef(kind == cold.kind_callback ? cold.of_callbacks : kind == cold.kind_idle ? cold.of_idle : cold.of_gap);
+    if (place == Py_None) {
+        PyObject *gap = kind == cold.kind_idle ? cold.of_idle : cold.of_gap;
+        return Py_NewRef(kind == cold.kind_callback ? cold.of_callbacks : gap);
+    }
     Memory *memory = memory_of(self->pieces, place, place);
     if (memory->of[0] != place) {
         PyObject *made = PyTuple_Pack(3, kind, place, Py_None);

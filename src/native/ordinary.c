@@ -412,8 +412,7 @@ static PyMethodDef ordinary_methods[] = {
     {"feed", (PyCFunction)ordinary_feed, METH_O,
      "Take one record. True where it was an ordinary step's or a birth; all others go to the assembler."},
     {"drain", (PyCFunction)ordinary_drain, METH_O,
-     "Take so many records at most from the source, one at least if there is one, and no more once one was not ordinary.\n"
-     "How many."},
+     "Take so many records at most from the source, and no more once one was not ordinary. How many."},
     {NULL},
 };
 

@@ -102,9 +102,11 @@ post(Ordinary *self, PyObject *bytes)
             return -1;
         slot_put(self->batch, cold.batch.since, now);
     }
-    if (PyList_Append(items, bytes) < 0)
+    long long length;
+    if (PyList_Append(items, bytes) < 0 || number(SLOT(self->batch, cold.batch.bytes), &length) < 0
+        || put_whole(&SLOT(self->batch, cold.batch.bytes), length + PyBytes_GET_SIZE(bytes)) < 0)
         return -1;
-    if (PyList_GET_SIZE(items) < self->size)
+    if (PyList_GET_SIZE(items) < self->size && length + PyBytes_GET_SIZE(bytes) < cold.heavy)
         return 0;
     PyObject *done = PyObject_CallMethodOneArg(self->outbox, cold.name._send, self->batch);
     return came(done);

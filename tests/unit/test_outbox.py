@@ -186,3 +186,18 @@ def test_connections() -> None:
     outbox.close()
     assert [target.calls for target in targets] == [["abort", "disconnect", "close"]] * 2
     assert outbox.targets == targets
+
+
+def test_a_heavy_batch_is_not_made_heavier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receiver refuses requests that are too large."""
+
+    class Bytes(Target):
+        takes = "bytes"
+
+    monkeypatch.setattr(module, "HEAVY", 20)
+    target = Bytes(size=100)
+    outbox = Outbox([target], lambda: "r")  # type: ignore[list-item]
+    put(outbox, "aaaaaaaaaa")
+    assert target.sent == [["r:a"] * 7] and [batch.bytes for batch in outbox._batches] == [9]
+    outbox.flush()
+    assert outbox._batches[0].bytes == 0

@@ -15,16 +15,20 @@ logger = logging.getLogger("loopscope")
 
 #: a batch is sent at this age (nanoseconds)
 AGE = 300_000_000
+#: and at this size (bytes of its spans): a gRPC receiver takes 4 MiB by default
+HEAVY = 1 << 20
 
 
 class Batch:
     """What waits for one target."""
 
-    __slots__ = ("given_up", "items", "sending", "since", "target", "warned")
+    __slots__ = ("bytes", "given_up", "items", "sending", "since", "target", "warned")
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self.items: list[Any] = []
+        #: how long they are, where they are bytes
+        self.bytes = 0
         #: how many are on their way
         self.sending = 0
         self.since = 0
@@ -64,7 +68,9 @@ class Outbox:
             if not batch.items:
                 batch.since = clock()
             batch.items.append(item)
-            if len(batch.items) >= batch.target.size:
+            if batch.target.takes == "bytes":
+                batch.bytes += len(item)
+            if len(batch.items) >= batch.target.size or batch.bytes >= HEAVY:
                 self._send(batch)
 
     def refused(self, batch: Batch, error: Exception) -> None:
@@ -95,10 +101,10 @@ class Outbox:
         """Count what waits as lost, and what is being sent by a thread that does not come back."""
         for batch in self._batches:
             self.dropped["shutdown"] += len(batch.items) + batch.sending
-            batch.items = []
+            batch.items, batch.bytes = [], 0
 
     def _send(self, batch: Batch) -> None:
-        items, batch.items = batch.items, []
+        items, batch.items, batch.bytes = batch.items, [], 0
         if self.until and (batch.given_up or clock() >= self.until):
             self.dropped["shutdown"] += len(items)
             return
