@@ -240,6 +240,8 @@ typedef struct {
     /* where spans go, while records are taken: see find_batch. And how many spans a batch has at most */
     PyObject *outbox, *batch, *encoder;
     long long size;
+    /* steps that were coalesced, and not counted yet: see tell_coalesced */
+    long long coalesced;
     /* a Step that nobody has any more, to be filled anew; or NULL */
     PyObject *spare;
     /* span ids that may be used, a list; NULL where each is to be asked for */
@@ -329,8 +331,8 @@ int told(Ordinary *self, Passing *passing);
 /* StepSpans._remember: where the span of a step of this task is. `first`: nothing can be known of it yet. */
 int remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyObject *span_id, int first);
 
-/* StepSpans.coalesced, counted up. */
-int count_coalesced(Ordinary *self);
+/* StepSpans.coalesced is counted up by those that were coalesced here since it was last. */
+int tell_coalesced(Ordinary *self);
 
 /* Attributes on their way, each in a field of this tag. Its bytes are to be ended. */
 typedef struct { PyObject *encoder; char tag; Bytes bytes; } Said;

@@ -198,7 +198,8 @@ close_bare(Ordinary *self, PyObject *life, PyObject *visit)
     slot_put(visit, cold.visit.held, Py_NewRef(Py_None));
     slot_put(visit, cold.visit.group, Py_NewRef(Py_None));
     int failed = 0, untold = SLOT(visit, cold.visit.quiet) != Py_None;
-    if (held != Py_None && (failed = count_coalesced(self)) == 0 && !untold)
+    self->coalesced += held != Py_None;
+    if (held != Py_None && !untold)
         failed = remember(self, SLOT(life, cold.life.id), SLOT(PyTuple_GET_ITEM(held, 0), cold.step.index),
                           SLOT(visit, cold.visit.trace), SLOT(visit, cold.visit.span_id), 0);
     Py_DECREF(held);

@@ -259,7 +259,7 @@ ordinary_feed(Ordinary *self, PyObject *record)
 {
     int done = take(self, record);
     forget_batch(self);
-    return done < 0 ? NULL : PyBool_FromLong(done);
+    return done < 0 || tell_coalesced(self) < 0 ? NULL : PyBool_FromLong(done);
 }
 
 /* ---------------------------------------------------------------- many of them */
@@ -304,7 +304,9 @@ ordinary_drain(Ordinary *self, PyObject *most)
     Py_ssize_t taken = take_many(self, many < MANY ? many : MANY);
     Py_CLEAR(self->ids); /* whose ids are to be used may change meanwhile */
     forget_batch(self);
-    return taken < 0 ? NULL : PyLong_FromSsize_t(taken);
+    if (taken < 0 || tell_coalesced(self) < 0)
+        return NULL;
+    return PyLong_FromSsize_t(taken);
 }
 
 /* ---------------------------------------------------------------- its type */

@@ -72,8 +72,10 @@ group_add(PyObject *group, PyObject *step)
 }
 
 int
-count_coalesced(Ordinary *self)
+tell_coalesced(Ordinary *self)
 {
+    if (self->coalesced == 0)
+        return 0;
     PyObject *before = PyObject_GetAttr(self->spans, cold.name.coalesced);
     long long count;
     if (before == NULL || number(before, &count) < 0) {
@@ -81,7 +83,8 @@ count_coalesced(Ordinary *self)
         return -1;
     }
     Py_DECREF(before);
-    PyObject *now = PyLong_FromLongLong(count + 1);
+    PyObject *now = PyLong_FromLongLong(count + self->coalesced);
+    self->coalesced = 0;
     int failed = now == NULL ? -1 : PyObject_SetAttr(self->spans, cold.name.coalesced, now);
     Py_XDECREF(now);
     return failed;
@@ -109,9 +112,9 @@ coalesce_held(Ordinary *self, Passing *passing, PyObject *step)
     int begins = SLOT(visit, cold.visit.group) == Py_None;
     long long detail;
     if (number(SLOT(visit, cold.visit.detail), &detail) < 0
-        || (begins ? begin_group(self, visit, step) : group_add(SLOT(visit, cold.visit.group), step)) < 0
-        || count_coalesced(self) < 0)
+        || (begins ? begin_group(self, visit, step) : group_add(SLOT(visit, cold.visit.group), step)) < 0)
         return -1;
+    self->coalesced++;
     if (SLOT(visit, cold.visit.quiet) != Py_None) /* nobody shall link to what may not be told */
         return 0;
     PyObject *group = SLOT(visit, cold.visit.group);
