@@ -15,10 +15,10 @@ from loopscope.model import clock
 from loopscope.threads import await_exit
 
 #: nanoseconds of work, then seconds of sleep
-SLICE = 250_000
+SLICE = 300_000
 PAUSE = 0.0003
 #: seconds between two looks at the buffer: the first after a round with work, the last after many without
-SOON, LATE = 0.02, 0.2
+SOON, LATE = 0.05, 0.2
 
 
 class Worker:

@@ -129,7 +129,7 @@ class Exporter:
 class Bytes:
     """A stock OTLP exporter that is handed encoded requests: large ones, for each takes it a millisecond."""
 
-    size, takes = 2048, "bytes"
+    size, takes = 4096, "bytes"
 
     def __init__(self, open: Callable[[], Sender], encoding: Encoding) -> None:
         self._open = open
