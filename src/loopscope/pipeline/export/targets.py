@@ -127,7 +127,7 @@ class Exporter:
 
 
 class Bytes:
-    """A stock OTLP exporter that is handed encoded requests: large ones, for each takes it a millisecond."""
+    """A stock OTLP exporter that is handed encoded requests: large ones, for each takes a millisecond."""
 
     size, takes = 4096, "bytes"
 
