@@ -6,13 +6,15 @@
  * changed no span, and is told in a trace that is known, its span is made here too.
  * All of that is found out before anything is changed: what is not ordinary goes to the assembler untouched.
  *
+ * taken.c     the type Ordinary: many records at a time
  * ordinary.c  whether a step is ordinary, and what follows
  * cold.c      the slots, and whole numbers in them
  * occupied.c  who held the thread: pipeline.occupancy and pipeline.culprits
- * blamed.c    who delayed a step, where no callback did
+ * blamed.c    who delayed a step
  * summed.c    the sums: pipeline.metrics
  * ways.c      whether and how a step is told: pipeline.spans
  * told.c      its span
+ * coalesced.c the span that it shares
  * sent.c      a span's way out
  * born.c      a task's birth
  * opened.c    a task's first task span
@@ -287,6 +289,9 @@ typedef struct {
     int way, level;
 } Passing;
 
+/* Takes one record: 1 where it went its way here, 0 where to the assembler; -1 with an error set. */
+int take(Ordinary *self, PyObject *record);
+
 /* ---------------------------------------------------------------- occupied.c */
 
 /* 1 where who held the thread is nothing out of the ordinary; -1 with an error set. */
@@ -331,9 +336,6 @@ int told(Ordinary *self, Passing *passing);
 /* StepSpans._remember: where the span of a step of this task is. `first`: nothing can be known of it yet. */
 int remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyObject *span_id, int first);
 
-/* StepSpans.coalesced is counted up by those that were coalesced here since it was last. */
-int tell_coalesced(Ordinary *self);
-
 /* Attributes on their way, each in a field of this tag. Its bytes are to be ended. */
 typedef struct { PyObject *encoder; char tag; Bytes bytes; } Said;
 
@@ -344,6 +346,14 @@ int say(Said *said, PyObject *key, PyObject *value);
 int say_all(Said *said, PyObject *more);
 int say_if(Said *said, PyObject *key, PyObject *value);
 int say_seconds(Said *said, PyObject *key, long long nanoseconds);
+
+/* ---------------------------------------------------------------- coalesced.c */
+
+/* The step is held, and the one that was held before shares the span of the group: StepSpans._coalesce. */
+int coalesce(Ordinary *self, Passing *passing);
+
+/* StepSpans.coalesced is counted up by those that were coalesced here since it was last. */
+int tell_coalesced(Ordinary *self);
 
 /* ---------------------------------------------------------------- sent.c */
 

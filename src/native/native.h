@@ -11,6 +11,8 @@
  * wakes.c   who or what woke a task, where no recorded step did
  * polls.c   what stands on asyncio's selector
  * otlp.c    spans as bytes, in the background thread
+ * bytes.h   bytes in the making
+ * numbers.h reading and replacing numbers that are Python's objects
  * cold.h    what the background thread does of an ordinary step
  *
  * What is rare is left to the Python core: uncommon births, and cancellations.
@@ -23,9 +25,8 @@
 #include <Python.h>
 #include <structmember.h>
 #include <stddef.h>
-#if PY_VERSION_HEX < 0x030B0000
-#include <longintrepr.h>
-#endif
+#include "numbers.h"
+#include "bytes.h"
 
 #ifdef Py_GIL_DISABLED
 #error "the native core needs the GIL"
@@ -192,80 +193,6 @@ slot_put(PyObject *cell, Py_ssize_t offset, PyObject *value)
     Py_XDECREF(before);
 }
 
-/* The digits of a positive whole number, and how many: 0 where it is another, or is kept in another way. */
-static inline Py_ssize_t
-digits_of(PyObject *object, digit **digits)
-{
-    *digits = NULL;
-#if PyLong_SHIFT == 30
-    if (!PyLong_CheckExact(object))
-        return 0;
-#if PY_VERSION_HEX >= 0x030C0000
-    _PyLongValue *value = &((PyLongObject *)object)->long_value;
-    *digits = value->ob_digit;
-    return value->lv_tag & _PyLong_SIGN_MASK ? 0 : (Py_ssize_t)(value->lv_tag >> _PyLong_NON_SIZE_BITS);
-#else
-    *digits = ((PyLongObject *)object)->ob_digit;
-    return Py_SIZE(object);
-#endif
-#endif
-    return 0;
-}
-
-/* As PyLong_AsLongLong, which is slow for numbers of two digits before CPython 3.13: a clock's are such. */
-static inline long long
-whole(PyObject *object)
-{
-    digit *digits;
-    Py_ssize_t count = digits_of(object, &digits);
-    if (count == 2)
-        return (long long)digits[1] << 30 | digits[0];
-    return count == 1 ? digits[0] : PyLong_AsLongLong(object);
-}
-
-/* Puts a number in the place of another, whose reference is given back; into the same object if nobody else has it. */
-static inline int
-put_whole(PyObject **cell, long long value)
-{
-    PyObject *before = *cell;
-    digit *digits;
-    if (Py_REFCNT(before) == 1 && value >= 1 << 20 && value < 1LL << 60) { /* no number that the interpreter shares */
-        Py_ssize_t count = digits_of(before, &digits);
-        if (count == 2 && value >> 30) {
-            digits[0] = (digit)(value & PyLong_MASK);
-            digits[1] = (digit)(value >> 30);
-            return 0;
-        }
-        if (count == 1 && !(value >> 30)) {
-            digits[0] = (digit)value;
-            return 0;
-        }
-    }
-    PyObject *made = PyLong_FromLongLong(value);
-    if (made == NULL)
-        return -1;
-    *cell = made;
-    Py_DECREF(before);
-    return 0;
-}
-
-/* The same of a float. */
-static inline int
-put_double(PyObject **cell, double value)
-{
-    PyObject *before = *cell;
-    if (Py_REFCNT(before) == 1 && PyFloat_CheckExact(before)) {
-        ((PyFloatObject *)before)->ob_fval = value;
-        return 0;
-    }
-    PyObject *made = PyFloat_FromDouble(value);
-    if (made == NULL)
-        return -1;
-    *cell = made;
-    Py_DECREF(before);
-    return 0;
-}
-
 #if PY_VERSION_HEX < 0x030D0000
 #define PyObject_GetOptionalAttr _PyObject_LookupAttr
 #endif
@@ -393,16 +320,6 @@ PyTypeObject *select_type(PyObject *module);
 /* ---------------------------------------------------------------- otlp.c */
 
 PyTypeObject *encoder_type(PyObject *module);
-
-/* Bytes in the making. */
-typedef struct {
-    char *data;
-    size_t size, room;
-    char first[1024];
-} Bytes;
-
-void bytes_begin(Bytes *bytes);
-void bytes_end(Bytes *bytes);
 
 /* Adds an attribute, or each pair of a list or a tuple, in a field of this tag; the third: a number. */
 int encode_pair(PyObject *encoder, Bytes *bytes, char tag, PyObject *key, PyObject *value);

@@ -56,90 +56,6 @@ remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyObjec
     return failed;
 }
 
-/* ---------------------------------------------------------------- coalesced */
-
-/* Group.add */
-static int
-group_add(PyObject *group, PyObject *step)
-{
-    long long ready, start, end;
-    if (number(SLOT(step, cold.step.ready), &ready) < 0 || number(SLOT(step, cold.step.start), &start) < 0
-        || number(SLOT(step, cold.step.end), &end) < 0 || slot_add(group, cold.group.count, 1) < 0
-        || slot_add(group, cold.group.running, end - start) < 0 || slot_add(group, cold.group.ready, start - ready) < 0)
-        return -1;
-    slot_put(group, cold.group.end, Py_NewRef(SLOT(step, cold.step.end)));
-    return 0;
-}
-
-int
-tell_coalesced(Ordinary *self)
-{
-    if (self->coalesced == 0)
-        return 0;
-    PyObject *before = PyObject_GetAttr(self->spans, cold.name.coalesced);
-    long long count;
-    if (before == NULL || number(before, &count) < 0) {
-        Py_XDECREF(before);
-        return -1;
-    }
-    Py_DECREF(before);
-    PyObject *now = PyLong_FromLongLong(count + self->coalesced);
-    self->coalesced = 0;
-    int failed = now == NULL ? -1 : PyObject_SetAttr(self->spans, cold.name.coalesced, now);
-    Py_XDECREF(now);
-    return failed;
-}
-
-/* A group that begins with this step. */
-static int
-begin_group(Ordinary *self, PyObject *visit, PyObject *step)
-{
-    PyObject *span_id = new_span_id(self);
-    PyObject *group = span_id == NULL
-        ? NULL : PyObject_CallFunctionObjArgs((PyObject *)cold.group.type, span_id, step, NULL);
-    Py_XDECREF(span_id);
-    if (group == NULL)
-        return -1;
-    slot_put(visit, cold.visit.group, group);
-    return 0;
-}
-
-/* StepSpans._coalesce, of a step that was held. */
-static int
-coalesce_held(Ordinary *self, Passing *passing, PyObject *step)
-{
-    PyObject *visit = passing->visit;
-    int begins = SLOT(visit, cold.visit.group) == Py_None;
-    long long detail;
-    if (number(SLOT(visit, cold.visit.detail), &detail) < 0
-        || (begins ? begin_group(self, visit, step) : group_add(SLOT(visit, cold.visit.group), step)) < 0)
-        return -1;
-    self->coalesced++;
-    if (SLOT(visit, cold.visit.quiet) != Py_None) /* nobody shall link to what may not be told */
-        return 0;
-    PyObject *group = SLOT(visit, cold.visit.group);
-    PyObject *span_id = detail >= cold.bare ? SLOT(visit, cold.visit.span_id) : SLOT(group, cold.group.span_id);
-    return remember(self, passing->id, SLOT(step, cold.step.index), passing->trace, span_id, 0);
-}
-
-static int
-coalesce(Ordinary *self, Passing *passing)
-{
-    PyObject *visit = passing->visit;
-    long long detail;
-    if (number(SLOT(visit, cold.visit.detail), &detail) < 0
-        || (passing->level > detail && slot_number(visit, cold.visit.detail, passing->level) < 0))
-        return -1;
-    PyObject *now = PyTuple_Pack(2, passing->step, Py_False);
-    if (now == NULL)
-        return -1;
-    PyObject *held = Py_NewRef(SLOT(visit, cold.visit.held));
-    slot_put(visit, cold.visit.held, now);
-    int failed = held == Py_None ? 0 : coalesce_held(self, passing, PyTuple_GET_ITEM(held, 0));
-    Py_DECREF(held);
-    return failed;
-}
-
 /* ---------------------------------------------------------------- a span of its own */
 
 int
@@ -324,6 +240,14 @@ find_kind(Passing *passing, PyObject *awaiting)
     return PyErr_Occurred() ? NULL : PyObject_CallOneArg(cold.step_kind, passing->step);
 }
 
+/* Whether both are one positive number of one digit: an instruction's place is, each time in another object. */
+static int
+is_same(PyObject *one, PyObject *other)
+{
+    digit *digits, *others;
+    return one == other || (digits_of(one, &digits) == 1 && digits_of(other, &others) == 1 && *digits == *others);
+}
+
 /* The same, remembered. */
 static PyObject *
 kind_of(Ordinary *self, Passing *passing)
@@ -331,15 +255,17 @@ kind_of(Ordinary *self, Passing *passing)
     PyObject *awaiting = passing->awaiting;
     if (Py_IS_TYPE(awaiting, cold.wait))
         awaiting = PyTuple_GET_ITEM(awaiting, 0);
-    PyObject *of[] = {awaiting, passing->point, passing->lasti, passing->outcome, passing->kind};
-    Memory *memory = memory_of(self->kinds, awaiting, passing->lasti);
-    if (memcmp(memory->of, of, sizeof of) != 0) {
+    PyObject *of[] = {awaiting, passing->point, passing->outcome, passing->kind, passing->lasti};
+    digit *at;
+    size_t place = digits_of(passing->lasti, &at) == 1 ? *at : 0;
+    Memory *memory = memory_of(self->kinds, awaiting, (PyObject *)((size_t)passing->point + (place << 7)));
+    if (memcmp(memory->of, of, 4 * sizeof *of) != 0 || !is_same(memory->of[4], passing->lasti)) {
         PyObject *found = find_kind(passing, awaiting);
         if (found == NULL)
             return NULL;
         memory_clear(memory);
-        for (size_t place = 0; place < sizeof of / sizeof *of; place++)
-            memory->of[place] = Py_NewRef(of[place]);
+        for (size_t one = 0; one < sizeof of / sizeof *of; one++)
+            memory->of[one] = Py_NewRef(of[one]);
         memory->found = found;
     }
     return Py_NewRef(memory->found);
