@@ -58,12 +58,12 @@ def test_a_span_costs_less_than_the_stock_way() -> None:
 
 
 def test_a_timer_is_not_late_while_spans_are_exported() -> None:
-    """p99 of a 1 ms timer's lateness, at 2,000 spans a second: at most 1 ms above bare, the best of some tries."""
+    """p99 of a 1 ms timer's lateness, at 2,000 spans a second: at most 1 ms above bare, one after the other."""
+    pairs: list[tuple[float, float]] = []
     with Sink() as sink:
         url = f"{sink.url}/v1/traces"
-        pairs = [(float(export.apart("export.timer(None, 2.0)")), float(export.apart(f"export.timer({url!r}, 2.0)")))]
-        while min(loaded for _, loaded in pairs) > min(bare for bare, _ in pairs) + 1.0 and len(pairs) < 10:
+        while not any(loaded <= bare + 1.0 for bare, loaded in pairs):
+            assert len(pairs) < 10, pairs
             pairs.append(
                 (float(export.apart("export.timer(None, 2.0)")), float(export.apart(f"export.timer({url!r}, 2.0)")))
             )
-    assert min(loaded for _, loaded in pairs) <= min(bare for bare, _ in pairs) + 1.0, pairs

@@ -86,7 +86,7 @@ def check(points: Points) -> None:
     assert 0.5 < points["asyncio.eventloop.coverage"][""] <= 1.0
     p50, p90, p99, longest = (points[f"asyncio.eventloop.delay.{q}"][""] for q in ("p50", "p90", "p99", "max"))
     assert p50 <= 0.03 and 0.08 <= p90 <= p99 <= longest
-    assert 0.12 <= longest < 0.4
+    assert 0.118 <= longest < 0.4  # a loop's own clock has milliseconds
     for name in ("asyncio.step.duration", "asyncio.step.ready.duration"):
         point = points[name][""]
         assert point.count >= 11
