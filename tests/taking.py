@@ -21,6 +21,7 @@ class _Heard:
     def __call__(self, most: int) -> int:
         before = list(islice(self._queue, min(most, _MANY)))
         fed = self._drain(most)
+        assert fed <= len(before), "it takes more at once than is heard"
         for record in before[:fed]:
             self._taken(record)
         return fed

@@ -95,7 +95,7 @@ SLOTS(BatchSlots, BATCH)
     X("loopscope.conventions", TASK_CREATOR_ID) X("loopscope.conventions", TASK_CREATOR_NAME) \
     X("loopscope.model", RAISED) X("loopscope.model", START) X("loopscope.model", TASK) X("loopscope.model", TIMER) \
     X("loopscope.model", IO) X("loopscope.model", THREAD) X("loopscope.model", CALLBACK) X("loopscope.model", YIELD) \
-    X("loopscope.model", SUSPENDED) X("loopscope.model", YIELDED) X("loopscope.pipeline.metrics.sums", UNKNOWN) \
+    X("loopscope.model", SUSPENDED) X("loopscope.pipeline.metrics.sums", UNKNOWN) \
     X("loopscope.pipeline.spans.tracer", SPARED)
 
 /* Whole numbers: those of the clock in nanoseconds. */
@@ -105,7 +105,7 @@ SLOTS(BatchSlots, BATCH)
     X(most, "loopscope.pipeline.culprits", "_MOST") X(late, "loopscope.pipeline.culprits", "_LATE") \
     X(back, "loopscope.pipeline.culprits", "_BACK") X(heavy, "loopscope.pipeline.export.outbox", "HEAVY") \
     X(kept, "loopscope.pipeline.occupancy", "_KEPT") \
-    X(fresh, "loopscope.pipeline.spans.traces", "FRESH") X(forget, "loopscope.pipeline.spans.traces", "FORGET") \
+    X(fresh, "loopscope.pipeline.spans.traces", "FRESH") \
     X(second, "loopscope.pipeline.spans.traces", "SECOND") X(gap, "loopscope.pipeline.metrics.looptime", "GAP") \
     X(quick, "loopscope.pipeline.spans.visit", "QUICK") X(birth, "loopscope.model", "BIRTH") \
     X(longest, "loopscope.pipeline.metrics.histogram", "_LONGEST") \

@@ -38,6 +38,18 @@ whole(PyObject *object)
     return count == 1 ? digits[0] : PyLong_AsLongLong(object);
 }
 
+/* Puts an object, which may be NULL with an error set, in the place of another. */
+static inline int
+put_object(PyObject **cell, PyObject *made)
+{
+    if (made == NULL)
+        return -1;
+    PyObject *before = *cell;
+    *cell = made;
+    Py_DECREF(before);
+    return 0;
+}
+
 /* Puts a number in the place of another, whose reference is given back; into the same object if nobody else has it. */
 static inline int
 put_whole(PyObject **cell, long long value)
@@ -56,12 +68,7 @@ put_whole(PyObject **cell, long long value)
             return 0;
         }
     }
-    PyObject *made = PyLong_FromLongLong(value);
-    if (made == NULL)
-        return -1;
-    *cell = made;
-    Py_DECREF(before);
-    return 0;
+    return put_object(cell, PyLong_FromLongLong(value));
 }
 
 /* The same of a float. */
@@ -73,12 +80,7 @@ put_double(PyObject **cell, double value)
         ((PyFloatObject *)before)->ob_fval = value;
         return 0;
     }
-    PyObject *made = PyFloat_FromDouble(value);
-    if (made == NULL)
-        return -1;
-    *cell = made;
-    Py_DECREF(before);
-    return 0;
+    return put_object(cell, PyFloat_FromDouble(value));
 }
 
 #endif

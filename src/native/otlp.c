@@ -218,19 +218,13 @@ static int
 split(PyObject *id, uint64_t *high, uint64_t *low)
 {
     digit *digits;
+    uint64_t d[5] = {0}; /* of 30 bits each */
     Py_ssize_t count = digits_of(id, &digits);
-    *high = *low = 0;
-    if (count > 0 && count <= 4) { /* of 30 bits each */
-        uint64_t d[4] = {0};
-        for (Py_ssize_t place = 0; place < count; place++)
-            d[place] = digits[place];
+    for (Py_ssize_t place = 0; place < count && count <= 5; place++)
+        d[place] = digits[place];
+    if (count > 0 && count <= 5 && d[4] < 1 << 8) {
         *low = d[0] | d[1] << 30 | d[2] << 60;
-        *high = d[2] >> 4 | d[3] << 26;
-        return 0;
-    }
-    if (count == 5 && digits[4] < 1 << 8) {
-        *low = digits[0] | (uint64_t)digits[1] << 30 | (uint64_t)digits[2] << 60;
-        *high = digits[2] >> 4 | (uint64_t)digits[3] << 26 | (uint64_t)digits[4] << 56;
+        *high = d[2] >> 4 | d[3] << 26 | d[4] << 56;
         return 0;
     }
     *low = PyLong_AsUnsignedLongLongMask(id);
@@ -249,12 +243,12 @@ static int
 whole_id(PyObject *id, uint64_t *number)
 {
     uint64_t high;
-    digit *digits;
-    Py_ssize_t count = digits_of(id, &digits);
-    if (count > 0 && (count < 3 || (count == 3 && digits[2] < 1 << 4)))
-        return split(id, &high, number);
-    *number = PyLong_AsUnsignedLongLong(id);
-    return *number == (uint64_t)-1 && PyErr_Occurred() ? -1 : 0;
+    if (split(id, &high, number) < 0)
+        return -1;
+    if (high == 0)
+        return 0;
+    PyErr_Format(PyExc_OverflowError, "%R has more than 64 bits", id);
+    return -1;
 }
 
 static int
