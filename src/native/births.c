@@ -113,17 +113,20 @@ look_in(Core *core, PyObject *life, PyObject *context)
 
 /* The record of the birth. The collector walks it: by its life it is in a cycle with its core. */
 static PyObject *
-make_record(PyObject *life, PyObject *creator, PyObject *name, PyObject *now)
+make_record(PyObject *life, PyObject *creator, PyObject *name, long long time)
 {
     int created = creator != Py_None;
-    return PyTuple_Pack(10, natives.birth_tag, SLOT(life, natives.life.id), now, life, name,
+    PyObject *now = PyLong_FromLongLong(time);
+    PyObject *record = now == NULL ? NULL : PyTuple_Pack(10, natives.birth_tag, SLOT(life, natives.life.id), now, life, name,
                         SLOT(life, natives.life.place), created ? SLOT(creator, natives.life.id) : natives.zero,
                         created ? SLOT(creator, natives.life.index) : natives.zero, SLOT(life, natives.life.span),
                         Py_False);
+    Py_XDECREF(now);
+    return record;
 }
 
 static int
-tell(Core *core, PyObject *task, PyObject *life, PyObject *creator, PyObject *now)
+tell(Core *core, PyObject *task, PyObject *life, PyObject *creator, long long now)
 {
     PyObject *name = reader_read(&natives.task.name, task);
     PyObject *record = name == NULL ? NULL : make_record(life, creator, name, now);
@@ -159,7 +162,7 @@ is_plain(PyObject *task)
 }
 
 PyObject *
-adopt(Core *core, PyObject *loop, PyObject *task, PyObject *context, PyObject *here, PyObject *now)
+adopt(Core *core, PyObject *loop, PyObject *task, PyObject *context, PyObject *here, long long now)
 {
     if (SLOT(here, natives.here.birth) != Py_None || is_plain(task) <= 0)
         return NULL;

@@ -45,6 +45,17 @@ load_model(PyTypeObject *type, PyObject *object)
     return object;
 }
 
+/* A Step with a number in each of its slots. */
+static PyObject *
+load_step_model(void)
+{
+    PyTypeObject *type = cold.step.type;
+    PyObject *step = load_model(type, type->tp_alloc(type, 0));
+    for (Py_ssize_t at = sizeof(PyObject); step != NULL && at < type->tp_basicsize; at += sizeof(PyObject *))
+        SLOT(step, at) = Py_NewRef(natives.zero);
+    return step;
+}
+
 #define LOAD_NUMBER(field, module, name) if (fetch_number(module, name, &cold.field) < 0) return -1;
 #define LOAD_TEXT(module, field) if ((cold.text.field = fetch(module, #field)) == NULL) return -1;
 #define LOAD_NAME(field) if ((cold.name.field = PyUnicode_InternFromString(#field)) == NULL) return -1;
@@ -88,7 +99,8 @@ cold_load(void)
     cold.a_trace = load_model(cold.trace.type, PyObject_CallFunction(trace, "iOOi", 0, Py_True, Py_True, 0));
     cold.a_visit = load_model(cold.visit.type, PyObject_CallFunction((PyObject *)cold.visit.type, "OiiO", Py_None, 0, 0,
                                                                      Py_True));
-    if (cold.a_life == NULL || cold.a_notes == NULL || cold.a_trace == NULL || cold.a_visit == NULL)
+    cold.a_step = load_step_model();
+    if (cold.a_life == NULL || cold.a_notes == NULL || cold.a_trace == NULL || cold.a_visit == NULL || cold.a_step == NULL)
         return -1;
     PyTypeObject *queue = fetch_type("collections", "deque");
     if (queue == NULL)
@@ -101,6 +113,15 @@ cold_load(void)
         return -1;
     loaded = 1;
     return 0;
+}
+
+PyObject *
+key_of(PyObject *task, long long index)
+{
+    PyObject *at = PyLong_FromLongLong(index);
+    PyObject *key = at == NULL ? NULL : PyTuple_Pack(2, task, at);
+    Py_XDECREF(at);
+    return key;
 }
 
 PyObject *

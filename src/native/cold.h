@@ -146,7 +146,7 @@ typedef struct {
     struct { ASKED(AS_OBJECT) } name;
     PyTypeObject *wait;
     /* objects like those that are made here; see `copy` */
-    PyObject *a_life, *a_notes, *a_trace, *a_visit;
+    PyObject *a_life, *a_notes, *a_trace, *a_visit, *a_step;
     PyObject *piece, *holder, *delay, *delayed_by_step, *function_of, *place_of;
     PyObject *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
     PyObject *empty; /* a text */
@@ -170,13 +170,6 @@ number(PyObject *object, long long *into)
     return *into == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
-/* Sets a slot to a number. */
-static inline int
-slot_number(PyObject *cell, Py_ssize_t offset, long long value)
-{
-    return put_whole(&SLOT(cell, offset), value);
-}
-
 /* Adds to the number in a slot. */
 static inline int
 slot_add(PyObject *cell, Py_ssize_t offset, long long more)
@@ -189,6 +182,9 @@ slot_add(PyObject *cell, Py_ssize_t offset, long long more)
 
 /* Sets a pair of numbers in a dict, into the same tuple if nobody else has it. */
 int put_pair_of(PyObject *dict, PyObject *key, PyObject *before, long long first, long long second);
+
+/* (task, index), by which a step is known: a new reference, NULL with an error set. */
+PyObject *key_of(PyObject *task, long long index);
 
 /* A new object with the same values in its slots; NULL with an error set. */
 PyObject *copy(PyObject *object);
@@ -271,10 +267,10 @@ enum { ASKS, TELLS, COALESCES, OPENS, UNWANTED };
 
 /* A step on its way. All borrowed of its record, or of what is open, but for `life`, `waited` and `step`. */
 typedef struct {
-    PyObject *id, *where, *thread, *loop, *outcome, *awaiting, *point, *lasti, *span, *activated, *after, *name;
+    PyObject *id, *where, *thread, *loop, *outcome, *awaiting, *point, *span, *activated, *after, *name;
     PyObject *state, *error, *polls;
-    PyObject *kind, *waker, *waker_step, *waker_name;
-    long long index, ready, start, end, last;
+    PyObject *kind, *waker, *waker_name;
+    long long index, ready, start, end, last, lasti, waker_step;
     /* -1 where it does not apply; whether it is a guess */
     long long unpolled;
     int guessed;

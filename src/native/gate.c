@@ -27,7 +27,7 @@ typedef enum {
 
 /* What is found out of a call. The loop is borrowed, and the context, NULL where none is given; all else is owned, and
  * `stand_in` or `how` is there where the verdict is RECORD. */
-typedef struct { PyObject *loop, *context, *task, *life, *how, *stand_in; } Call;
+typedef struct { PyObject *loop, *context, *task, *life, *stand_in; How how; } Call;
 
 /* RECORD, or FORWARD where the steps of a life are not recorded: this one is counted and passed by. */
 static Verdict
@@ -38,11 +38,7 @@ passes(PyObject *life)
     long long index = whole(SLOT(life, natives.life.index));
     if (index < whole(SLOT(life, natives.life.hush)))
         return RECORD;
-    PyObject *following = PyLong_FromLongLong(index + 1);
-    if (following == NULL)
-        return ERROR;
-    slot_put(life, natives.life.index, following);
-    return FORWARD;
+    return slot_number(life, natives.life.index, index + 1) < 0 ? ERROR : FORWARD;
 }
 
 /* RECORD where a Life hangs on the task, REFER where none does yet. */
@@ -62,30 +58,30 @@ find_life(Core *core, Call *call)
 }
 
 /* How a task became ready by a step of this one; nobody's where that is None. */
-static PyObject *
-by_step(PyObject *since, PyObject *kind, PyObject *actor)
+static How
+by_step(long long since, PyObject *kind, PyObject *actor)
 {
     int any = actor != Py_None;
-    return make_how(since, kind, any ? SLOT(actor, natives.life.id) : natives.zero,
-                    any ? SLOT(actor, natives.life.index) : natives.zero, Py_NewRef(Py_None));
+    return (How){
+        since, any ? whole(SLOT(actor, natives.life.index)) : 0, Py_NewRef(kind),
+        Py_NewRef(any ? SLOT(actor, natives.life.id) : natives.zero), Py_NewRef(Py_None),
+    };
 }
 
 /* A task is to take its first step, and may be met for the first time. */
 static Verdict
 begins(Core *core, Call *call)
 {
-    PyObject *here = enter(), *now = here == NULL ? NULL : reading();
-    if (now == NULL)
+    PyObject *here = enter();
+    long long now;
+    if (here == NULL || clock_read(&now) < 0)
         return ERROR;
     if (call->life == NULL)
         call->life = adopt(core, call->loop, call->task, call->context, here, now);
-    if (call->life == NULL || SLOT(call->life, natives.life.index) != natives.zero) {
-        Py_DECREF(now);
+    if (call->life == NULL || SLOT(call->life, natives.life.index) != natives.zero)
         return PyErr_Occurred() ? ERROR : REFER;
-    }
-    slot_put(call->life, natives.life.ready, now);
-    call->how = by_step(natives.zero, natives.start_kind, SLOT(here, natives.here.life));
-    return call->how == NULL ? ERROR : RECORD;
+    call->how = by_step(0, natives.start_kind, SLOT(here, natives.here.life));
+    return slot_number(call->life, natives.life.ready, now) < 0 ? ERROR : RECORD;
 }
 
 /* A task is to go on without waiting for anything: Core.yields. */
@@ -100,9 +96,8 @@ yields(Core *core, Call *call)
     PyObject *started = SLOT(call->life, natives.life.started);
     if (started == natives.zero)
         return begins(core, call);
-    slot_put(call->life, natives.life.ready, Py_NewRef(started));
-    call->how = Py_NewRef(natives.yields);
-    return RECORD;
+    call->how = by_step(0, natives.yield_kind, Py_None);
+    return slot_number(call->life, natives.life.ready, whole(started)) < 0 ? ERROR : RECORD;
 }
 
 /* A task wakes, for `future` is done: Core.wakes, where that is no cancellation. */
@@ -115,17 +110,21 @@ wakes(Core *core, Call *call, PyObject *future)
     int cancelled = reader_ask_whether(&natives.cancelled, future);
     if (cancelled != 0)
         return cancelled < 0 ? ERROR : REFER;
-    PyObject *here = enter(), *now = here == NULL ? NULL : reading();
-    if (now == NULL)
+    PyObject *here = enter();
+    long long now;
+    if (here == NULL || clock_read(&now) < 0)
         return ERROR;
-    PyObject *actor = Py_NewRef(SLOT(here, natives.here.life));
+    PyObject *actor = SLOT(here, natives.here.life);
+    int common = 1;
     if (actor == Py_None)
-        call->how = woken(call->loop, future, here, now);
+        common = woken(call->loop, future, here, now, &call->how);
+    else if (actor == call->life)
+        call->how = by_step(0, natives.yield_kind, Py_None);
     else
-        call->how = actor == call->life ? Py_NewRef(natives.yields) : by_step(now, natives.task_kind, actor);
-    Py_DECREF(actor);
-    slot_put(call->life, natives.life.ready, now);
-    return call->how != NULL ? RECORD : PyErr_Occurred() ? ERROR : REFER;
+        call->how = by_step(now, natives.task_kind, actor);
+    if (slot_number(call->life, natives.life.ready, now) < 0)
+        return ERROR;
+    return common > 0 ? RECORD : common < 0 ? ERROR : REFER;
 }
 
 /* A callback that is no task's own: one with a task that is done for its argument is a task's done callback. */
@@ -193,7 +192,7 @@ schedule(Gate *self, Call *call, PyObject *const *args, Py_ssize_t count, PyObje
 {
     PyObject *given[4] = {args[0], NULL, NULL, NULL};
     if (call->stand_in == NULL)
-        call->stand_in = step_new(self->core, call->task, args[1], call->how, call->life);
+        call->stand_in = step_new(self->core, call->task, args[1], &call->how, call->life);
     if (call->stand_in == NULL) {
         if (core_fail(self->core) < 0)
             return NULL;
@@ -248,7 +247,7 @@ carry_out(Gate *self, Verdict verdict, Call *call, PyObject *const *args, size_t
     else
         handle = PyObject_Vectorcall(self->original, args, flagged, keywords);
     if (handle == NULL && call->life != NULL)
-        slot_put(call->life, natives.life.ready, Py_NewRef(natives.zero));
+        slot_number(call->life, natives.life.ready, 0);
     if (handle != NULL && trim(self, handle) < 0)
         Py_CLEAR(handle);
     return handle;
@@ -271,7 +270,7 @@ gate_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords)
         handle = carry_out(self, verdict == ERROR ? FORWARD : verdict, &call, args, flagged, keywords);
     Py_XDECREF(call.task);
     Py_XDECREF(call.life);
-    Py_XDECREF(call.how);
+    how_clear(&call.how);
     Py_XDECREF(call.stand_in);
     return handle;
 }

@@ -5,6 +5,7 @@
  * point.c   awaits.point: what a suspended task waits for, and where
  * step.c    what stands in a callback's place: its call is a step
  * record.c  the record of a step
+ * stepped.c what it says, once the step has ended
  * gate.c    call_soon
  * core.c    the fields of a core that are read per step, and the way into the buffer
  * births.c  the birth of a task
@@ -37,7 +38,7 @@
 #define NAMES(X) \
     X(_loopscope) X(_loopscope_due) X(_loopscope_guard) X(_loopscope_label) X(_loopscope_loop) X(PENDING) X(__name__) \
     X(arrive) X(at) X(awaken) X(begin) X(context) X(dropped) \
-    X(extend) X(f_lasti) X(failing) X(rouse) X(stepped) \
+    X(extend) X(f_lasti) X(failing) X(rouse) \
     X(alone) X(any_value) X(attributes) X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) \
     X(parent_remote) X(shared) X(span_id) X(start) X(state) X(text) X(trace_id) X(trace_state)
 
@@ -99,7 +100,7 @@ typedef struct {
     LoopStateSlots loop_state;
     PlaceSlots place;
     ChainSlots chain;
-    PyTypeObject *core, *step, *encoder;
+    PyTypeObject *core, *step, *record, *encoder;
     PyMethodDef *get; /* of a ContextVar */
     /* of a deque */
     PyTypeObject *deque;
@@ -108,11 +109,11 @@ typedef struct {
     PyObject *enter, *chains, *task_ids, *newborn;
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *type_name, *tell_again, *kin, *nothing;
     PyObject *about, *after_task, *current_task, *function_name;
-    PyObject *future, *tasks, *yields, *py_step, *py_wakeup;
+    PyObject *future, *tasks, *py_step, *py_wakeup;
     PyObject *never, *plain, *zero, *minus_one, *sixty_four, *first;
     /* see model.py */
     PyObject *tag, *birth_tag, *polls_tag, *suspended, *yielded, *returned, *raised;
-    PyObject *start_kind, *task_kind, *timer_kind, *io_kind, *thread_kind, *callback_kind;
+    PyObject *start_kind, *task_kind, *timer_kind, *io_kind, *thread_kind, *callback_kind, *yield_kind;
     /* see polls.py, wakers.py and wakes.py */
     long long kept, turns, waited, matters, early, depth;
     /* what the interpreter has: task.cancelling() */
@@ -212,12 +213,11 @@ clock_read(long long *now)
     return 0;
 }
 
-/* What it reads: a new reference, NULL with an error set. */
-static inline PyObject *
-reading(void)
+/* Sets a slot to a number. */
+static inline int
+slot_number(PyObject *cell, Py_ssize_t offset, long long value)
 {
-    long long now;
-    return clock_read(&now) < 0 ? NULL : PyLong_FromLongLong(now);
+    return put_whole(&SLOT(cell, offset), value);
 }
 
 /* ---------------------------------------------------------------- core.c */
@@ -261,38 +261,62 @@ int core_look(Core *core, PyObject *life, PyObject *context);
 /* This thread's Here, as life.enter: borrowed, NULL with an error set. */
 PyObject *enter(void);
 
+/* ---------------------------------------------------------------- record.c */
+
+/* How a task became ready: see stand_ins.How. Its objects are owned. */
+typedef struct { long long since, step; PyObject *kind, *waker, *name; } How;
+
+void how_clear(How *how);
+
+/* To a tuple: a new reference, NULL with an error set. And from one: -1 with an error set. */
+PyObject *how_tuple(const How *how);
+int how_read(How *how, PyObject *tuple);
+
+/* The record of a step: see model.py. */
+typedef struct {
+    PyObject_HEAD
+    How how;
+    long long index, start, end, lasti;
+    PyObject *id, *where, *outcome, *awaiting, *point, *span, *activated, *after, *name, *state, *error, *polls;
+} Record;
+
+PyTypeObject *record_type(PyObject *module);
+
+/* A new one, all of whose fields are to be set; NULL with an error set. */
+Record *record_new(void);
+
+/* What a tuple tells of a step, as the Python core writes it: a new reference; NULL where it is none, or with an error
+ * set. */
+Record *record_of(PyObject *tuple);
+
 /* ---------------------------------------------------------------- births.c */
 
 /* As births.adopt, for a task that is to take its first step in this context (NULL for the running one): its Life, a
  * new reference; NULL where that is not common, or with an error set. */
-PyObject *adopt(Core *core, PyObject *loop, PyObject *task, PyObject *context, PyObject *here, PyObject *now);
+PyObject *adopt(Core *core, PyObject *loop, PyObject *task, PyObject *context, PyObject *here, long long now);
 
 /* ---------------------------------------------------------------- wakes.c */
 
-/* As wakers.woken, for a future that was not cancelled: a new reference; NULL where that is not common, or with an
- * error set. */
-PyObject *woken(PyObject *loop, PyObject *future, PyObject *here, PyObject *now);
-
-/* How a task became ready: see stand_ins.How. Takes over the reference to `name`, which may be NULL with an error
- * set. */
-PyObject *make_how(PyObject *since, PyObject *kind, PyObject *waker, PyObject *step, PyObject *name);
+/* As wakers.woken, for a future that was not cancelled: 1; 0 where that is not common, -1 with an error set. */
+int woken(PyObject *loop, PyObject *future, PyObject *here, long long now, How *how);
 
 /* ---------------------------------------------------------------- point.c */
 
 /* As awaits.point: new references, 0; or -1 with an error set. */
-typedef struct { PyObject *awaiting, *place, *lasti; } Point;
+typedef struct { PyObject *awaiting, *place; long long lasti; } Point;
 
 int point(PyObject *task, PyObject *waiter, PyObject *root, Point *found);
 
 /* ---------------------------------------------------------------- step.c */
 
-/* What stands in a callback's place. `life` hangs on the task too; `how`: see stand_ins.How */
+/* What stands in a callback's place. `life` hangs on the task too. */
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
     PyObject *weak;
     Core *core;
-    PyObject *task, *callback, *how, *life;
+    PyObject *task, *callback, *life;
+    How how;
 } Step;
 
 /* A step that runs now: of several threads' and of nested ones that which began last, NULL where it has ended. */
@@ -300,13 +324,13 @@ extern Step *running;
 
 PyTypeObject *step_type(PyObject *module);
 
-/* What stands for `callback`: takes over no reference. */
-PyObject *step_new(Core *core, PyObject *task, PyObject *callback, PyObject *how, PyObject *life);
+/* What stands for `callback`: what `how` refers to is moved into it, where it can be made. */
+PyObject *step_new(Core *core, PyObject *task, PyObject *callback, How *how, PyObject *life);
 
-/* ---------------------------------------------------------------- record.c */
+/* ---------------------------------------------------------------- stepped.c */
 
 /* A step has ended that was called with these arguments: writes its record. As Core.stepped. */
-int stepped(Step *self, PyObject *here, PyObject *start, PyObject *end, PyObject *doomed, PyObject *const *args,
+int stepped(Step *self, PyObject *here, long long start, long long end, PyObject *doomed, PyObject *const *args,
             Py_ssize_t count);
 
 /* ---------------------------------------------------------------- gate.c */

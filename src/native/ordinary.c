@@ -2,13 +2,6 @@
 #include "cold.h"
 #include <string.h>
 
-/* Items of a step's record, and of its `how`: see model.py. */
-enum {
-    TAG, ID, INDEX, WHERE, HOW, BEGIN, END, OUTCOME, AWAITING, POINT, LASTI, SPAN, ACTIVATED, AFTER, NAME, STATE, ERROR,
-    POLLS, ITEMS
-};
-enum { SINCE, KIND, WAKER, WAKER_STEP, WAKER_NAME, HOW_ITEMS };
-
 /* ---------------------------------------------------------------- whether it is ordinary */
 
 /* Whether this is how a step came about, but for a cancellation. */
@@ -16,44 +9,41 @@ static int
 is_wake(PyObject *kind)
 {
     return kind == cold.text.START || kind == cold.text.TASK || kind == cold.text.TIMER || kind == cold.text.IO
-        || kind == cold.text.THREAD        || kind == cold.text.CALLBACK || kind == cold.text.YIELD;
+        || kind == cold.text.THREAD || kind == cold.text.CALLBACK || kind == cold.text.YIELD;
 }
 
 /* What the record of a step tells. */
 static int
-read_record(PyObject *record, Passing *passing)
+read_record(const Record *record, Passing *passing)
 {
-    if (!PyTuple_CheckExact(record) || PyTuple_GET_SIZE(record) != ITEMS
-        || PyTuple_GET_ITEM(record, TAG) != natives.tag)
+    const How *how = &record->how;
+    if (!is_wake(how->kind))
         return 0;
-    PyObject **item = &PyTuple_GET_ITEM(record, 0), *how = item[HOW];
-    if ((item[ACTIVATED] != Py_None && !PyList_CheckExact(item[ACTIVATED]))
-        || (item[POLLS] != Py_None && !PyTuple_CheckExact(item[POLLS]))
-        || !PyTuple_CheckExact(how) || PyTuple_GET_SIZE(how) != HOW_ITEMS || !is_wake(PyTuple_GET_ITEM(how, KIND))
-        || !PyTuple_Check(item[WHERE]) || PyTuple_GET_SIZE(item[WHERE]) != 3)
-        return 0;
-    passing->id = item[ID];
-    passing->where = item[WHERE];
-    passing->thread = PyTuple_GET_ITEM(item[WHERE], 0);
-    passing->loop = PyTuple_GET_ITEM(item[WHERE], 2);
-    passing->outcome = item[OUTCOME];
-    passing->awaiting = item[AWAITING];
-    passing->point = item[POINT];
-    passing->lasti = item[LASTI];
-    passing->span = item[SPAN];
-    passing->activated = item[ACTIVATED];
-    passing->after = item[AFTER];
-    passing->state = item[STATE];
-    passing->error = item[ERROR];
-    passing->name = item[NAME];
-    passing->polls = item[POLLS];
-    passing->kind = PyTuple_GET_ITEM(how, KIND);
-    passing->waker = PyTuple_GET_ITEM(how, WAKER);
-    passing->waker_step = PyTuple_GET_ITEM(how, WAKER_STEP);
-    passing->waker_name = PyTuple_GET_ITEM(how, WAKER_NAME);
+    passing->id = record->id;
+    passing->where = record->where;
+    passing->thread = PyTuple_GET_ITEM(record->where, 0);
+    passing->loop = PyTuple_GET_ITEM(record->where, 2);
+    passing->outcome = record->outcome;
+    passing->awaiting = record->awaiting;
+    passing->point = record->point;
+    passing->lasti = record->lasti;
+    passing->span = record->span;
+    passing->activated = record->activated;
+    passing->after = record->after;
+    passing->state = record->state;
+    passing->error = record->error;
+    passing->name = record->name;
+    passing->polls = record->polls;
+    passing->kind = how->kind;
+    passing->waker = how->waker;
+    passing->waker_step = how->step;
+    passing->waker_name = how->name;
+    passing->index = record->index;
+    passing->ready = how->since;
+    passing->start = record->start;
+    passing->end = record->end;
     passing->unpolled = -1;
-    return number(item[INDEX], &passing->index) < 0 || number(PyTuple_GET_ITEM(how, SINCE), &passing->ready) < 0
-        || number(item[BEGIN], &passing->start) < 0 || number(item[END], &passing->end) < 0 ? -1 : 1;
+    return 1;
 }
 
 /* The task's life, where this is its next step. */
@@ -89,11 +79,10 @@ set_times(Passing *passing)
     int woken = PyObject_IsTrue(passing->waker);
     if (woken)
         return woken < 0 ? -1 : 0;
-    if (number(passing->waker_step, &passing->unpolled) < 0)
-        return -1;
+    passing->unpolled = passing->waker_step;
     if (passing->unpolled > passing->ready - last)
         passing->unpolled = passing->ready - last;
-    passing->waker_step = natives.zero;
+    passing->waker_step = 0;
     return 0;
 }
 
@@ -109,11 +98,11 @@ is_brief(Ordinary *self, Passing *passing)
 
 /* Whether the watchdog saw the step, or it printed something. */
 static int
-is_noted(Ordinary *self, PyObject *record)
+is_noted(Ordinary *self, Passing *passing)
 {
     if (!PyDict_GET_SIZE(self->lines) && !PyDict_GET_SIZE(self->looks))
         return 0;
-    PyObject *key = PyTuple_Pack(2, PyTuple_GET_ITEM(record, ID), PyTuple_GET_ITEM(record, INDEX));
+    PyObject *key = key_of(passing->id, passing->index);
     int noted = key == NULL ? -1 : PyDict_Contains(self->lines, key);
     if (noted == 0)
         noted = PyDict_Contains(self->looks, key);
@@ -123,7 +112,7 @@ is_noted(Ordinary *self, PyObject *record)
 
 /* Whether the step is ordinary. Nothing is changed. */
 static int
-fits(Ordinary *self, PyObject *record, Passing *passing)
+fits(Ordinary *self, const Record *record, Passing *passing)
 {
     int fits = read_record(record, passing);
     if (fits == 1)
@@ -134,7 +123,7 @@ fits(Ordinary *self, PyObject *record, Passing *passing)
         fits = occupied_fits(self, passing);
     if (fits != 1 || !is_brief(self, passing))
         return fits < 0 ? -1 : 0;
-    int noted = is_noted(self, record);
+    int noted = is_noted(self, passing);
     fits = noted ? (noted < 0 ? -1 : 0) : summed_fits(self, passing);
     if (fits != 1)
         return fits;
@@ -150,40 +139,37 @@ fits(Ordinary *self, PyObject *record, Passing *passing)
 
 /* ---------------------------------------------------------------- what follows */
 
-/* A number, as the record has it where it has it. */
+/* A Step, to be filled: a new reference */
 static PyObject *
-as_recorded(PyObject *item, long long value)
+take_step(Ordinary *self)
 {
-    return whole(item) == value ? Py_NewRef(item) : PyLong_FromLongLong(value);
+    PyObject *step = self->spare;
+    self->spare = NULL;
+    return step != NULL ? step : copy(cold.a_step);
 }
 
 /* The Step: a new reference */
 static PyObject *
-make_step(Ordinary *self, PyObject *record, Passing *passing)
+make_step(Ordinary *self, Passing *passing)
 {
-    PyObject *step = self->spare != NULL ? self->spare : cold.step.type->tp_alloc(cold.step.type, 0);
-    self->spare = NULL;
+    PyObject *step = take_step(self);
     if (step == NULL)
         return NULL;
-    PyObject *how = PyTuple_GET_ITEM(record, HOW);
-    PyObject *ready = as_recorded(PyTuple_GET_ITEM(how, SINCE), passing->ready);
-    PyObject *start = as_recorded(PyTuple_GET_ITEM(record, BEGIN), passing->start);
-    PyObject *end = as_recorded(PyTuple_GET_ITEM(record, END), passing->end);
+    int failed = slot_number(step, cold.step.index, passing->index) < 0
+        || slot_number(step, cold.step.ready, passing->ready) < 0
+        || slot_number(step, cold.step.start, passing->start) < 0
+        || slot_number(step, cold.step.end, passing->end) < 0
+        || slot_number(step, cold.step.waker_step, passing->waker_step) < 0
+        || slot_number(step, cold.step.lasti, passing->lasti) < 0;
     PyObject *unpolled = passing->unpolled < 0 ? Py_NewRef(Py_None) : PyLong_FromLongLong(passing->unpolled);
     PyObject *activated = passing->activated == Py_None ? Py_NewRef(cold.nothing) : PyList_AsTuple(passing->activated);
-    slot_put(step, cold.step.index, Py_NewRef(PyTuple_GET_ITEM(record, INDEX)));
     slot_put(step, cold.step.where, Py_NewRef(passing->where));
-    slot_put(step, cold.step.ready, ready);
-    slot_put(step, cold.step.start, start);
-    slot_put(step, cold.step.end, end);
     slot_put(step, cold.step.waker_kind, Py_NewRef(passing->kind));
     slot_put(step, cold.step.waker, Py_NewRef(passing->waker));
-    slot_put(step, cold.step.waker_step, Py_NewRef(passing->waker_step));
     slot_put(step, cold.step.waker_name, Py_NewRef(passing->waker_name));
     slot_put(step, cold.step.outcome, Py_NewRef(passing->outcome));
     slot_put(step, cold.step.awaiting, Py_NewRef(passing->awaiting));
     slot_put(step, cold.step.point, Py_NewRef(passing->point));
-    slot_put(step, cold.step.lasti, Py_NewRef(passing->lasti));
     slot_put(step, cold.step.span, Py_NewRef(passing->span));
     slot_put(step, cold.step.activated, activated);
     slot_put(step, cold.step.span_after, Py_NewRef(passing->after));
@@ -197,7 +183,7 @@ make_step(Ordinary *self, PyObject *record, Passing *passing)
     slot_put(step, cold.step.harm, Py_NewRef(Py_None));
     slot_put(step, cold.step.looks, Py_NewRef(Py_None));
     slot_put(step, cold.step.printed, Py_NewRef(Py_None));
-    if (ready == NULL || start == NULL || end == NULL || unpolled == NULL || activated == NULL)
+    if (failed || unpolled == NULL || activated == NULL)
         Py_CLEAR(step);
     return step;
 }
@@ -212,18 +198,18 @@ end_life(Ordinary *self, Passing *passing)
 
 /* The life with one more step: Assembler._step. */
 static int
-assemble(Ordinary *self, PyObject *record, Passing *passing)
+assemble(Ordinary *self, Passing *passing)
 {
     PyObject *life = passing->life;
     passing->waited = Py_NewRef(SLOT(life, cold.life.awaiting));
-    if ((passing->step = make_step(self, record, passing)) == NULL)
+    if ((passing->step = make_step(self, passing)) == NULL)
         return -1;
     slot_put(life, cold.life.awaiting, Py_NewRef(passing->awaiting));
     slot_put(life, cold.life.name, Py_NewRef(passing->name));
     slot_put(life, cold.life.where, Py_NewRef(passing->where));
-    slot_put(life, cold.life.before, Py_NewRef(SLOT(life, cold.life.last_end)));
-    slot_put(life, cold.life.last_end, Py_NewRef(SLOT(passing->step, cold.step.end)));
-    if (slot_number(life, cold.life.steps, passing->index + 1) < 0
+    if (slot_number(life, cold.life.before, passing->last) < 0
+        || slot_number(life, cold.life.last_end, passing->end) < 0
+        || slot_number(life, cold.life.steps, passing->index + 1) < 0
         || slot_add(life, cold.life.running, passing->end - passing->start) < 0
         || slot_add(life, cold.life.ready, passing->start - passing->ready) < 0)
         return -1;
@@ -238,15 +224,17 @@ take(Ordinary *self, PyObject *record)
     int failed, birth = born(self, record);
     if (birth)
         return birth;
-    int ordinary = fits(self, record, &passing);
-    if (ordinary < 0)
+    Record *step = Py_IS_TYPE(record, natives.record) ? (Record *)Py_NewRef(record) : record_of(record);
+    int ordinary = step == NULL ? 0 : fits(self, step, &passing);
+    if (PyErr_Occurred())
         PyErr_Clear(); /* what cannot be understood here, such as an enormous number, is not ordinary */
     if (ordinary == 1)
-        failed = assemble(self, record, &passing) < 0 || occupied(self, &passing) < 0
+        failed = assemble(self, &passing) < 0 || occupied(self, &passing) < 0
             || summed(self, &passing) < 0 || told(self, &passing) < 0
             || (passing.state != Py_None && ended(self, &passing) < 0);
     else
         failed = came(PyObject_CallOneArg(self->feed, record)) < 0;
+    Py_XDECREF(step);
     Py_XDECREF(passing.life);
     Py_XDECREF(passing.waited);
     Py_XDECREF(passing.step);

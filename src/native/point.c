@@ -186,21 +186,23 @@ walk_in(Walk *walk, PyObject *item, PyObject *root, int waits)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* The index of the instruction at which an item is suspended: a new reference. */
-static PyObject *
+/* The index of the instruction at which an item is suspended, -1 for none; -1 with an error set. */
+static long long
 lasti_of(PyObject *item)
 {
     if (item == NULL)
-        return Py_NewRef(natives.minus_one);
+        return -1;
     PyObject *frame = reader_read(&kind_of(item)->frame, item);
     if (frame == NULL || frame == Py_None) {
         Py_XDECREF(frame);
-        return frame == NULL ? NULL : Py_NewRef(natives.minus_one);
+        return -1;
     }
 #if PY_VERSION_HEX >= 0x030B0000
-    PyObject *lasti = PyLong_FromLong(PyFrame_GetLasti((PyFrameObject *)frame));
+    long long lasti = PyFrame_GetLasti((PyFrameObject *)frame);
 #else
-    PyObject *lasti = PyObject_GetAttr(frame, natives.names.f_lasti);
+    PyObject *said = PyObject_GetAttr(frame, natives.names.f_lasti);
+    long long lasti = said == NULL ? -1 : whole(said);
+    Py_XDECREF(said);
 #endif
     Py_DECREF(frame);
     return lasti;
@@ -246,7 +248,7 @@ point(PyObject *task, PyObject *waiter, PyObject *root, Point *point)
     if (coroutine == NULL || walk_in(&walk, coroutine, root, waits) < 0)
         goto error;
     point->awaiting = waits ? awaiting(&walk, waiter) : Py_NewRef(Py_None);
-    if (point->awaiting == NULL || (point->lasti = lasti_of(walk.at)) == NULL)
+    if (point->awaiting == NULL || ((point->lasti = lasti_of(walk.at)) == -1 && PyErr_Occurred()))
         goto error;
     point->place = Py_NewRef(or_none(walk.found));
     walk_clear(&walk);
@@ -254,6 +256,5 @@ point(PyObject *task, PyObject *waiter, PyObject *root, Point *point)
 error:
     walk_clear(&walk);
     Py_CLEAR(point->awaiting);
-    Py_CLEAR(point->lasti);
     return -1;
 }

@@ -13,8 +13,7 @@ typedef struct {
     /* the thread's Here and Where, the selector's own method, and what takes this off the selector */
     PyObject *here, *where, *original, *off;
     /* `here.ended` as last seen, and the turns taken since */
-    PyObject *ended;
-    long long turns;
+    long long ended, turns;
 } Select;
 
 /* An exception that is set, kept aside. */
@@ -27,22 +26,12 @@ ask(Select *self, PyObject *timeout)
     return PyObject_CallOneArg(self->original, timeout);
 }
 
-/* Replaces a number in the Here. */
-static int
-here_put(Select *self, Py_ssize_t offset, long long number)
-{
-    PyObject *made = PyLong_FromLongLong(number);
-    if (made == NULL)
-        return -1;
-    slot_put(self->here, offset, made);
-    return 0;
-}
-
 /* A look has ended: what it found may have been there this much earlier. */
 static int
 looked(Select *self, long long unpolled, long long end)
 {
-    return here_put(self, natives.here.unpolled, unpolled) < 0 || here_put(self, natives.here.polled, end) < 0 ? -1 : 0;
+    return slot_number(self->here, natives.here.unpolled, unpolled) < 0
+        || slot_number(self->here, natives.here.polled, end) < 0 ? -1 : 0;
 }
 
 /* How long the loop did not look. */
@@ -92,9 +81,9 @@ note(Select *self, long long start, long long end)
 static int
 turn(Select *self)
 {
-    PyObject *ended = SLOT(self->here, natives.here.ended);
+    long long ended = whole(SLOT(self->here, natives.here.ended));
     if (ended != self->ended) {
-        Py_SETREF(self->ended, Py_NewRef(ended));
+        self->ended = ended;
         self->turns = 0;
         return 0;
     }
@@ -146,7 +135,7 @@ static int
 waited(Select *self, long long start, long long busy)
 {
     long long end;
-    slot_put(self->here, natives.here.polling, Py_NewRef(natives.zero));
+    slot_number(self->here, natives.here.polling, 0);
     if (clock_read(&end) < 0 || looked(self, end - start >= natives.waited ? 0 : busy, end) < 0
         || note(self, start, end) < 0)
         return core_fail(self->core);
@@ -165,7 +154,7 @@ may_wait(Select *self, PyObject *timeout, long long start)
         Py_DECREF(found);
         busy = 0;
     }
-    if (here_put(self, natives.here.polling, start) < 0 && core_fail(self->core) < 0)
+    if (slot_number(self->here, natives.here.polling, start) < 0 && core_fail(self->core) < 0)
         return NULL;
     PyObject *found = ask(self, timeout);
     Aside aside;
@@ -231,7 +220,6 @@ select_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
     self->where = Py_NewRef(where);
     self->original = Py_NewRef(original);
     self->off = Py_NewRef(off);
-    self->ended = Py_NewRef(natives.zero);
     return (PyObject *)self;
 }
 
@@ -258,7 +246,6 @@ select_dealloc(Select *self)
     Py_XDECREF(self->where);
     Py_XDECREF(self->original);
     Py_XDECREF(self->off);
-    Py_XDECREF(self->ended);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
 }

@@ -1,256 +1,176 @@
-/* The record of a step that has ended: Core.stepped. core.py is the reference, and is called for what is rare. */
+/* A step's record, its times and indices in machine numbers: it reads as the tuple that model.py describes.
+ *
+ * The collector does not know of it: it refers to nothing that could refer to it.
+ */
 #include "native.h"
 
-/* What became of a task in its step. */
-typedef enum { UNKNOWN = -1, SUSPENDED, YIELDED, ENDED, CANCELLED } Fate;
+/* Items of a record, and of how the task became ready: see model.py. */
+enum {
+    TAG, ID, INDEX, WHERE, HOW, START, END, OUTCOME, AWAITING, POINT, LASTI, SPAN, ACTIVATED, AFTER, NAME, STATE, ERROR,
+    POLLS, ITEMS
+};
+enum { SINCE, KIND, WAKER, WAKER_STEP, WAKER_NAME, HOW_ITEMS };
 
-/* What the record says beside what the task's life does. Owned, but for the outcome and the state. */
-typedef struct {
-    PyObject *outcome, *state, *error, *activated, *after;
-    Point point;
-} Told;
+/* ---------------------------------------------------------------- how a task became ready */
 
-static void
-told_clear(Told *told)
+void
+how_clear(How *how)
 {
-    Py_CLEAR(told->error);
-    Py_CLEAR(told->activated);
-    Py_CLEAR(told->after);
-    Py_CLEAR(told->point.awaiting);
-    Py_CLEAR(told->point.place);
-    Py_CLEAR(told->point.lasti);
+    Py_CLEAR(how->kind);
+    Py_CLEAR(how->waker);
+    Py_CLEAR(how->name);
 }
 
-/* Replaces a slot of a life by what its task says. */
-static int
-ask(PyObject *task, const Reader *reader, PyObject *life, Py_ssize_t offset)
+PyObject *
+how_tuple(const How *how)
 {
-    PyObject *said = reader_read(reader, task);
-    if (said == NULL)
-        return -1;
-    slot_put(life, offset, said);
-    return 0;
-}
-
-/* ---------------------------------------------------------------- what it tells */
-
-/* Whether the task has ended; -1 with an error set. */
-static int
-is_done(PyObject *task, PyObject *life)
-{
-    if (Py_TYPE(task) == natives.task.state.type) {
-        if (SLOT(life, natives.life.ready) != natives.zero)
-            return 0; /* it is to go on */
-        PyObject *state = reader_read(&natives.task.state, task);
-        Py_XDECREF(state);
-        if (state == natives.names.PENDING)
-            return 0;
-    }
-    return reader_ask_whether(&natives.task.done, task);
-}
-
-static Fate
-fate_of(PyObject *task, PyObject *life, PyObject *waiter)
-{
-    if (waiter != Py_None)
-        return SUSPENDED;
-    int done = is_done(task, life);
-    if (done <= 0)
-        return done < 0 ? UNKNOWN : YIELDED;
-    int cancelled = reader_ask_whether(&natives.task.cancelled, task);
-    return cancelled < 0 ? UNKNOWN : cancelled ? CANCELLED : ENDED;
-}
-
-/* It goes on: where it waits, or why it yielded. */
-static int
-goes_on(Step *self, PyObject *waiter, PyObject *doomed, Told *told)
-{
-    PyObject *life = self->life;
-    int waits = waiter != Py_None;
-    told->outcome = waits ? natives.suspended : natives.yielded;
-    told->state = Py_None;
-    told->error = Py_NewRef(Py_None);
-    if (point(self->task, waiter, SLOT(life, natives.life.place), &told->point) < 0)
-        return -1;
-    if (waits && ask(self->task, &natives.task.name, life, natives.life.name) < 0)
-        return -1;
-    if (!natives.cancelling || (!waits && doomed != Py_True && SLOT(life, natives.life.cancels) == natives.zero))
-        return 0;
-    return ask(self->task, &natives.task.cancelling, life, natives.life.cancels);
-}
-
-/* It has returned or raised: Core._ending. */
-static int
-ends(Step *self, Told *told)
-{
-    PyObject *life = self->life;
-    PyObject *error = reader_read(&natives.task.exception, self->task);
-    if (error == NULL)
-        return -1;
-    told->outcome = told->state = error == Py_None ? natives.returned : natives.raised;
-    told->error = error == Py_None ? Py_NewRef(Py_None)
-                                   : PyObject_CallOneArg(natives.type_name, (PyObject *)Py_TYPE(error));
-    Py_DECREF(error);
-    told->point = (Point){Py_NewRef(Py_None), Py_NewRef(Py_None), Py_NewRef(natives.minus_one)};
-    if (told->error == NULL || ask(self->task, &natives.task.name, life, natives.life.name) < 0)
-        return -1;
-    return natives.cancelling ? ask(self->task, &natives.task.cancelling, life, natives.life.cancels) : 0;
-}
-
-/* The spans that were activated in it, and the one current at its end. */
-static int
-spans(Core *core, PyObject *life, Told *told)
-{
-    told->activated = Py_NewRef(SLOT(life, natives.life.activated));
-    if (told->activated == Py_None && SLOT(life, natives.life.left) == Py_False && !core->deaf) {
-        told->after = Py_NewRef(SLOT(life, natives.life.span));
-        return 0;
-    }
-    slot_put(life, natives.life.activated, Py_NewRef(Py_None));
-    slot_put(life, natives.life.left, Py_NewRef(Py_False));
-    PyObject *context = core_current(core);
-    PyObject *known = context == NULL ? NULL : content_of(SLOT(life, natives.life.cell));
-    if (known != NULL)
-        told->after = context == Py_None || context != known ? PyObject_CallOneArg(core->describe, context)
-                                                             : Py_NewRef(SLOT(life, natives.life.span));
-    Py_XDECREF(context);
-    Py_XDECREF(known);
-    return told->after == NULL ? -1 : 0;
-}
-
-/* ---------------------------------------------------------------- the record */
-
-/* The looks at the selector that this record takes. A new reference. */
-static PyObject *
-take_polls(PyObject *here, PyObject *end)
-{
-    PyObject *polls = SLOT(here, natives.here.polls);
-    Py_INCREF(polls);
-    slot_put(here, natives.here.ended, Py_NewRef(end));
-    if (polls != Py_None && PyTuple_GET_SIZE(polls) > 0)
-        slot_put(here, natives.here.polls, PyTuple_New(0));
-    return polls;
-}
-
-/* The record, with the index counted up. See model.py for its layout. */
-static PyObject *
-make_record(Step *self, PyObject *here, PyObject *start, PyObject *end, const Told *told)
-{
-    PyObject *life = self->life;
-    PyObject *index = Py_NewRef(SLOT(life, natives.life.index));
-    PyObject *following = PyLong_FromSsize_t(PyLong_AsSsize_t(index) + 1);
-    PyObject *record = following == NULL ? NULL : PyTuple_New(18);
-    if (record == NULL) {
-        Py_DECREF(index);
-        Py_XDECREF(following);
-        return NULL;
-    }
-    slot_put(life, natives.life.index, following);
-    PyObject *items[18] = {
-        Py_NewRef(natives.tag), Py_NewRef(SLOT(life, natives.life.id)), index,
-        Py_NewRef(SLOT(life, natives.life.where)), Py_NewRef(self->how), Py_NewRef(start), Py_NewRef(end),
-        Py_NewRef(told->outcome), Py_NewRef(told->point.awaiting), Py_NewRef(told->point.place),
-        Py_NewRef(told->point.lasti), Py_NewRef(SLOT(life, natives.life.span)), Py_NewRef(told->activated),
-        Py_NewRef(told->after), Py_NewRef(SLOT(life, natives.life.name)), Py_NewRef(told->state),
-        Py_NewRef(told->error), take_polls(here, end),
-    };
-    for (Py_ssize_t i = 0; i < 18; i++)
-        PyTuple_SET_ITEM(record, i, items[i]);
-    /* It is in no cycle: the collector need not walk all that waits in the buffer. */
-    PyObject_GC_UnTrack(record);
-    return record;
-}
-
-/* Writes it; the first one has whoever takes records awakened. */
-static int
-put_down(Step *self, PyObject *here, PyObject *start, PyObject *end, const Told *told)
-{
-    Core *core = self->core;
-    PyObject *record = make_record(self, here, start, end, told);
-    if (record == NULL)
-        return -1;
-    int last = told->state != Py_None;
-    if (last) /* also where there is no room: the pipeline finds out by it */
-        slot_put(self->life, natives.life.over, Py_NewRef(Py_True));
-    int put = core_put(core, record, last ? core->reserve : core->limit);
-    Py_DECREF(record);
-    if (put < 0 || !core->asleep)
-        return put < 0 ? -1 : 0;
-    core->asleep = 0;
-    PyObject *done = PyObject_CallMethodNoArgs((PyObject *)core, natives.names.awaken);
-    return came(done);
-}
-
-/* ---------------------------------------------------------------- the end of a step */
-
-/* Where it ran: Here.at(loop). A new reference. */
-static PyObject *
-where_of(PyObject *here, PyObject *loop)
-{
-    PyObject *where = SLOT(here, natives.here.where);
-    if (where != Py_None) {
-        int same = PyObject_RichCompareBool(PyTuple_GET_ITEM(where, 2), loop, Py_EQ);
-        if (same != 0)
-            return same < 0 ? NULL : Py_NewRef(where);
-    }
-    return PyObject_CallMethodOneArg(here, natives.names.at, loop);
-}
-
-/* It was the task's first on this thread. */
-static int
-settle(Step *self, PyObject *here, PyObject *start)
-{
-    PyObject *life = self->life;
-    PyObject *where = where_of(here, SLOT(SLOT(life, natives.life.loop), natives.loop_state.id));
-    if (where == NULL)
-        return -1;
-    slot_put(life, natives.life.here, Py_NewRef(here));
-    slot_put(life, natives.life.where, where);
-    if (PyDict_SetItem(self->core->threads, SLOT(here, natives.here.ident), here) < 0
-        || ask(self->task, &natives.task.name, life, natives.life.name) < 0)
-        return -1;
-    if (SLOT(life, natives.life.unborn) == Py_False)
-        return 0;
-    PyObject *done = PyObject_CallFunctionObjArgs(natives.tell_again, self->core, life, start, NULL);
-    return came(done);
-}
-
-/* Core.stepped, in Python. */
-static int
-stepped_rarely(Step *self, PyObject *here, PyObject *start, PyObject *end, PyObject *doomed, PyObject *const *args,
-               Py_ssize_t count)
-{
-    PyObject *given = PyTuple_New(count);
-    if (given == NULL)
-        return -1;
-    for (Py_ssize_t i = 0; i < count; i++)
-        PyTuple_SET_ITEM(given, i, Py_NewRef(args[i]));
-    PyObject *done = PyObject_CallMethodObjArgs((PyObject *)self->core, natives.names.stepped, self->how, self->task,
-                                                self->life, here, start, end, given, doomed, NULL);
-    Py_DECREF(given);
-    return came(done);
+    return Py_BuildValue("LOOLO", how->since, how->kind, how->waker, how->step, how->name);
 }
 
 int
-stepped(Step *self, PyObject *here, PyObject *start, PyObject *end, PyObject *doomed, PyObject *const *args,
-        Py_ssize_t count)
+how_read(How *how, PyObject *tuple)
 {
-    PyObject *waiter = reader_read(&natives.task.waiter, self->task);
-    if (waiter == NULL)
+    if (!PyArg_ParseTuple(tuple, "LOOLO", &how->since, &how->kind, &how->waker, &how->step, &how->name))
         return -1;
-    Fate fate = fate_of(self->task, self->life, waiter);
-    /* The loop's looks are to be seen anew; or who asked for its end, and whether it heeded, matters. */
-    if (fate == UNKNOWN || fate == CANCELLED || SLOT(here, natives.here.blind) != Py_False) {
-        Py_DECREF(waiter);
-        return fate == UNKNOWN ? -1 : stepped_rarely(self, here, start, end, doomed, args, count);
-    }
-    Told told = {0};
-    int failed = SLOT(self->life, natives.life.here) == here ? 0 : settle(self, here, start);
-    if (failed == 0)
-        failed = fate == ENDED ? ends(self, &told) : goes_on(self, waiter, doomed, &told);
-    Py_DECREF(waiter);
-    if (failed == 0 && (failed = spans(self->core, self->life, &told)) == 0)
-        failed = put_down(self, here, start, end, &told);
-    told_clear(&told);
-    return failed;
+    Py_INCREF(how->kind);
+    Py_INCREF(how->waker);
+    Py_INCREF(how->name);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- from a tuple and back */
+
+#define OBJECTS(X) \
+    X(id, ID) X(where, WHERE) X(outcome, OUTCOME) X(awaiting, AWAITING) X(point, POINT) X(span, SPAN) \
+    X(activated, ACTIVATED) X(after, AFTER) X(name, NAME) X(state, STATE) X(error, ERROR) X(polls, POLLS)
+#define INTEGERS(X) X(index, INDEX) X(start, START) X(end, END) X(lasti, LASTI)
+
+Record *
+record_new(void)
+{
+    return PyObject_New(Record, natives.record);
+}
+
+Record *
+record_of(PyObject *tuple)
+{
+    if (!PyTuple_CheckExact(tuple) || PyTuple_GET_SIZE(tuple) != ITEMS || PyTuple_GET_ITEM(tuple, TAG) != natives.tag)
+        return NULL;
+    PyObject **item = &PyTuple_GET_ITEM(tuple, 0), *how = item[HOW];
+    if ((item[ACTIVATED] != Py_None && !PyList_CheckExact(item[ACTIVATED]))
+        || (item[POLLS] != Py_None && !PyTuple_CheckExact(item[POLLS]))
+        || !PyTuple_CheckExact(how) || PyTuple_GET_SIZE(how) != HOW_ITEMS
+        || !PyTuple_Check(item[WHERE]) || PyTuple_GET_SIZE(item[WHERE]) != 3)
+        return NULL;
+    Record *self = record_new();
+    if (self == NULL)
+        return NULL;
+    self->how = (How){0};
+#define FROM_OBJECT(field, place) self->field = Py_NewRef(item[place]);
+#define FROM_INTEGER(field, place) self->field = whole(item[place]);
+    OBJECTS(FROM_OBJECT)
+    INTEGERS(FROM_INTEGER)
+    if (how_read(&self->how, how) < 0 || PyErr_Occurred())
+        Py_CLEAR(self);
+    return self;
+}
+
+/* A new reference, NULL with an error set. */
+static PyObject *
+record_tuple(Record *self)
+{
+    PyObject *tuple = PyTuple_New(ITEMS);
+    if (tuple == NULL)
+        return NULL;
+#define TO_OBJECT(field, place) PyTuple_SET_ITEM(tuple, place, Py_NewRef(self->field));
+#define TO_INTEGER(field, place) PyTuple_SET_ITEM(tuple, place, PyLong_FromLongLong(self->field));
+    OBJECTS(TO_OBJECT)
+    INTEGERS(TO_INTEGER)
+    PyTuple_SET_ITEM(tuple, TAG, Py_NewRef(natives.tag));
+    PyTuple_SET_ITEM(tuple, HOW, how_tuple(&self->how));
+    if (PyErr_Occurred())
+        Py_CLEAR(tuple);
+    return tuple;
+}
+
+/* ---------------------------------------------------------------- its type */
+
+static Py_ssize_t
+record_length(Record *self)
+{
+    return ITEMS;
+}
+
+static PyObject *
+record_item(Record *self, PyObject *key)
+{
+    if (key == natives.zero)
+        return Py_NewRef(natives.tag); /* what everybody asks first */
+    PyObject *tuple = record_tuple(self), *item = tuple == NULL ? NULL : PyObject_GetItem(tuple, key);
+    Py_XDECREF(tuple);
+    return item;
+}
+
+static PyObject *
+record_iterate(Record *self)
+{
+    PyObject *tuple = record_tuple(self), *items = tuple == NULL ? NULL : PyObject_GetIter(tuple);
+    Py_XDECREF(tuple);
+    return items;
+}
+
+/* Another record, or a tuple. */
+static PyObject *
+record_compare(Record *self, PyObject *other, int how)
+{
+    PyObject *tuple = record_tuple(self), *same = NULL;
+    PyObject *theirs = Py_IS_TYPE(other, natives.record) ? record_tuple((Record *)other) : Py_NewRef(other);
+    if (tuple != NULL && theirs != NULL)
+        same = PyObject_RichCompare(tuple, theirs, how);
+    Py_XDECREF(tuple);
+    Py_XDECREF(theirs);
+    return same;
+}
+
+static PyObject *
+record_repr(Record *self)
+{
+    PyObject *tuple = record_tuple(self), *said = tuple == NULL ? NULL : PyObject_Repr(tuple);
+    Py_XDECREF(tuple);
+    return said;
+}
+
+static void
+record_dealloc(Record *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    how_clear(&self->how);
+#define LET_GO(field, place) Py_XDECREF(self->field);
+    OBJECTS(LET_GO)
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot record_slots[] = {
+    {Py_tp_doc, "The record of a step: reads as the tuple that the Python core writes."},
+    {Py_mp_length, record_length},
+    {Py_mp_subscript, record_item},
+    {Py_tp_iter, record_iterate},
+    {Py_tp_richcompare, record_compare},
+    {Py_tp_repr, record_repr},
+    {Py_tp_dealloc, record_dealloc},
+    {0, NULL},
+};
+
+static PyType_Spec record_spec = {
+    .name = "loopscope._native.Record",
+    .basicsize = sizeof(Record),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = record_slots,
+};
+
+PyTypeObject *
+record_type(PyObject *module)
+{
+    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &record_spec, NULL);
 }

@@ -97,10 +97,9 @@ post(Ordinary *self, PyObject *bytes)
 {
     PyObject *items = SLOT(self->batch, cold.batch.items);
     if (PyList_GET_SIZE(items) == 0) {
-        PyObject *now = reading();
-        if (now == NULL)
+        long long now;
+        if (clock_read(&now) < 0 || slot_number(self->batch, cold.batch.since, now) < 0)
             return -1;
-        slot_put(self->batch, cold.batch.since, now);
     }
     long long length;
     if (PyList_Append(items, bytes) < 0 || number(SLOT(self->batch, cold.batch.bytes), &length) < 0

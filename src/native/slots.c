@@ -3,6 +3,9 @@
 
 Natives natives;
 
+PyObject *spare_numbers[SPARE_NUMBERS];
+int spare_number = 0;
+
 Py_ssize_t
 offset_of(PyTypeObject *type, const char *name)
 {
@@ -177,7 +180,7 @@ slots_load(void)
     FETCH(newborn, "loopscope.capture.life", "NEWBORN")
     FETCH(first, "loopscope.capture.life", "FIRST")
     FETCH(task_ids, "loopscope.capture.core", "_tasks")
-    FETCH(yields, "loopscope.capture.core", "YIELDS")
+    FETCH(yield_kind, "loopscope.model", "YIELD")
     FETCH(place_of, "loopscope.capture.coroutines", "place_of")
     FETCH(type_name, "loopscope.capture.coroutines", "type_name")
     FETCH(tell_again, "loopscope.capture.births", "tell_again")

@@ -40,37 +40,31 @@ here_of(Core *core, PyObject *life)
 
 /* The step has begun on this thread: -1 where the callback must not be called. */
 static int
-begin(Step *self, PyObject *here, PyObject **start)
+begin(Step *self, PyObject *here, long long *start)
 {
     Core *core = self->core;
     slot_put(here, natives.here.life, Py_NewRef(self->life));
-    slot_put(self->life, natives.life.ready, Py_NewRef(natives.zero));
+    slot_number(self->life, natives.life.ready, 0);
     if (look(core, self->life) < 0 && core_fail(core) < 0)
         return -1;
-    *start = reading();
-    if (*start == NULL)
+    if (clock_read(start) < 0 || slot_number(self->life, natives.life.started, *start) < 0)
         return core_fail(core);
-    slot_put(self->life, natives.life.started, Py_NewRef(*start));
     return 0;
 }
 
 /* It has ended. The application's own exception, if any, is kept aside. */
 static int
-end(Step *self, PyObject *here, PyObject *outer, PyObject *start, PyObject *doomed, PyObject *const *args,
+end(Step *self, PyObject *here, PyObject *outer, long long start, PyObject *doomed, PyObject *const *args,
     Py_ssize_t count)
 {
-    PyObject *now = reading();
+    long long now;
+    int failed = clock_read(&now);
     slot_put(here, natives.here.life, Py_NewRef(outer));
-    if (now == NULL)
-        return core_fail(self->core);
-    int failed = 0;
-    if (start != NULL && SLOT(self->life, natives.life.started) != natives.zero) {
-        slot_put(self->life, natives.life.started, Py_NewRef(natives.zero));
-        if (stepped(self, here, start, now, doomed, args, count) < 0)
-            failed = core_fail(self->core);
+    if (failed == 0 && start != 0 && SLOT(self->life, natives.life.started) != natives.zero) {
+        slot_number(self->life, natives.life.started, 0);
+        failed = stepped(self, here, start, now, doomed, args, count);
     }
-    Py_DECREF(now);
-    return failed;
+    return failed < 0 ? core_fail(self->core) : 0;
 }
 
 Step *running;
@@ -80,7 +74,8 @@ static PyObject *
 run(Step *self, PyObject *here, PyObject *doomed, PyObject *const *args, size_t flagged, PyObject *keywords)
 {
     PyObject *outer = Py_NewRef(SLOT(here, natives.here.life));
-    PyObject *start = NULL, *result = NULL;
+    PyObject *result = NULL;
+    long long start = 0;
     if (begin(self, here, &start) == 0) {
         running = self;
         result = PyObject_Vectorcall(self->callback, args, flagged, keywords);
@@ -99,7 +94,6 @@ run(Step *self, PyObject *here, PyObject *doomed, PyObject *const *args, size_t 
     else if (result == NULL)
         PyErr_Restore(type, error, traceback);
     Py_DECREF(outer);
-    Py_XDECREF(start);
     return result;
 }
 
@@ -144,7 +138,7 @@ step_alloc(void)
 }
 
 PyObject *
-step_new(Core *core, PyObject *task, PyObject *callback, PyObject *how, PyObject *life)
+step_new(Core *core, PyObject *task, PyObject *callback, How *how, PyObject *life)
 {
     Step *self = step_alloc();
     if (self == NULL)
@@ -154,7 +148,8 @@ step_new(Core *core, PyObject *task, PyObject *callback, PyObject *how, PyObject
     self->core = (Core *)Py_NewRef((PyObject *)core);
     self->task = Py_NewRef(task);
     self->callback = Py_NewRef(callback);
-    self->how = Py_NewRef(how);
+    self->how = *how;
+    *how = (How){0};
     self->life = Py_NewRef(life);
     PyObject_GC_Track(self);
     return (PyObject *)self;
@@ -165,21 +160,23 @@ static PyObject *
 step_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     Core *core;
-    PyObject *task, *callback, *how;
+    PyObject *task, *callback, *tuple;
     if (keywords != NULL && PyDict_GET_SIZE(keywords) > 0) {
         PyErr_SetString(PyExc_TypeError, "Step() takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "O!(OOO!)", natives.core, &core, &task, &callback, &PyTuple_Type, &how))
+    if (!PyArg_ParseTuple(args, "O!(OOO!)", natives.core, &core, &task, &callback, &PyTuple_Type, &tuple))
         return NULL;
     PyObject *life = PyObject_GetAttr(task, natives.names._loopscope);
     if (life == NULL)
         return NULL;
     PyObject *made = NULL;
-    if (Py_IS_TYPE(life, natives.life.type))
-        made = step_new(core, task, callback, how, life);
-    else
+    How how = {0};
+    if (!Py_IS_TYPE(life, natives.life.type))
         PyErr_SetString(PyExc_TypeError, "not a Life");
+    else if (how_read(&how, tuple) == 0)
+        made = step_new(core, task, callback, &how, life);
+    how_clear(&how);
     Py_DECREF(life);
     return made;
 }
@@ -208,7 +205,7 @@ step_traverse(Step *self, visitproc visit, void *arg)
     Py_VISIT(self->core);
     Py_VISIT(self->task);
     Py_VISIT(self->callback);
-    Py_VISIT(self->how);
+    Py_VISIT(self->how.name);
     Py_VISIT(self->life);
     return 0;
 }
@@ -223,7 +220,7 @@ step_dealloc(Step *self)
     Py_DECREF(self->core);
     Py_DECREF(self->task);
     Py_DECREF(self->callback);
-    Py_DECREF(self->how);
+    how_clear(&self->how);
     Py_DECREF(self->life);
     if (spare < SPARES)
         spares[spare++] = self;

@@ -186,7 +186,7 @@ link_waker(Ordinary *self, Passing *passing, Bytes *links)
         return woken;
     Said said;
     said_begin(&said, self->encoder, LINK_ATTRIBUTE);
-    PyObject *key = PyTuple_Pack(2, passing->waker, passing->waker_step);
+    PyObject *key = key_of(passing->waker, passing->waker_step);
     int failed = key == NULL || say(&said, cold.text.LINK, cold.text.WOKEN_BY) < 0
         || link_to(self, passing, key, &said, links) < 0;
     Py_XDECREF(key);
@@ -228,9 +228,9 @@ encode(Ordinary *self, Passing *passing, PyObject **of)
 
 /* describe.step_kind: a new reference */
 static PyObject *
-find_kind(Passing *passing, PyObject *awaiting)
+find_kind(Passing *passing, PyObject *awaiting, PyObject *lasti)
 {
-    PyObject *key = PyTuple_Pack(6, passing->outcome, passing->kind, awaiting, passing->point, passing->lasti, Py_None);
+    PyObject *key = PyTuple_Pack(6, passing->outcome, passing->kind, awaiting, passing->point, lasti, Py_None);
     if (key == NULL)
         return NULL;
     PyObject *said = PyDict_GetItemWithError(cold.kinds, key);
@@ -240,14 +240,6 @@ find_kind(Passing *passing, PyObject *awaiting)
     return PyErr_Occurred() ? NULL : PyObject_CallOneArg(cold.step_kind, passing->step);
 }
 
-/* Whether both are one positive number of one digit: an instruction's place is, each time in another object. */
-static int
-is_same(PyObject *one, PyObject *other)
-{
-    digit *digits, *others;
-    return one == other || (digits_of(one, &digits) == 1 && digits_of(other, &others) == 1 && *digits == *others);
-}
-
 /* The same, remembered. */
 static PyObject *
 kind_of(Ordinary *self, Passing *passing)
@@ -255,12 +247,12 @@ kind_of(Ordinary *self, Passing *passing)
     PyObject *awaiting = passing->awaiting;
     if (Py_IS_TYPE(awaiting, cold.wait))
         awaiting = PyTuple_GET_ITEM(awaiting, 0);
-    PyObject *of[] = {awaiting, passing->point, passing->outcome, passing->kind, passing->lasti};
-    digit *at;
-    size_t place = digits_of(passing->lasti, &at) == 1 ? *at : 0;
-    Memory *memory = memory_of(self->kinds, awaiting, (PyObject *)((size_t)passing->point + (place << 7)));
-    if (memcmp(memory->of, of, 4 * sizeof *of) != 0 || !is_same(memory->of[4], passing->lasti)) {
-        PyObject *found = find_kind(passing, awaiting);
+    PyObject *lasti = SLOT(passing->step, cold.step.lasti);
+    PyObject *of[] = {awaiting, passing->point, passing->outcome, passing->kind, lasti};
+    size_t place = (size_t)passing->point + ((size_t)passing->lasti << 7);
+    Memory *memory = memory_of(self->kinds, awaiting, (PyObject *)place);
+    if (memcmp(memory->of, of, 4 * sizeof *of) != 0 || whole(memory->of[4]) != passing->lasti) {
+        PyObject *found = find_kind(passing, awaiting, lasti);
         if (found == NULL)
             return NULL;
         memory_clear(memory);

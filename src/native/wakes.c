@@ -75,61 +75,58 @@ caller(int *io)
 
 /* ---------------------------------------------------------------- how it was woken */
 
-PyObject *
-make_how(PyObject *since, PyObject *kind, PyObject *waker, PyObject *step, PyObject *name)
+/* Takes over the reference to `name`, which may be NULL with an error set. */
+static int
+tell(How *how, long long since, PyObject *kind, PyObject *waker, long long step, PyObject *name)
 {
-    PyObject *how = name == NULL ? NULL : PyTuple_Pack(5, since, kind, waker, step, name);
-    Py_XDECREF(name);
-    if (how != NULL)
-        PyObject_GC_UnTrack(how); /* as a record */
-    return how;
+    if (name == NULL)
+        return -1;
+    *how = (How){since, step, Py_NewRef(kind), Py_NewRef(waker), name};
+    return 1;
 }
 
-/* The earlier one of two readings, the first of which may be none. Borrowed. */
-static PyObject *
-earlier(PyObject *since, PyObject *now)
+/* The earlier one of two readings, the first of which may be none. */
+static long long
+earlier(long long since, long long now)
 {
-    long long first = whole(since);
-    return 0 < first && first < whole(now) ? since : now;
+    return 0 < since && since < now ? since : now;
 }
 
 /* By what the loop calls for a timer, for another thread, or as a task ends. */
-static PyObject *
-by_callback(PyObject *callback, PyObject *label, PyObject *now)
+static int
+by_callback(PyObject *callback, PyObject *label, long long now, How *how)
 {
     const CallbackSlots *at = &natives.callback;
     int named = label != Py_None && SLOT(callback, at->kind) == natives.thread_kind;
     PyObject *name =
         named ? Py_NewRef(label) : PyObject_CallOneArg(natives.function_name, SLOT(callback, at->__wrapped__));
-    return make_how(earlier(SLOT(callback, at->since), now), SLOT(callback, at->kind), SLOT(callback, at->waker),
-                    SLOT(callback, at->waker_step), name);
+    return tell(how, earlier(whole(SLOT(callback, at->since)), now), SLOT(callback, at->kind), SLOT(callback, at->waker),
+                whole(SLOT(callback, at->waker_step)), name);
 }
 
 /* By I/O, or by any other callback. */
-static PyObject *
-by_caller(PyObject *here, PyObject *now)
+static int
+by_caller(PyObject *here, long long now, How *how)
 {
     int io = 0;
-    PyObject *name = caller(&io), *step = natives.zero;
+    PyObject *name = caller(&io);
+    long long step = 0;
     if (io > 0)
-        step = SLOT(here, natives.here.polls) != Py_None ? SLOT(here, natives.here.unpolled) : natives.minus_one;
-    return make_how(now, io > 0 ? natives.io_kind : natives.callback_kind, natives.zero, step, name);
+        step = SLOT(here, natives.here.polls) != Py_None ? whole(SLOT(here, natives.here.unpolled)) : -1;
+    return tell(how, now, io > 0 ? natives.io_kind : natives.callback_kind, natives.zero, step, name);
 }
 
-/* The due time of a timer that sets this future, and may fire now: a new reference, None for none. */
-static PyObject *
-due_of(PyObject *future, PyObject *now)
+/* The due time of a timer that sets this future, and may fire now: 0 for none, -1 with an error set. */
+static long long
+due_of(PyObject *future, long long now)
 {
     PyObject *due;
     int found = PyObject_GetOptionalAttr(future, natives.names._loopscope_due, &due);
     if (found <= 0)
-        return found < 0 ? NULL : Py_NewRef(Py_None);
+        return found;
     long long time = whole(due);
-    if (time == -1 && PyErr_Occurred())
-        Py_CLEAR(due);
-    else if (time == 0 || time > whole(now) + natives.early)
-        Py_SETREF(due, Py_NewRef(Py_None));
-    return due;
+    Py_DECREF(due);
+    return time > now + natives.early ? 0 : time;
 }
 
 /* Whether a task runs, whose step is then one that is not recorded. -1 with an error set. */
@@ -141,31 +138,34 @@ is_in_a_task(PyObject *loop)
     return running == NULL ? -1 : running != Py_None;
 }
 
-PyObject *
-woken(PyObject *loop, PyObject *future, PyObject *here, PyObject *now)
+/* The same, where the loop calls nothing that we know. */
+static int
+woken_alone(PyObject *loop, PyObject *future, PyObject *label, PyObject *here, long long now, How *how)
 {
-    PyObject *callback = Py_NewRef(SLOT(here, natives.here.callback)), *due = NULL, *label = NULL, *how = NULL;
-    if (PyObject_GetOptionalAttr(future, natives.names._loopscope_label, &label) < 0)
-        goto done;
+    long long due = due_of(future, now);
+    if (due < 0)
+        return -1;
+    if (due > 0)
+        return tell(how, earlier(due, now), natives.timer_kind, natives.zero, 0, Py_NewRef(Py_None));
+    int in_a_task = is_in_a_task(loop);
+    if (in_a_task)
+        return in_a_task < 0 ? -1 : 0;
+    if (label != Py_None) /* the executor's function ended before its future was chained to this one */
+        return tell(how, now, natives.thread_kind, natives.zero, 0, Py_NewRef(label));
+    return by_caller(here, now, how);
+}
+
+int
+woken(PyObject *loop, PyObject *future, PyObject *here, long long now, How *how)
+{
+    PyObject *callback = Py_NewRef(SLOT(here, natives.here.callback)), *label = NULL;
+    int done = PyObject_GetOptionalAttr(future, natives.names._loopscope_label, &label);
     if (label == NULL)
         label = Py_NewRef(Py_None);
-    if (callback != Py_None) {
-        how = by_callback(callback, label, now);
-        goto done;
-    }
-    if ((due = due_of(future, now)) == NULL)
-        goto done;
-    if (due != Py_None)
-        how = make_how(earlier(due, now), natives.timer_kind, natives.zero, natives.zero, Py_NewRef(Py_None));
-    else if (is_in_a_task(loop) == 0) {
-        if (label != Py_None) /* the executor's function ended before its future was chained to this one */
-            how = make_how(now, natives.thread_kind, natives.zero, natives.zero, Py_NewRef(label));
-        else
-            how = by_caller(here, now);
-    }
-done:
+    if (done >= 0)
+        done = callback != Py_None ? by_callback(callback, label, now, how)
+                                   : woken_alone(loop, future, label, here, now, how);
     Py_DECREF(callback);
-    Py_XDECREF(label);
-    Py_XDECREF(due);
-    return how;
+    Py_DECREF(label);
+    return done;
 }

@@ -141,11 +141,11 @@ find_waker(Ordinary *self, Passing *passing)
         return PyErr_Occurred() ? -1 : 1;
     if (!Py_IS_TYPE(life, cold.life.type) || life == passing->life)
         return 0;
-    long long step, steps;
-    if (number(passing->waker_step, &step) < 0 || number(SLOT(life, cold.life.steps), &steps) < 0)
+    long long steps;
+    if (number(SLOT(life, cold.life.steps), &steps) < 0)
         return -1;
     passing->waker_life = life;
-    return SLOT(life, cold.life.state) != Py_None || step < steps;
+    return SLOT(life, cold.life.state) != Py_None || passing->waker_step < steps;
 }
 
 /* Whether a span of its own is all that the step leads to. */

@@ -1,0 +1,261 @@
+/* A step has ended: its record, as Core.stepped writes it. core.py is the reference, and is called for what is rare. */
+#include "native.h"
+
+/* What became of a task in its step. */
+typedef enum { UNKNOWN = -1, SUSPENDED, YIELDED, ENDED, CANCELLED } Fate;
+
+/* What the record says beside what the task's life does. Owned, but for the outcome and the state. */
+typedef struct {
+    PyObject *outcome, *state, *error, *activated, *after;
+    Point point;
+} Told;
+
+static void
+told_clear(Told *told)
+{
+    Py_CLEAR(told->error);
+    Py_CLEAR(told->activated);
+    Py_CLEAR(told->after);
+    Py_CLEAR(told->point.awaiting);
+    Py_CLEAR(told->point.place);
+}
+
+/* Replaces a slot of a life by what its task says. */
+static int
+ask(PyObject *task, const Reader *reader, PyObject *life, Py_ssize_t offset)
+{
+    PyObject *said = reader_read(reader, task);
+    if (said == NULL)
+        return -1;
+    slot_put(life, offset, said);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- what it tells */
+
+/* Whether the task has ended; -1 with an error set. */
+static int
+is_done(PyObject *task, PyObject *life)
+{
+    if (Py_TYPE(task) == natives.task.state.type) {
+        if (SLOT(life, natives.life.ready) != natives.zero)
+            return 0; /* it is to go on */
+        PyObject *state = reader_read(&natives.task.state, task);
+        Py_XDECREF(state);
+        if (state == natives.names.PENDING)
+            return 0;
+    }
+    return reader_ask_whether(&natives.task.done, task);
+}
+
+static Fate
+fate_of(PyObject *task, PyObject *life, PyObject *waiter)
+{
+    if (waiter != Py_None)
+        return SUSPENDED;
+    int done = is_done(task, life);
+    if (done <= 0)
+        return done < 0 ? UNKNOWN : YIELDED;
+    int cancelled = reader_ask_whether(&natives.task.cancelled, task);
+    return cancelled < 0 ? UNKNOWN : cancelled ? CANCELLED : ENDED;
+}
+
+/* It goes on: where it waits, or why it yielded. */
+static int
+goes_on(Step *self, PyObject *waiter, PyObject *doomed, Told *told)
+{
+    PyObject *life = self->life;
+    int waits = waiter != Py_None;
+    told->outcome = waits ? natives.suspended : natives.yielded;
+    told->state = Py_None;
+    told->error = Py_NewRef(Py_None);
+    if (point(self->task, waiter, SLOT(life, natives.life.place), &told->point) < 0)
+        return -1;
+    if (waits && ask(self->task, &natives.task.name, life, natives.life.name) < 0)
+        return -1;
+    if (!natives.cancelling || (!waits && doomed != Py_True && SLOT(life, natives.life.cancels) == natives.zero))
+        return 0;
+    return ask(self->task, &natives.task.cancelling, life, natives.life.cancels);
+}
+
+/* It has returned or raised: Core._ending. */
+static int
+ends(Step *self, Told *told)
+{
+    PyObject *life = self->life;
+    PyObject *error = reader_read(&natives.task.exception, self->task);
+    if (error == NULL)
+        return -1;
+    told->outcome = told->state = error == Py_None ? natives.returned : natives.raised;
+    told->error = error == Py_None ? Py_NewRef(Py_None)
+                                   : PyObject_CallOneArg(natives.type_name, (PyObject *)Py_TYPE(error));
+    Py_DECREF(error);
+    told->point = (Point){Py_NewRef(Py_None), Py_NewRef(Py_None), -1};
+    if (told->error == NULL || ask(self->task, &natives.task.name, life, natives.life.name) < 0)
+        return -1;
+    return natives.cancelling ? ask(self->task, &natives.task.cancelling, life, natives.life.cancels) : 0;
+}
+
+/* The spans that were activated in it, and the one current at its end. */
+static int
+spans(Core *core, PyObject *life, Told *told)
+{
+    told->activated = Py_NewRef(SLOT(life, natives.life.activated));
+    if (told->activated == Py_None && SLOT(life, natives.life.left) == Py_False && !core->deaf) {
+        told->after = Py_NewRef(SLOT(life, natives.life.span));
+        return 0;
+    }
+    slot_put(life, natives.life.activated, Py_NewRef(Py_None));
+    slot_put(life, natives.life.left, Py_NewRef(Py_False));
+    PyObject *context = core_current(core);
+    PyObject *known = context == NULL ? NULL : content_of(SLOT(life, natives.life.cell));
+    if (known != NULL)
+        told->after = context == Py_None || context != known ? PyObject_CallOneArg(core->describe, context)
+                                                             : Py_NewRef(SLOT(life, natives.life.span));
+    Py_XDECREF(context);
+    Py_XDECREF(known);
+    return told->after == NULL ? -1 : 0;
+}
+
+/* ---------------------------------------------------------------- the record */
+
+/* The looks at the selector that this record takes. A new reference. */
+static PyObject *
+take_polls(PyObject *here)
+{
+    PyObject *polls = SLOT(here, natives.here.polls);
+    Py_INCREF(polls);
+    if (polls != Py_None && PyTuple_GET_SIZE(polls) > 0)
+        slot_put(here, natives.here.polls, PyTuple_New(0));
+    return polls;
+}
+
+/* The record, with the index counted up. What is told is moved into it. */
+static PyObject *
+make_record(Step *self, PyObject *here, long long start, long long end, Told *told)
+{
+    PyObject *life = self->life;
+    long long index = whole(SLOT(life, natives.life.index));
+    if (slot_number(here, natives.here.ended, end) < 0 || slot_number(life, natives.life.index, index + 1) < 0)
+        return NULL;
+    Record *record = record_new();
+    if (record == NULL)
+        return NULL;
+    const How *how = &self->how;
+    record->how = (How){how->since, how->step, Py_NewRef(how->kind), Py_NewRef(how->waker), Py_NewRef(how->name)};
+    record->index = index;
+    record->start = start;
+    record->end = end;
+    record->lasti = told->point.lasti;
+    record->id = Py_NewRef(SLOT(life, natives.life.id));
+    record->where = Py_NewRef(SLOT(life, natives.life.where));
+    record->outcome = Py_NewRef(told->outcome);
+    record->awaiting = told->point.awaiting;
+    record->point = told->point.place;
+    record->span = Py_NewRef(SLOT(life, natives.life.span));
+    record->activated = told->activated;
+    record->after = told->after;
+    record->name = Py_NewRef(SLOT(life, natives.life.name));
+    record->state = Py_NewRef(told->state);
+    record->error = told->error;
+    record->polls = take_polls(here);
+    *told = (Told){.outcome = told->outcome, .state = told->state};
+    return (PyObject *)record;
+}
+
+/* Writes it; the first one has whoever takes records awakened. */
+static int
+put_down(Step *self, PyObject *here, long long start, long long end, Told *told)
+{
+    Core *core = self->core;
+    PyObject *record = make_record(self, here, start, end, told);
+    if (record == NULL)
+        return -1;
+    int last = told->state != Py_None;
+    if (last) /* also where there is no room: the pipeline finds out by it */
+        slot_put(self->life, natives.life.over, Py_NewRef(Py_True));
+    int put = core_put(core, record, last ? core->reserve : core->limit);
+    Py_DECREF(record);
+    if (put < 0 || !core->asleep)
+        return put < 0 ? -1 : 0;
+    core->asleep = 0;
+    PyObject *done = PyObject_CallMethodNoArgs((PyObject *)core, natives.names.awaken);
+    return came(done);
+}
+
+/* ---------------------------------------------------------------- the end of a step */
+
+/* Where it ran: Here.at(loop). A new reference. */
+static PyObject *
+where_of(PyObject *here, PyObject *loop)
+{
+    PyObject *where = SLOT(here, natives.here.where);
+    if (where != Py_None) {
+        int same = PyObject_RichCompareBool(PyTuple_GET_ITEM(where, 2), loop, Py_EQ);
+        if (same != 0)
+            return same < 0 ? NULL : Py_NewRef(where);
+    }
+    return PyObject_CallMethodOneArg(here, natives.names.at, loop);
+}
+
+/* It was the task's first on this thread. */
+static int
+settle(Step *self, PyObject *here, long long start)
+{
+    PyObject *life = self->life;
+    PyObject *where = where_of(here, SLOT(SLOT(life, natives.life.loop), natives.loop_state.id));
+    if (where == NULL)
+        return -1;
+    slot_put(life, natives.life.here, Py_NewRef(here));
+    slot_put(life, natives.life.where, where);
+    if (PyDict_SetItem(self->core->threads, SLOT(here, natives.here.ident), here) < 0
+        || ask(self->task, &natives.task.name, life, natives.life.name) < 0)
+        return -1;
+    if (SLOT(life, natives.life.unborn) == Py_False)
+        return 0;
+    PyObject *time = PyLong_FromLongLong(start);
+    PyObject *done = time == NULL
+        ? NULL : PyObject_CallFunctionObjArgs(natives.tell_again, self->core, life, time, NULL);
+    Py_XDECREF(time);
+    return came(done);
+}
+
+/* Core.stepped, in Python. */
+static int
+stepped_rarely(Step *self, PyObject *here, long long start, long long end, PyObject *doomed, PyObject *const *args,
+               Py_ssize_t count)
+{
+    PyObject *how = how_tuple(&self->how), *given = PyTuple_New(count), *done = NULL;
+    for (Py_ssize_t i = 0; given != NULL && i < count; i++)
+        PyTuple_SET_ITEM(given, i, Py_NewRef(args[i]));
+    if (how != NULL && given != NULL)
+        done = PyObject_CallMethod((PyObject *)self->core, "stepped", "OOOOLLOO", how, self->task, self->life, here,
+                                   start, end, given, doomed);
+    Py_XDECREF(how);
+    Py_XDECREF(given);
+    return came(done);
+}
+
+int
+stepped(Step *self, PyObject *here, long long start, long long end, PyObject *doomed, PyObject *const *args,
+        Py_ssize_t count)
+{
+    PyObject *waiter = reader_read(&natives.task.waiter, self->task);
+    if (waiter == NULL)
+        return -1;
+    Fate fate = fate_of(self->task, self->life, waiter);
+    /* The loop's looks are to be seen anew; or who asked for its end, and whether it heeded, matters. */
+    if (fate == UNKNOWN || fate == CANCELLED || SLOT(here, natives.here.blind) != Py_False) {
+        Py_DECREF(waiter);
+        return fate == UNKNOWN ? -1 : stepped_rarely(self, here, start, end, doomed, args, count);
+    }
+    Told told = {0};
+    int failed = SLOT(self->life, natives.life.here) == here ? 0 : settle(self, here, start);
+    if (failed == 0)
+        failed = fate == ENDED ? ends(self, &told) : goes_on(self, waiter, doomed, &told);
+    Py_DECREF(waiter);
+    if (failed == 0 && (failed = spans(self->core, self->life, &told)) == 0)
+        failed = put_down(self, here, start, end, &told);
+    told_clear(&told);
+    return failed;
+}
