@@ -247,7 +247,7 @@ carry_out(Gate *self, Verdict verdict, Call *call, PyObject *const *args, size_t
     else
         handle = PyObject_Vectorcall(self->original, args, flagged, keywords);
     if (handle == NULL && call->life != NULL)
-        slot_number(call->life, natives.life.ready, 0);
+        slot_zero(call->life, natives.life.ready);
     if (handle != NULL && trim(self, handle) < 0)
         Py_CLEAR(handle);
     return handle;

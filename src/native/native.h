@@ -29,6 +29,11 @@
 #include "numbers.h"
 #include "bytes.h"
 
+/* What is ours is nobody else's: it is called directly. */
+#ifdef __GNUC__
+#pragma GCC visibility push(hidden)
+#endif
+
 #ifdef Py_GIL_DISABLED
 #error "the native core needs the GIL"
 #endif
@@ -110,7 +115,7 @@ typedef struct {
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *type_name, *tell_again, *kin, *nothing;
     PyObject *about, *after_task, *current_task, *function_name;
     PyObject *future, *tasks, *py_step, *py_wakeup;
-    PyObject *never, *plain, *zero, *minus_one, *sixty_four, *first;
+    PyObject *never, *plain, *zero, *minus_one, *sixty_four, *first, *no_arguments;
     /* see model.py */
     PyObject *tag, *birth_tag, *polls_tag, *suspended, *yielded, *returned, *raised;
     PyObject *start_kind, *task_kind, *timer_kind, *io_kind, *thread_kind, *callback_kind, *yield_kind;
@@ -220,6 +225,15 @@ slot_number(PyObject *cell, Py_ssize_t offset, long long value)
     return put_whole(&SLOT(cell, offset), value);
 }
 
+/* Sets a slot with a number to 0. */
+static inline void
+slot_zero(PyObject *cell, Py_ssize_t offset)
+{
+    PyObject *before = SLOT(cell, offset);
+    SLOT(cell, offset) = Py_NewRef(natives.zero);
+    drop_whole(before);
+}
+
 /* ---------------------------------------------------------------- core.c */
 
 /* What is known of all tasks whose coroutine runs the code of this place: see births.kin. */
@@ -266,7 +280,13 @@ PyObject *enter(void);
 /* How a task became ready: see stand_ins.How. Its objects are owned. */
 typedef struct { long long since, step; PyObject *kind, *waker, *name; } How;
 
-void how_clear(How *how);
+static inline void
+how_clear(How *how)
+{
+    Py_CLEAR(how->kind);
+    Py_CLEAR(how->waker);
+    Py_CLEAR(how->name);
+}
 
 /* To a tuple: a new reference, NULL with an error set. And from one: -1 with an error set. */
 PyObject *how_tuple(const How *how);
@@ -369,5 +389,9 @@ PyObject *encoder_bytes(PyObject *encoder, PyObject **of, const Bytes *alone, co
 /* ---------------------------------------------------------------- ordinary.c */
 
 PyTypeObject *ordinary_type(PyObject *module);
+
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 
 #endif

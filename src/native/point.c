@@ -125,7 +125,7 @@ visit(Walk *walk, PyObject *item, const Kind *kind, PyObject *root, int waits)
     if (coroutine && SLOT(place, natives.place.timed) == Py_True)
         Py_XSETREF(walk->timed, Py_NewRef(item));
     int further = 0;
-    long origin = PyLong_AsLong(SLOT(place, natives.place.origin));
+    long origin = (long)whole(SLOT(place, natives.place.origin));
     int public = PyUnicode_GET_LENGTH(SLOT(place, natives.place.public)) > 0;
     if (walk->found == NULL || origin >= walk->origin) {
         if (walk->found != NULL && walk->origin == APPLICATION && waits && !Py_IS_TYPE(item, &PyGen_Type) &&

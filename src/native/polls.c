@@ -135,7 +135,7 @@ static int
 waited(Select *self, long long start, long long busy)
 {
     long long end;
-    slot_number(self->here, natives.here.polling, 0);
+    slot_zero(self->here, natives.here.polling);
     if (clock_read(&end) < 0 || looked(self, end - start >= natives.waited ? 0 : busy, end) < 0
         || note(self, start, end) < 0)
         return core_fail(self->core);

@@ -13,14 +13,6 @@ enum { SINCE, KIND, WAKER, WAKER_STEP, WAKER_NAME, HOW_ITEMS };
 
 /* ---------------------------------------------------------------- how a task became ready */
 
-void
-how_clear(How *how)
-{
-    Py_CLEAR(how->kind);
-    Py_CLEAR(how->waker);
-    Py_CLEAR(how->name);
-}
-
 PyObject *
 how_tuple(const How *how)
 {
@@ -144,7 +136,9 @@ static void
 record_dealloc(Record *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    how_clear(&self->how);
+    Py_XDECREF(self->how.kind);
+    Py_XDECREF(self->how.waker);
+    Py_XDECREF(self->how.name);
 #define LET_GO(field, place) Py_XDECREF(self->field);
     OBJECTS(LET_GO)
     type->tp_free((PyObject *)self);

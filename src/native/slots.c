@@ -210,9 +210,11 @@ slots_load(void)
     natives.zero = PyLong_FromLong(0);
     natives.minus_one = PyLong_FromLong(-1);
     natives.sixty_four = PyLong_FromLong(64);
+    natives.no_arguments = PyTuple_New(0);
     natives.plain = PyUnicode_InternFromString("asyncio.Future");
     PyObject *cancelling = fetch("loopscope.capture.private", "CANCELLING");
-    if (!natives.zero || !natives.minus_one || !natives.sixty_four || !natives.plain || !cancelling)
+    if (!natives.zero || !natives.minus_one || !natives.sixty_four || !natives.no_arguments || !natives.plain
+        || !cancelling)
         return -1;
     natives.cancelling = PyObject_IsTrue(cancelling);
     Py_DECREF(cancelling);

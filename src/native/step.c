@@ -44,7 +44,7 @@ begin(Step *self, PyObject *here, long long *start)
 {
     Core *core = self->core;
     slot_put(here, natives.here.life, Py_NewRef(self->life));
-    slot_number(self->life, natives.life.ready, 0);
+    slot_zero(self->life, natives.life.ready);
     if (look(core, self->life) < 0 && core_fail(core) < 0)
         return -1;
     if (clock_read(start) < 0 || slot_number(self->life, natives.life.started, *start) < 0)
@@ -61,13 +61,23 @@ end(Step *self, PyObject *here, PyObject *outer, long long start, PyObject *doom
     int failed = clock_read(&now);
     slot_put(here, natives.here.life, Py_NewRef(outer));
     if (failed == 0 && start != 0 && SLOT(self->life, natives.life.started) != natives.zero) {
-        slot_number(self->life, natives.life.started, 0);
+        slot_zero(self->life, natives.life.started);
         failed = stepped(self, here, start, now, doomed, args, count);
     }
     return failed < 0 ? core_fail(self->core) : 0;
 }
 
 Step *running;
+
+/* Calls the task's own callback: the common one, which takes no arguments, directly. */
+static inline PyObject *
+call(Step *self, PyObject *const *args, size_t flagged, PyObject *keywords)
+{
+    PyObject *callback = self->callback;
+    if (Py_TYPE(callback) == natives.wrapper && PyVectorcall_NARGS(flagged) == 0 && keywords == NULL)
+        return natives.wrapper->tp_call(callback, natives.no_arguments, NULL);
+    return PyObject_Vectorcall(callback, args, flagged, keywords);
+}
 
 /* One step, recorded. */
 static PyObject *
@@ -78,7 +88,7 @@ run(Step *self, PyObject *here, PyObject *doomed, PyObject *const *args, size_t 
     long long start = 0;
     if (begin(self, here, &start) == 0) {
         running = self;
-        result = PyObject_Vectorcall(self->callback, args, flagged, keywords);
+        result = call(self, args, flagged, keywords);
         if (running == self)
             running = NULL;
     }
@@ -115,7 +125,7 @@ step_call(Step *self, PyObject *const *args, size_t flagged, PyObject *keywords)
     if (doomed != NULL)
         result = run(self, here, doomed, args, flagged, keywords);
     else
-        result = PyObject_Vectorcall(self->callback, args, flagged, keywords);
+        result = call(self, args, flagged, keywords);
     Py_XDECREF(here);
     Py_XDECREF(doomed);
     return result;
