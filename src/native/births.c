@@ -143,7 +143,7 @@ static PyObject *
 state_of(PyObject *loop)
 {
     PyObject *state;
-    if (PyObject_GetOptionalAttr(loop, natives.names._loopscope_loop, &state) <= 0)
+    if (hung_on(loop, natives.names._loopscope_loop, &state) <= 0)
         return NULL;
     if (!Py_IS_TYPE(state, natives.loop_state.type))
         Py_CLEAR(state);

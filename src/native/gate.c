@@ -49,7 +49,7 @@ find_life(Core *core, Call *call)
         call->life = Py_NewRef(running->life);
         return RECORD;
     }
-    if (PyObject_GetOptionalAttr(call->task, natives.names._loopscope, &call->life) < 0)
+    if (hung_on(call->task, natives.names._loopscope, &call->life) < 0)
         return ERROR;
     if (call->life != NULL && Py_IS_TYPE(call->life, natives.life.type))
         return RECORD;
@@ -157,17 +157,34 @@ is_wrapper(PyTypeObject *kind)
     return 1;
 }
 
+/* Whether this is what a C task calls to wake, which is told by its name when it is first met. 0 where it is no task's,
+ * -1 where a task has another such method, or with an error set. */
+static int
+is_wakeup(PyObject *callback, PyObject *owner)
+{
+    PyMethodDef *method = ((PyCFunctionObject *)callback)->m_ml;
+    if (method == natives.wakeup)
+        return 1;
+    int task = owner == NULL ? 0 : PyObject_IsInstance(owner, natives.tasks);
+    if (task <= 0)
+        return task;
+    if (strcmp(method->ml_name, "task_wakeup") != 0)
+        return -1;
+    natives.wakeup = method;
+    return 1;
+}
+
 static Verdict
 judge(Core *core, PyObject *const *args, Py_ssize_t count, Call *call)
 {
     PyObject *callback = args[1];
     if (PyCFunction_CheckExact(callback)) {
         PyObject *owner = PyCFunction_GET_SELF(callback);
-        int task = owner == NULL ? 0 : PyObject_IsInstance(owner, natives.tasks);
-        if (task <= 0)
-            return task < 0 ? ERROR : other(core, args, count, call);
-        if (count != 3 || strcmp(((PyCFunctionObject *)callback)->m_ml->ml_name, "task_wakeup") != 0)
-            return REFER;
+        int wakeup = is_wakeup(callback, owner);
+        if (wakeup == 0)
+            return other(core, args, count, call);
+        if (wakeup < 0 || count != 3)
+            return PyErr_Occurred() ? ERROR : REFER;
         call->task = Py_NewRef(owner);
         return wakes(core, call, args[2]);
     }

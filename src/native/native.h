@@ -29,6 +29,10 @@
 #include "numbers.h"
 #include "bytes.h"
 
+#if PY_VERSION_HEX < 0x030D0000
+#define PyObject_GetOptionalAttr _PyObject_LookupAttr
+#endif
+
 /* What is ours is nobody else's: it is called directly. */
 #ifdef __GNUC__
 #pragma GCC visibility push(hidden)
@@ -125,6 +129,8 @@ typedef struct {
     int cancelling;
     /* the type of what a C task passes for a step that is not a wake, once it is met */
     PyTypeObject *wrapper;
+    /* what a C task calls to wake, once it is met */
+    PyMethodDef *wakeup;
     /* the names of keyword arguments that a C task gives to call_soon, once they are met: only a context */
     PyObject *keywords;
 } Natives;
@@ -173,6 +179,19 @@ reader_read(const Reader *reader, PyObject *object)
     return found != NULL ? Py_NewRef(found) : reader_ask(reader, object);
 }
 
+/* What hangs on an object of the application's under a name of ours: 1 and a new reference, 0 for nothing, -1 with an
+ * error set. Where the object's own dictionary is at hand, its class need not be asked. */
+static inline int
+hung_on(PyObject *object, PyObject *name, PyObject **found)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (type->tp_dictoffset <= 0 || type->tp_getattro != PyObject_GenericGetAttr)
+        return PyObject_GetOptionalAttr(object, name, found);
+    PyObject *own = *(PyObject **)((char *)object + type->tp_dictoffset);
+    *found = own == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(own, name));
+    return *found != NULL ? 1 : PyErr_Occurred() ? -1 : 0;
+}
+
 /* Whether it reads something true; -1 with an error set. */
 int reader_ask_whether(const Reader *reader, PyObject *object);
 
@@ -198,10 +217,6 @@ slot_put(PyObject *cell, Py_ssize_t offset, PyObject *value)
     SLOT(cell, offset) = value;
     Py_XDECREF(before);
 }
-
-#if PY_VERSION_HEX < 0x030D0000
-#define PyObject_GetOptionalAttr _PyObject_LookupAttr
-#endif
 
 /* Reads `loopscope.model.clock`, which is time.perf_counter_ns: -1 with an error set where it cannot be read. */
 static inline int

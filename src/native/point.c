@@ -216,7 +216,7 @@ plain(const Walk *walk, PyObject *waiter)
     if (walk->inner != NULL || walk->timed != NULL || (PyObject *)Py_TYPE(waiter) != natives.future)
         return NULL;
     PyObject *label;
-    if (PyObject_GetOptionalAttr(waiter, natives.names._loopscope_label, &label) != 0) {
+    if (hung_on(waiter, natives.names._loopscope_label, &label) != 0) {
         Py_XDECREF(label);
         return NULL;
     }

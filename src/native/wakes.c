@@ -121,7 +121,7 @@ static long long
 due_of(PyObject *future, long long now)
 {
     PyObject *due;
-    int found = PyObject_GetOptionalAttr(future, natives.names._loopscope_due, &due);
+    int found = hung_on(future, natives.names._loopscope_due, &due);
     if (found <= 0)
         return found;
     long long time = whole(due);
@@ -159,7 +159,7 @@ int
 woken(PyObject *loop, PyObject *future, PyObject *here, long long now, How *how)
 {
     PyObject *callback = Py_NewRef(SLOT(here, natives.here.callback)), *label = NULL;
-    int done = PyObject_GetOptionalAttr(future, natives.names._loopscope_label, &label);
+    int done = hung_on(future, natives.names._loopscope_label, &label);
     if (label == NULL)
         label = Py_NewRef(Py_None);
     if (done >= 0)
