@@ -232,8 +232,9 @@ burst(PyObject *place, const Held *held, PyObject *task, PyObject *step)
         named < 0 ? NULL : named ? PyUnicode_FromFormat("%S:%S", file, line) : PyUnicode_FromString("");
     PyObject *name = PyUnicode_FromFormat("burst %S", SLOT(place, natives.place.qualname)), *made = NULL;
     if (name != NULL && where != NULL)
-        made = PyObject_CallFunction(cold.delay, "OOLLOO(OO)", name, Py_None, held->steps, held->pieces,
-                                     SLOT(place, natives.place.function), where, task, step);
+        made = named_tuple(cold.delay, 7, Py_NewRef(name), Py_NewRef(Py_None), PyLong_FromLongLong(held->steps),
+                           PyLong_FromLongLong(held->pieces), Py_NewRef(SLOT(place, natives.place.function)),
+                           Py_NewRef(where), PyTuple_Pack(2, task, step));
     Py_XDECREF(file);
     Py_XDECREF(line);
     Py_XDECREF(where);
@@ -263,8 +264,9 @@ nobody(Ordinary *self, Passing *passing, long long start, long long end)
 static PyObject *
 by_callbacks(long long duration, int count, PyObject *function, PyObject *place)
 {
-    return PyObject_CallFunction(cold.delay, "sOLiOO(ii)", "callback", Py_None, duration, count, function, place, 0,
-                                 -1);
+    return named_tuple(cold.delay, 7, Py_NewRef(cold.text.CALLBACK), Py_NewRef(Py_None), PyLong_FromLongLong(duration),
+                       PyLong_FromLong(count), Py_NewRef(function), Py_NewRef(place),
+                       PyTuple_Pack(2, natives.zero, natives.minus_one));
 }
 
 /* One of the loop's callbacks, by the name of its function if that was seen: a new Delay */

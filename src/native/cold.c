@@ -1,5 +1,6 @@
 /* The slots of the pipeline's own objects, and whole numbers in them. */
 #include "cold.h"
+#include <stdarg.h>
 
 Cold cold;
 
@@ -122,6 +123,27 @@ key_of(PyObject *task, long long index)
     PyObject *key = at == NULL ? NULL : PyTuple_Pack(2, task, at);
     Py_XDECREF(at);
     return key;
+}
+
+PyObject *
+named_tuple(PyObject *type, Py_ssize_t count, ...)
+{
+    PyObject *made = ((PyTypeObject *)type)->tp_alloc((PyTypeObject *)type, count);
+    int failed = made == NULL;
+    va_list items;
+    va_start(items, count);
+    for (Py_ssize_t place = 0; place < count; place++) {
+        PyObject *item = va_arg(items, PyObject *);
+        failed |= item == NULL;
+        if (made != NULL)
+            PyTuple_SET_ITEM(made, place, item);
+        else
+            Py_XDECREF(item);
+    }
+    va_end(items);
+    if (failed)
+        Py_CLEAR(made);
+    return made;
 }
 
 PyObject *

@@ -186,6 +186,9 @@ int put_pair_of(PyObject *dict, PyObject *key, PyObject *before, long long first
 /* (task, index), by which a step is known: a new reference, NULL with an error set. */
 PyObject *key_of(PyObject *task, long long index);
 
+/* A new named tuple of this class. The references are taken over; where one is NULL, so is what it returns. */
+PyObject *named_tuple(PyObject *type, Py_ssize_t count, ...);
+
 /* A new object with the same values in its slots; NULL with an error set. */
 PyObject *copy(PyObject *object);
 

@@ -221,9 +221,9 @@ note_closed(Ordinary *self, PyObject *life, PyObject *visit)
         done = PyObject_CallMethodObjArgs(self->handoffs, cold.name.closed, id, visit, NULL);
         return came(done);
     }
-    PyObject *holder = PyErr_Occurred() ? NULL : PyObject_CallFunctionObjArgs(
-        cold.holder, SLOT(visit, cold.visit.first), SLOT(last, cold.step.index), SLOT(visit, cold.visit.trace),
-        SLOT(visit, cold.visit.span_id), NULL);
+    PyObject *holder = PyErr_Occurred() ? NULL : named_tuple(
+        cold.holder, 4, Py_NewRef(SLOT(visit, cold.visit.first)), Py_NewRef(SLOT(last, cold.step.index)),
+        Py_NewRef(SLOT(visit, cold.visit.trace)), Py_NewRef(SLOT(visit, cold.visit.span_id)));
     PyObject *holders = holder == NULL ? NULL : Py_BuildValue("[N]", holder);
     int failed = holders == NULL ? -1 : recent_put(self->closed, id, holders);
     Py_XDECREF(holders);

@@ -106,7 +106,8 @@ append(PyObject *cell, Py_ssize_t offset, PyObject *item)
 static int
 remember_long(PyObject *occupancy, long long start, long long end, PyObject *kind, PyObject *place)
 {
-    PyObject *piece = PyObject_CallFunction(cold.piece, "LLOOO", start, end, kind, place, Py_None);
+    PyObject *piece = named_tuple(cold.piece, 5, PyLong_FromLongLong(start), PyLong_FromLongLong(end), Py_NewRef(kind),
+                                  Py_NewRef(place), Py_NewRef(Py_None));
     PyObject *done = piece == NULL ? NULL : natives.append(SLOT(occupancy, cold.occupancy._longs), piece);
     Py_XDECREF(piece);
     return came(done);

@@ -280,6 +280,8 @@ whose(Passing *passing)
 static int
 tell_exported(Ordinary *self, Passing *passing, PyObject *span_id)
 {
+    if (SLOT(self->sums, cold.sums.sample) == Py_None)
+        return 0;
     PyObject *done = PyObject_CallFunctionObjArgs(self->exported, passing->step,
                                                   SLOT(passing->trace, cold.trace.trace_id), span_id, NULL);
     return came(done);

@@ -29,5 +29,7 @@ class Ids:
     def spare(self) -> list[int]:
         """The next span ids, which are taken from its end."""
         if not self._spare:
-            self._spare.extend(number or 1 for number in _split(self._random.randbytes(8 * _BULK)))
+            self._spare.extend(_split(self._random.randbytes(8 * _BULK)))
+            if 0 in self._spare:
+                self._spare[:] = [number or 1 for number in self._spare]
         return self._spare
