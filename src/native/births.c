@@ -10,10 +10,9 @@ attach(PyObject *task, PyObject *life)
 {
     if (PyObject_SetAttr(task, natives.names._loopscope, life) < 0)
         return -1;
-    PyObject *guard = natives.guard.type->tp_alloc(natives.guard.type, 0);
+    PyObject *guard = guard_new(life);
     if (guard == NULL)
         return -1;
-    SLOT(guard, natives.guard.life) = Py_NewRef(life);
     int failed = PyObject_SetAttr(task, natives.names._loopscope_guard, guard);
     Py_DECREF(guard);
     return failed;
@@ -25,7 +24,7 @@ attach(PyObject *task, PyObject *life)
 static const Kin *
 kin_of(Core *core, PyObject *coroutine, PyObject *code)
 {
-    Kin *kin = &core->kin[((uintptr_t)code >> 5) % KINDRED];
+    Kin *kin = &core->kin[place_in_table(code)];
     if (kin->place != NULL && SLOT(kin->place, natives.place.code) == code)
         return kin;
     PyObject *told = PyObject_CallFunctionObjArgs(natives.kin, core, coroutine, NULL);

@@ -27,9 +27,11 @@ load(PyObject *module)
     natives.core = core_type(module);
     natives.step = natives.core == NULL ? NULL : step_type(module);
     natives.record = natives.step == NULL ? NULL : record_type(module);
-    natives.encoder = natives.record == NULL ? NULL : encoder_type(module);
+    natives.guard = natives.record == NULL ? NULL : guard_type(module);
+    natives.encoder = natives.guard == NULL ? NULL : encoder_type(module);
     if (add_type(module, natives.core) < 0 || add_type(module, natives.step) < 0
-        || add_type(module, natives.record) < 0 || add_type(module, natives.encoder) < 0)
+        || add_type(module, natives.record) < 0 || add_type(module, natives.guard) < 0
+        || add_type(module, natives.encoder) < 0)
         return -1;
     PyTypeObject *(*const others[])(PyObject *) = {gate_type, select_type, ordinary_type};
     for (int i = 0; i < 3; i++) {

@@ -9,6 +9,7 @@
  * gate.c    call_soon
  * core.c    the fields of a core that are read per step, and the way into the buffer
  * births.c  the birth of a task
+ * guard.c   what tells of a task that never ended
  * wakes.c   who or what woke a task, where no recorded step did
  * polls.c   what stands on asyncio's selector
  * otlp.c    spans as bytes, in the background thread
@@ -55,7 +56,6 @@
     X(activated) X(cancels) X(cell) X(core) X(excluded) X(here) X(hush) X(id) X(index) X(left) X(loop) X(name) \
     X(over) X(place) X(ready) X(span) X(started) X(unborn) X(where)
 #define CALLBACK(X) X(__wrapped__) X(kind) X(since) X(waker) X(waker_step)
-#define GUARD(X) X(life)
 #define HERE(X) \
     X(birth) X(blind) X(callback) X(ended) X(ident) X(life) X(polled) X(polling) X(polls) X(unpolled) X(where)
 #define LOOP_STATE(X) X(here) X(id) X(seen)
@@ -89,7 +89,6 @@ typedef struct {
 /* Types of the Python core, each with the offsets of its slots. */
 typedef struct { PyTypeObject *type; LIFE(AS_OFFSET) } LifeSlots;
 typedef struct { PyTypeObject *type; CALLBACK(AS_OFFSET) } CallbackSlots;
-typedef struct { PyTypeObject *type; GUARD(AS_OFFSET) } GuardSlots;
 typedef struct { PyTypeObject *type; HERE(AS_OFFSET) } HereSlots;
 typedef struct { PyTypeObject *type; LOOP_STATE(AS_OFFSET) } LoopStateSlots;
 typedef struct { PyTypeObject *type; PLACE(AS_OFFSET) } PlaceSlots;
@@ -104,18 +103,17 @@ typedef struct {
     Kind kinds[3];
     LifeSlots life;
     CallbackSlots callback;
-    GuardSlots guard;
     HereSlots here;
     LoopStateSlots loop_state;
     PlaceSlots place;
     ChainSlots chain;
-    PyTypeObject *core, *step, *record, *encoder;
+    PyTypeObject *core, *step, *record, *guard, *encoder;
     PyMethodDef *get; /* of a ContextVar */
     /* of a deque */
     PyTypeObject *deque;
     PyCFunction append, popleft;
     lenfunc length;
-    PyObject *enter, *chains, *task_ids, *newborn;
+    PyObject *enter, *chains, *task_ids, *newborn, *gone;
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *type_name, *tell_again, *kin, *nothing;
     PyObject *about, *after_task, *current_task, *function_name;
     PyObject *future, *tasks, *py_step, *py_wakeup;
@@ -198,6 +196,13 @@ int reader_ask_whether(const Reader *reader, PyObject *object);
 /* The object that a weak reference tells of, or that a callable returns: a new reference, NULL with an error set. */
 PyObject *content_of(PyObject *cell);
 
+/* Where something that goes by the address of an object stands in a table of 256. */
+static inline size_t
+place_in_table(PyObject *object)
+{
+    return (size_t)((uint64_t)(uintptr_t)object * 0x9e3779b97f4a7c15u >> 56);
+}
+
 /* Whether a call came to its end: takes over what it returned. -1 where an error is set. */
 static inline int
 came(PyObject *returned)
@@ -254,7 +259,7 @@ slot_zero(PyObject *cell, Py_ssize_t offset)
 /* What is known of all tasks whose coroutine runs the code of this place: see births.kin. */
 typedef struct { PyObject *place; int uncommon, excluded; } Kin;
 
-enum { KINDRED = 256 };
+enum { KINDRED = 256 }; /* see place_in_table */
 
 /* The base of loopscope.capture.native.Core. Its fields are attributes of the same names as the Python core's. */
 typedef struct {
@@ -329,6 +334,13 @@ Record *record_of(PyObject *tuple);
 /* As births.adopt, for a task that is to take its first step in this context (NULL for the running one): its Life, a
  * new reference; NULL where that is not common, or with an error set. */
 PyObject *adopt(Core *core, PyObject *loop, PyObject *task, PyObject *context, PyObject *here, long long now);
+
+/* ---------------------------------------------------------------- guard.c */
+
+PyTypeObject *guard_type(PyObject *module);
+
+/* A new one for this life: a new reference, NULL with an error set. */
+PyObject *guard_new(PyObject *life);
 
 /* ---------------------------------------------------------------- wakes.c */
 

@@ -45,14 +45,13 @@ kind_of(PyObject *item)
 }
 
 /* Places found last, by the address of their code, which each keeps alive. */
-enum { KNOWN = 256 };
-static PyObject *known[KNOWN];
+static PyObject *known[256];
 
 /* The Place of what an item runs: a new reference. */
 static PyObject *
 place_of(PyObject *item, PyObject *code)
 {
-    PyObject **entry = &known[((uintptr_t)code >> 5) % KNOWN];
+    PyObject **entry = &known[place_in_table(code)];
     if (*entry != NULL && SLOT(*entry, natives.place.code) == code)
         return Py_NewRef(*entry);
     PyObject *place = PyObject_CallFunctionObjArgs(natives.place_of, item, code, NULL);

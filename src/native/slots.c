@@ -59,7 +59,6 @@ fetch_type(const char *module, const char *name)
 
 LOADER(load_life, LifeSlots, LIFE, "loopscope.capture.life", "Life")
 LOADER(load_callback, CallbackSlots, CALLBACK, "loopscope.capture.stand_ins", "Callback")
-LOADER(load_guard, GuardSlots, GUARD, "loopscope.capture.life", "Guard")
 LOADER(load_here, HereSlots, HERE, "loopscope.capture.life", "Here")
 LOADER(load_loop_state, LoopStateSlots, LOOP_STATE, "loopscope.capture.life", "LoopState")
 LOADER(load_place, PlaceSlots, PLACE, "loopscope.model", "Place")
@@ -149,7 +148,7 @@ slots_load(void)
 {
     NAMES(INTERN)
     if (load_life(&natives.life) < 0 || check_life() < 0 || load_callback(&natives.callback) < 0 ||
-        load_guard(&natives.guard) < 0 || load_here(&natives.here) < 0 || load_loop_state(&natives.loop_state) < 0 ||
+        load_here(&natives.here) < 0 || load_loop_state(&natives.loop_state) < 0 ||
         load_place(&natives.place) < 0 || load_chain(&natives.chain) < 0)
         return -1;
     if (load_kind(&natives.kinds[0], &PyCoro_Type, "cr_code", "cr_frame", "cr_await") < 0 ||
@@ -178,6 +177,7 @@ slots_load(void)
     FETCH(nothing, "loopscope.capture.life", "nothing")
     FETCH(enter, "loopscope.capture.life", "enter")
     FETCH(newborn, "loopscope.capture.life", "NEWBORN")
+    FETCH(gone, "loopscope.capture.life", "gone")
     FETCH(first, "loopscope.capture.life", "FIRST")
     FETCH(task_ids, "loopscope.capture.core", "_tasks")
     FETCH(yield_kind, "loopscope.model", "YIELD")

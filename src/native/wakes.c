@@ -7,14 +7,13 @@
 /* What is known of the code of a frame: see wakes.About. Owned. */
 typedef struct { PyObject *code, *name; int io, last; } About;
 
-enum { ABOUTS = 256 };
-static About abouts[ABOUTS];
+static About abouts[256];
 
 /* NULL with an error set. */
 static const About *
 about(PyObject *code)
 {
-    About *entry = &abouts[((uintptr_t)code >> 5) % ABOUTS];
+    About *entry = &abouts[place_in_table(code)];
     if (entry->code == code)
         return entry;
     PyObject *told = PyObject_CallOneArg(natives.about, code), *name;

@@ -92,10 +92,14 @@ class Guard:
         self.life = life
 
     def __del__(self) -> None:
-        life = self.life
-        if not life.over and life.core.on:
-            life.over = True
-            life.core.buffer.put_vital((GONE, life.id, clock(), life.excluded or life.muted))
+        if not self.life.over and self.life.core.on:
+            gone(self.life)
+
+
+def gone(life: Life) -> None:
+    """A task went away before its end was recorded."""
+    life.over = True
+    life.core.buffer.put_vital((GONE, life.id, clock(), life.excluded or life.muted))
 
 
 class Here:
