@@ -67,7 +67,7 @@ begin_notes(Ordinary *self, PyObject *life)
     }
     slot_put(notes, cold.notes.visits, visits);
     slot_put(life, cold.life.notes, notes);
-    if (PyDict_SetItem(self->known, SLOT(life, cold.life.id), life) < 0)
+    if (put_untracked(self->known, SLOT(life, cold.life.id), life) < 0)
         return -1;
     return find_creator(self, life, notes);
 }
@@ -90,7 +90,7 @@ born(Ordinary *self, PyObject *record)
     if (new <= 0)
         return new;
     PyObject *life = make_life(record);
-    int failed = life == NULL || PyDict_SetItem(self->lives, SLOT(life, cold.life.id), life) < 0
+    int failed = life == NULL || put_untracked(self->lives, SLOT(life, cold.life.id), life) < 0
         || count_made(self, life) < 0 || slot_add(self->sums, cold.sums.alive, 1) < 0
         || (self->traces && begin_notes(self, life) < 0);
     Py_XDECREF(life);

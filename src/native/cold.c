@@ -9,6 +9,7 @@ LOADER(load_step, StepSlots, STEP, "loopscope.model", "Step")
 LOADER(load_notes, NotesSlots, NOTES, "loopscope.pipeline.spans.notes", "Notes")
 LOADER(load_trace, TraceSlots, TRACE, "loopscope.pipeline.spans.traces", "Trace")
 LOADER(load_visit, VisitSlots, VISIT, "loopscope.pipeline.spans.visit", "Visit")
+LOADER(load_said, SaidSlots, SAID, "loopscope.pipeline.spans.span", "Said")
 LOADER(load_group, GroupSlots, GROUP, "loopscope.pipeline.spans.visit", "Group")
 LOADER(load_occupancy, OccupancySlots, OCCUPANCY, "loopscope.pipeline.occupancy", "Occupancy")
 LOADER(load_loop_time, LoopTimeSlots, LOOP_TIME, "loopscope.pipeline.metrics.looptime", "LoopTime")
@@ -26,7 +27,8 @@ static int
 load_slots(void)
 {
     return load_life(&cold.life) < 0 || load_step(&cold.step) < 0 || load_notes(&cold.notes) < 0
-        || load_trace(&cold.trace) < 0 || load_visit(&cold.visit) < 0 || load_group(&cold.group) < 0
+        || load_trace(&cold.trace) < 0 || load_visit(&cold.visit) < 0 || load_said(&cold.said) < 0
+        || load_group(&cold.group) < 0
         || load_occupancy(&cold.occupancy) < 0 || load_loop_time(&cold.loop_time) < 0
         || load_histogram(&cold.histogram) < 0 || load_harm(&cold.harm) < 0
         || load_window(&cold.window) < 0 || load_tally(&cold.tally) < 0
@@ -100,8 +102,10 @@ cold_load(void)
     cold.a_trace = load_model(cold.trace.type, PyObject_CallFunction(trace, "iOOi", 0, Py_True, Py_True, 0));
     cold.a_visit = load_model(cold.visit.type, PyObject_CallFunction((PyObject *)cold.visit.type, "OiiO", Py_None, 0, 0,
                                                                      Py_True));
+    cold.a_said = load_model(cold.said.type, PyObject_CallOneArg((PyObject *)cold.said.type, Py_None));
     cold.a_step = load_step_model();
-    if (cold.a_life == NULL || cold.a_notes == NULL || cold.a_trace == NULL || cold.a_visit == NULL || cold.a_step == NULL)
+    if (cold.a_life == NULL || cold.a_notes == NULL || cold.a_trace == NULL || cold.a_visit == NULL || cold.a_said == NULL
+        || cold.a_step == NULL)
         return -1;
     PyTypeObject *queue = fetch_type("collections", "deque");
     if (queue == NULL)
@@ -120,7 +124,7 @@ PyObject *
 key_of(PyObject *task, long long index)
 {
     PyObject *at = PyLong_FromLongLong(index);
-    PyObject *key = at == NULL ? NULL : PyTuple_Pack(2, task, at);
+    PyObject *key = at == NULL ? NULL : untracked(PyTuple_Pack(2, task, at));
     Py_XDECREF(at);
     return key;
 }
@@ -143,7 +147,7 @@ named_tuple(PyObject *type, Py_ssize_t count, ...)
     va_end(items);
     if (failed)
         Py_CLEAR(made);
-    return made;
+    return untracked(made);
 }
 
 PyObject *
@@ -153,7 +157,7 @@ copy(PyObject *object)
     PyObject *made = type->tp_alloc(type, 0);
     for (size_t at = sizeof(PyObject); made != NULL && at < (size_t)type->tp_basicsize; at += sizeof(PyObject *))
         SLOT(made, at) = Py_XNewRef(SLOT(object, at));
-    return made;
+    return untracked(made);
 }
 
 void
@@ -170,7 +174,7 @@ put_pair_of(PyObject *dict, PyObject *key, PyObject *before, long long first, lo
     if (before != NULL && Py_REFCNT(before) == 1)
         return put_whole(&PyTuple_GET_ITEM(before, 0), first) < 0 || put_whole(&PyTuple_GET_ITEM(before, 1), second) < 0
             ? -1 : 0;
-    PyObject *now = Py_BuildValue("LL", first, second);
+    PyObject *now = untracked(Py_BuildValue("LL", first, second));
     int failed = now == NULL ? -1 : PyDict_SetItem(dict, key, now);
     Py_XDECREF(now);
     return failed;
@@ -198,7 +202,7 @@ recent_put(PyObject *recent, PyObject *key, PyObject *value)
         slot_put(recent, cold.recent._old, Py_NewRef(SLOT(recent, cold.recent._young)));
         slot_put(recent, cold.recent._young, young);
     }
-    return PyDict_SetItem(SLOT(recent, cold.recent._young), key, value);
+    return put_untracked(SLOT(recent, cold.recent._young), key, value);
 }
 
 PyObject *

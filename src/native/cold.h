@@ -42,6 +42,7 @@
     X(_named) X(_where) X(_whose) X(cursor) X(detail) X(first) X(group) X(held) X(last) X(left) X(links) X(local) \
     X(longest) X(parent_id) X(parent_remote) X(previous) X(quiet) X(ready) X(room) X(running) X(segment) X(silent) \
     X(span_id) X(start) X(steps) X(trace) X(unkept) X(untold) X(waiting) X(written)
+#define SAID(X) X(attributes) X(encoded)
 #define GROUP(X) X(count) X(end) X(ready) X(running) X(span_id) X(start)
 #define OCCUPANCY(X) \
     X(_ends) X(_long) X(_longs) X(_short) X(_shown) X(_starts) X(_sums) X(_total) X(_until) X(_whose)
@@ -62,6 +63,7 @@ SLOTS(StepSlots, STEP)
 SLOTS(NotesSlots, NOTES)
 SLOTS(TraceSlots, TRACE)
 SLOTS(VisitSlots, VISIT)
+SLOTS(SaidSlots, SAID)
 SLOTS(GroupSlots, GROUP)
 SLOTS(OccupancySlots, OCCUPANCY)
 SLOTS(LoopTimeSlots, LOOP_TIME)
@@ -92,6 +94,7 @@ SLOTS(BatchSlots, BATCH)
     X("loopscope.conventions", TASK_READY) X("loopscope.conventions", TASK_WAITING) \
     X("loopscope.conventions", TASK_STEP_MAX) X("loopscope.conventions", LOOP_COVERAGE) \
     X("loopscope.conventions", TASK_SPANS_DROPPED) X("loopscope.conventions", DETAIL_LEVEL) \
+    X("loopscope.conventions", THREAD_ID) X("loopscope.conventions", LOOP_ID) \
     X("loopscope.conventions", TASK_CREATOR_ID) X("loopscope.conventions", TASK_CREATOR_NAME) \
     X("loopscope.model", RAISED) X("loopscope.model", START) X("loopscope.model", TASK) X("loopscope.model", TIMER) \
     X("loopscope.model", IO) X("loopscope.model", THREAD) X("loopscope.model", CALLBACK) X("loopscope.model", YIELD) \
@@ -117,7 +120,7 @@ SLOTS(BatchSlots, BATCH)
 #define ASKED(X) \
     X(_batches) X(_close) X(_home) X(_open) X(_outbox) X(_redeem) X(_send) X(add) X(closed) X(coalesced) \
     X(encoder) X(excluded) X(is_remote) X(refused) \
-    X(ended) X(events) X(file) X(index) X(line) X(size) X(stepped) X(trace_flags) X(trace_id) X(whose)
+    X(ended) X(events) X(file) X(index) X(line) X(size) X(stepped) X(trace_flags) X(trace_id)
 
 #define AS_NUMBER(name, module, constant) long long name;
 #define AS_TEXT(module, name) PyObject *name;
@@ -129,6 +132,7 @@ typedef struct {
     NotesSlots notes;
     TraceSlots trace;
     VisitSlots visit;
+    SaidSlots said;
     GroupSlots group;
     OccupancySlots occupancy;
     LoopTimeSlots loop_time;
@@ -146,7 +150,7 @@ typedef struct {
     struct { ASKED(AS_OBJECT) } name;
     PyTypeObject *wait;
     /* objects like those that are made here; see `copy` */
-    PyObject *a_life, *a_notes, *a_trace, *a_visit, *a_step;
+    PyObject *a_life, *a_notes, *a_trace, *a_visit, *a_said, *a_step;
     PyObject *piece, *holder, *delay, *delayed_by_step, *function_of, *place_of;
     PyObject *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
     PyObject *empty; /* a text */
@@ -186,10 +190,28 @@ int put_pair_of(PyObject *dict, PyObject *key, PyObject *before, long long first
 /* (task, index), by which a step is known: a new reference, NULL with an error set. */
 PyObject *key_of(PyObject *task, long long index);
 
+/* The collector does not know of what is made here: it is in no cycle, and there can be a great deal of it. */
+static inline PyObject *
+untracked(PyObject *object)
+{
+    if (object != NULL)
+        PyObject_GC_UnTrack(object);
+    return object;
+}
+
+/* Sets an item of a dict that the collector does not know of, and which begins to be tracked with some items. */
+static inline int
+put_untracked(PyObject *dict, PyObject *key, PyObject *value)
+{
+    int failed = PyDict_SetItem(dict, key, value);
+    untracked(dict);
+    return failed;
+}
+
 /* A new named tuple of this class. The references are taken over; where one is NULL, so is what it returns. */
 PyObject *named_tuple(PyObject *type, Py_ssize_t count, ...);
 
-/* A new object with the same values in its slots; NULL with an error set. */
+/* A new object with the same values in its slots, of which the collector does not know; NULL with an error set. */
 PyObject *copy(PyObject *object);
 
 /* What a Recent remembers under a key: borrowed, NULL for nothing or with an error set. */

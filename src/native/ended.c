@@ -224,7 +224,7 @@ note_closed(Ordinary *self, PyObject *life, PyObject *visit)
     PyObject *holder = PyErr_Occurred() ? NULL : named_tuple(
         cold.holder, 4, Py_NewRef(SLOT(visit, cold.visit.first)), Py_NewRef(SLOT(last, cold.step.index)),
         Py_NewRef(SLOT(visit, cold.visit.trace)), Py_NewRef(SLOT(visit, cold.visit.span_id)));
-    PyObject *holders = holder == NULL ? NULL : Py_BuildValue("[N]", holder);
+    PyObject *holders = holder == NULL ? NULL : untracked(Py_BuildValue("[N]", holder));
     int failed = holders == NULL ? -1 : recent_put(self->closed, id, holders);
     Py_XDECREF(holders);
     return failed;

@@ -87,7 +87,7 @@ count(PyObject *occupancy, PyObject *kind, long long length, int piece)
         }
         PyTuple_SET_ITEM(total, column, made);
     }
-    PyObject_GC_UnTrack(total); /* numbers alone */
+    untracked(total);
     slot_put(occupancy, cold.occupancy._total, total);
     return 0;
 }
@@ -138,7 +138,7 @@ whose(Ordinary *self, PyObject *kind, PyObject *place)
     }
     Memory *memory = memory_of(self->pieces, place, place);
     if (memory->of[0] != place) {
-        PyObject *made = PyTuple_Pack(3, kind, place, Py_None);
+        PyObject *made = untracked(PyTuple_Pack(3, kind, place, Py_None));
         if (made == NULL)
             return NULL;
         memory_clear(memory);

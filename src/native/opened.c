@@ -27,7 +27,8 @@ make_root(Ordinary *self, PyObject *life)
 static PyObject *
 make_visit(Passing *passing, PyObject *trace, PyObject *span_id, int untold)
 {
-    PyObject *visit = copy(cold.a_visit), *links = PyList_New(0), *quiet = untold ? PyList_New(0) : Py_NewRef(Py_None);
+    PyObject *visit = copy(cold.a_visit), *links = untracked(PyList_New(0));
+    PyObject *quiet = untold ? untracked(PyList_New(0)) : Py_NewRef(Py_None);
     if (visit == NULL || links == NULL || quiet == NULL) {
         Py_XDECREF(visit);
         Py_XDECREF(links);
@@ -84,7 +85,7 @@ opened(Ordinary *self, Passing *passing)
         ? NULL : new_span_id(self);
     PyObject *visit = span_id == NULL ? NULL : make_visit(passing, trace, span_id, level >= cold.untold);
     int failed = visit == NULL || slot_add(trace, cold.trace.spans, 1) < 0
-        || PyDict_SetItem(SLOT(notes, cold.notes.visits), SLOT(trace, cold.trace.trace_id), visit) < 0;
+        || put_untracked(SLOT(notes, cold.notes.visits), SLOT(trace, cold.trace.trace_id), visit) < 0;
     if (!failed)
         slot_put(notes, cold.notes.own, Py_NewRef(span_id));
     Py_DECREF(trace);

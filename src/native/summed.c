@@ -86,11 +86,11 @@ looked(PyObject *time, PyObject *polls, long long before)
 static int
 keep(PyObject *time, PyObject *start)
 {
-    PyObject *sums = PyTuple_Pack(5, start, SLOT(time, cold.loop_time.covered), SLOT(time, cold.loop_time._busy),
-                                  SLOT(time, cold.loop_time.idle), SLOT(time, cold.loop_time._until));
+    PyObject *sums = untracked(PyTuple_Pack(5, start, SLOT(time, cold.loop_time.covered),
+                                            SLOT(time, cold.loop_time._busy), SLOT(time, cold.loop_time.idle),
+                                            SLOT(time, cold.loop_time._until)));
     if (sums == NULL)
         return -1;
-    PyObject_GC_UnTrack(sums); /* numbers alone */
     PyObject *done = natives.append(SLOT(time, cold.loop_time._before), sums);
     Py_DECREF(sums);
     return came(done);
@@ -198,7 +198,7 @@ contend(Ordinary *self, Passing *passing)
             return -1;
         if (found) {
             PyObject *made = PyObject_Str(PyTuple_GET_ITEM(detail, 1));
-            now = made == NULL ? NULL : Py_BuildValue("NLL", made, passing->index, passing->end);
+            now = made == NULL ? NULL : untracked(Py_BuildValue("NLL", made, passing->index, passing->end));
             if (now == NULL)
                 return -1;
             slot_put(passing->life, cold.life.contends, now);

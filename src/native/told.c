@@ -40,12 +40,10 @@ account(Ordinary *self, Passing *passing)
 int
 remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyObject *span_id, int first)
 {
-    PyObject *key = PyTuple_Pack(2, id, index);
-    PyObject *place = PyTuple_Pack(2, SLOT(trace, cold.trace.trace_id), span_id);
+    PyObject *key = untracked(PyTuple_Pack(2, id, index));
+    PyObject *place = untracked(PyTuple_Pack(2, SLOT(trace, cold.trace.trace_id), span_id));
     int failed = key == NULL || place == NULL ? -1 : 0;
     if (!failed) {
-        PyObject_GC_UnTrack(key); /* numbers alone */
-        PyObject_GC_UnTrack(place);
         PyObject *before = first ? NULL : recent_get(self->placed, key);
         if (before != NULL)
             Py_SETREF(place, PySequence_Concat(before, place));
@@ -263,6 +261,35 @@ kind_of(Ordinary *self, Passing *passing)
     return Py_NewRef(memory->found);
 }
 
+/* An attribute: a new reference */
+static PyObject *
+attribute(PyObject *key, PyObject *value)
+{
+    return untracked(PyTuple_Pack(2, key, value));
+}
+
+/* describe.whose: a new reference */
+static PyObject *
+describe_whose(Passing *passing)
+{
+    PyObject *said = copy(cold.a_said);
+    PyObject *name = attribute(cold.text.TASK_NAME, passing->name);
+    PyObject *thread = attribute(cold.text.THREAD_ID, passing->thread);
+    PyObject *loop = attribute(cold.text.LOOP_ID, passing->loop);
+    PyObject *attributes =
+        name == NULL || thread == NULL || loop == NULL ? NULL : untracked(Py_BuildValue("[OOO]", name, thread, loop));
+    Py_XDECREF(name);
+    Py_XDECREF(thread);
+    Py_XDECREF(loop);
+    if (said == NULL || attributes == NULL) {
+        Py_XDECREF(said);
+        Py_XDECREF(attributes);
+        return NULL;
+    }
+    slot_put(said, cold.said.attributes, attributes);
+    return said;
+}
+
 /* Visit.whose: a new reference */
 static PyObject *
 whose(Passing *passing)
@@ -273,7 +300,13 @@ whose(Passing *passing)
         if (same)
             return same < 0 ? NULL : Py_NewRef(said);
     }
-    return PyObject_CallMethodObjArgs(visit, cold.name.whose, passing->name, passing->where, NULL);
+    PyObject *made = describe_whose(passing);
+    if (made == NULL)
+        return NULL;
+    slot_put(visit, cold.visit._whose, Py_NewRef(made));
+    slot_put(visit, cold.visit._named, Py_NewRef(passing->name));
+    slot_put(visit, cold.visit._where, Py_NewRef(passing->where));
+    return made;
 }
 
 /* A delayed step's span has gone out: it may be an exemplar. */

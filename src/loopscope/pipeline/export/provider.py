@@ -32,6 +32,9 @@ if sys.version_info[:2] == (3, 12):
 
 logger = logging.getLogger("loopscope")
 
+#: what a sampler says that always says yes
+_ALWAYS = Sampled(True, [], None)
+
 
 def global_provider() -> Any:
     """The provider that the application set, None for none. `get_tracer_provider()` would set one."""
@@ -127,7 +130,7 @@ class Provider:
         try:
             sampler = self.sdk().sampler  # those that always say yes need not be asked
             if sampler is DEFAULT_ON or sampler is ALWAYS_ON:
-                return Sampled(True, [], None)
+                return _ALWAYS
             said = sampler.should_sample(Context(), trace_id, name, SpanKind.INTERNAL, None, ())
             return Sampled(said.decision.is_sampled(), list((said.attributes or {}).items()), said.trace_state)
         except Exception:
