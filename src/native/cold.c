@@ -180,29 +180,23 @@ put_pair_of(PyObject *dict, PyObject *key, PyObject *before, long long first, lo
     return failed;
 }
 
-PyObject *
-recent_get(PyObject *recent, PyObject *key)
-{
-    PyObject *found = PyDict_GetItemWithError(SLOT(recent, cold.recent._young), key);
-    if (found == NULL && !PyErr_Occurred())
-        found = PyDict_GetItemWithError(SLOT(recent, cold.recent._old), key);
-    return found;
-}
-
 int
 recent_put(PyObject *recent, PyObject *key, PyObject *value)
 {
-    long long size;
-    if (number(SLOT(recent, cold.recent._size), &size) < 0)
+    PyObject *items = SLOT(recent, cold.recent._items), *order = SLOT(recent, cold.recent._order);
+    Py_ssize_t before = PyDict_GET_SIZE(items);
+    if (put_untracked(items, key, value) < 0)
         return -1;
-    if (PyDict_GET_SIZE(SLOT(recent, cold.recent._young)) >= size) {
-        PyObject *young = PyDict_New();
-        if (young == NULL)
-            return -1;
-        slot_put(recent, cold.recent._old, Py_NewRef(SLOT(recent, cold.recent._young)));
-        slot_put(recent, cold.recent._young, young);
-    }
-    return put_untracked(SLOT(recent, cold.recent._young), key, value);
+    if (PyDict_GET_SIZE(items) == before)
+        return 0;
+    if (came(natives.append(order, key)) < 0)
+        return -1;
+    if (before != whole(SLOT(recent, cold.recent._size)))
+        return 0;
+    PyObject *oldest = natives.popleft(order, NULL);
+    int failed = oldest == NULL ? -1 : PyDict_DelItem(items, oldest);
+    Py_XDECREF(oldest);
+    return failed;
 }
 
 PyObject *

@@ -52,7 +52,7 @@
 #define WINDOW(X) X(_histogram)
 #define TALLY(X) X(_entries)
 #define SUMS(X) X(alive) X(awaits) X(delays) X(exits) X(ready) X(running) X(sample) X(steps) X(waits) X(delayed)
-#define RECENT(X) X(_old) X(_size) X(_young)
+#define RECENT(X) X(_items) X(_order) X(_size)
 #define BUCKET(X) X(_burst) X(_debt) X(now) X(rate) X(room)
 #define BUDGET(X) X(_changes) X(_spans) X(level)
 #define BATCH(X) X(bytes) X(items) X(since) X(target)
@@ -215,7 +215,11 @@ PyObject *named_tuple(PyObject *type, Py_ssize_t count, ...);
 PyObject *copy(PyObject *object);
 
 /* What a Recent remembers under a key: borrowed, NULL for nothing or with an error set. */
-PyObject *recent_get(PyObject *recent, PyObject *key);
+static inline PyObject *
+recent_get(PyObject *recent, PyObject *key)
+{
+    return PyDict_GetItemWithError(SLOT(recent, cold.recent._items), key);
+}
 
 int recent_put(PyObject *recent, PyObject *key, PyObject *value);
 
