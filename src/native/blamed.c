@@ -7,23 +7,14 @@ enum { MOST = 64 };
 /* How a stretch of time divides: see Occupancy.held. */
 typedef struct { long long steps, pieces, callbacks, idle, gap; } Held;
 
-static int
-item(PyObject *list, Py_ssize_t place, long long *into)
-{
-    return number(PyList_GET_ITEM(list, place), into);
-}
-
 /* The first piece that ends after `since`. */
 static Py_ssize_t
-first_after(PyObject *ends, long long since)
+first_after(const Pieces *pieces, long long since)
 {
-    Py_ssize_t low = 0, high = PyList_GET_SIZE(ends);
+    Py_ssize_t low = 0, high = pieces_count(pieces);
     while (low < high) {
         Py_ssize_t middle = (low + high) / 2;
-        long long end;
-        if (item(ends, middle, &end) < 0)
-            return -1;
-        if (since < end)
+        if (since < pieces->row[middle][ROW_END])
             high = middle;
         else
             low = middle + 1;
@@ -32,47 +23,36 @@ first_after(PyObject *ends, long long since)
 }
 
 /* What lies before `since` of the first piece, or between it and the one before, which is a short pause. */
-static int
-cut(PyObject *occupancy, Py_ssize_t first, long long since, long long *parts)
+static void
+cut(const Pieces *pieces, Py_ssize_t first, long long since, long long *parts)
 {
-    PyObject *ends = SLOT(occupancy, cold.occupancy._ends);
-    long long begun, before, kind;
-    if (item(SLOT(occupancy, cold.occupancy._starts), first, &begun) < 0)
-        return -1;
-    if (begun < since) {
-        PyObject *whose = PyList_GET_ITEM(SLOT(occupancy, cold.occupancy._whose), first);
-        if (number(PyTuple_GET_ITEM(whose, 0), &kind) < 0)
-            return -1;
-        parts[kind == 0 ? 0 : kind + 1] -= since - begun;
-    } else if (first > 0) {
-        if (item(ends, first - 1, &before) < 0)
-            return -1;
-        parts[SLOT(occupancy, cold.occupancy._shown) == Py_True ? 2 : 4] += begun - (since > before ? since : before);
+    long long begun = pieces->row[first][ROW_START];
+    if (begun < since)
+        parts[sum_of(PyTuple_GET_ITEM(PyList_GET_ITEM(pieces->whose, first), 0))] -= since - begun;
+    else if (first > 0) {
+        long long before = pieces->row[first - 1][ROW_END];
+        int shown = SLOT(pieces->occupancy, cold.occupancy._shown) == Py_True;
+        parts[shown ? ROW_CALLBACKS : ROW_GAP] += begun - (since > before ? since : before);
     }
-    return 0;
 }
 
 /* Occupancy.held */
 static int
 divide(PyObject *occupancy, long long since, Py_ssize_t *first, Held *held)
 {
-    PyObject *ends = SLOT(occupancy, cold.occupancy._ends);
-    long long parts[5] = {0}, now, then;
-    *first = first_after(ends, since);
-    if (*first < 0)
+    Pieces pieces;
+    long long parts[WIDTH] = {0};
+    if (pieces_open(&pieces, occupancy) < 0)
         return -1;
-    if (*first < PyList_GET_SIZE(ends)) {
-        PyObject *total = SLOT(occupancy, cold.occupancy._total);
-        PyObject *before = PyList_GET_ITEM(SLOT(occupancy, cold.occupancy._sums), *first);
-        for (Py_ssize_t part = 0; part < 5; part++) {
-            if (number(PyTuple_GET_ITEM(total, part), &now) < 0 || number(PyTuple_GET_ITEM(before, part), &then) < 0)
-                return -1;
-            parts[part] = now - then;
-        }
-        if (cut(occupancy, *first, since, parts) < 0)
-            return -1;
+    Py_ssize_t count = pieces_count(&pieces);
+    *first = first_after(&pieces, since);
+    if (*first < count) {
+        for (int part = ROW_STEPS; part < WIDTH; part++)
+            parts[part] = pieces.row[count][part] - pieces.row[*first][part];
+        cut(&pieces, *first, since, parts);
     }
-    *held = (Held){parts[0], parts[1], parts[2], parts[3], parts[4]};
+    pieces_close(&pieces);
+    *held = (Held){parts[ROW_STEPS], parts[ROW_PIECES], parts[ROW_CALLBACKS], parts[ROW_IDLE], parts[ROW_GAP]};
     return 0;
 }
 
@@ -197,16 +177,17 @@ harm(Ordinary *self, const Long *longs, Py_ssize_t count)
 static PyObject *
 largest(PyObject *occupancy, Py_ssize_t first, long long since)
 {
-    PyObject *places[MOST], *whose = SLOT(occupancy, cold.occupancy._whose);
-    long long shares[MOST], start, end;
-    Py_ssize_t count = 0, at = PyList_GET_SIZE(whose) - 1, best = 0;
+    PyObject *places[MOST];
+    Pieces pieces;
+    long long shares[MOST];
+    if (pieces_open(&pieces, occupancy) < 0)
+        return NULL;
+    Py_ssize_t count = 0, at = pieces_count(&pieces) - 1, best = 0;
     for (Py_ssize_t looked = 0; at >= first && looked < MOST && looked < cold.named; at--, looked++) {
-        PyObject *place = PyTuple_GET_ITEM(PyList_GET_ITEM(whose, at), 1);
+        PyObject *place = PyTuple_GET_ITEM(PyList_GET_ITEM(pieces.whose, at), 1);
         if (place == Py_None)
             continue;
-        if (item(SLOT(occupancy, cold.occupancy._starts), at, &start) < 0
-            || item(SLOT(occupancy, cold.occupancy._ends), at, &end) < 0)
-            return NULL;
+        long long start = pieces.row[at][ROW_START], end = pieces.row[at][ROW_END];
         Py_ssize_t known = 0;
         while (known < count && places[known] != place)
             known++;
@@ -216,6 +197,7 @@ largest(PyObject *occupancy, Py_ssize_t first, long long since)
         }
         shares[known] += end - (start > since ? start : since);
     }
+    pieces_close(&pieces);
     for (Py_ssize_t place = 1; place < count; place++)
         if (shares[place] > shares[best])
             best = place;

@@ -45,7 +45,7 @@
 #define SAID(X) X(attributes) X(encoded)
 #define GROUP(X) X(count) X(end) X(ready) X(running) X(span_id) X(start)
 #define OCCUPANCY(X) \
-    X(_ends) X(_long) X(_longs) X(_short) X(_shown) X(_starts) X(_sums) X(_total) X(_until) X(_whose)
+    X(_long) X(_longs) X(_rows) X(_short) X(_shown) X(_until) X(_whose)
 #define LOOP_TIME(X) X(_before) X(_busy) X(_first) X(_until) X(covered) X(estimated) X(idle)
 #define HISTOGRAM(X) X(_counts) X(_max)
 #define HARM(X) X(count) X(duration)
@@ -118,7 +118,7 @@ SLOTS(BatchSlots, BATCH)
 
 /* Names that are read as attributes. */
 #define ASKED(X) \
-    X(_batches) X(_close) X(_home) X(_open) X(_outbox) X(_redeem) X(_send) X(add) X(closed) X(coalesced) \
+    X(_batches) X(_close) X(_forget) X(_grow) X(_home) X(_open) X(_outbox) X(_redeem) X(_send) X(add) X(closed) X(coalesced) \
     X(encoder) X(excluded) X(is_remote) X(refused) \
     X(ended) X(events) X(file) X(index) X(line) X(size) X(stepped) X(trace_flags) X(trace_id)
 
@@ -318,6 +318,31 @@ typedef struct {
 int take(Ordinary *self, PyObject *record);
 
 /* ---------------------------------------------------------------- occupied.c */
+
+/* The columns of an Occupancy's rows: see pipeline.occupancy. */
+enum { ROW_START, ROW_END, ROW_STEPS, ROW_PIECES, ROW_CALLBACKS, ROW_IDLE, ROW_GAP, WIDTH };
+
+/* An Occupancy's pieces, while they are looked at or added to: until then its rows cannot be moved. */
+typedef struct { PyObject *occupancy, *whose; Py_buffer view; long long (*row)[WIDTH]; } Pieces;
+
+/* -1 with an error set, where there is nothing to close. */
+int pieces_open(Pieces *pieces, PyObject *occupancy);
+void pieces_close(Pieces *pieces);
+
+/* How many there are: the row after the last has the sums of all. */
+static inline Py_ssize_t
+pieces_count(const Pieces *pieces)
+{
+    return PyList_GET_SIZE(pieces->whose);
+}
+
+/* The sum in which a kind of pieces, which is a number, counts. */
+static inline int
+sum_of(PyObject *kind)
+{
+    long long number = whole(kind);
+    return number == 0 ? ROW_STEPS : (int)number + ROW_PIECES;
+}
 
 /* 1 where who held the thread is nothing out of the ordinary; -1 with an error set. */
 int occupied_fits(Ordinary *self, Passing *passing);

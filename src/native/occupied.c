@@ -1,5 +1,6 @@
 /* Who held a thread: what Culprits and Occupancy do of a step that runs within no other and delays nobody. */
 #include "cold.h"
+#include <string.h>
 
 /* When the turn of a loop that does not show its looks began, and when its last step ended: 0 where that is unknown.
  * `turn`: what says so, borrowed; NULL where nothing does. */
@@ -49,57 +50,31 @@ occupied_fits(Ordinary *self, Passing *passing)
 
 /* ---------------------------------------------------------------- pieces */
 
-/* Which of the running sums a kind of piece counts in. */
-static Py_ssize_t
-column_of(PyObject *kind)
+int
+pieces_open(Pieces *pieces, PyObject *occupancy)
 {
-    return kind == cold.kind_step ? 0 : kind == cold.kind_callback ? 2 : kind == cold.kind_idle ? 3 : 4;
-}
-
-/* The running sums with more in them. */
-static int
-count(PyObject *occupancy, PyObject *kind, long long length, int piece)
-{
-    PyObject *before = SLOT(occupancy, cold.occupancy._total), *total;
-    long long sum;
-    if (Py_REFCNT(before) == 1) { /* no piece has it */
-        PyObject **cell = &PyTuple_GET_ITEM(before, column_of(kind)), **pieces = &PyTuple_GET_ITEM(before, 1);
-        if (number(*cell, &sum) < 0 || put_whole(cell, sum + length) < 0)
-            return -1;
-        return piece && kind == cold.kind_step && (number(*pieces, &sum) < 0 || put_whole(pieces, sum + piece) < 0)
-            ? -1 : 0;
-    }
-    total = PyTuple_New(5);
-    if (total == NULL)
+    if (PyObject_GetBuffer(SLOT(occupancy, cold.occupancy._rows), &pieces->view, PyBUF_WRITABLE) < 0)
         return -1;
-    for (Py_ssize_t column = 0; column < 5; column++) {
-        PyObject *sum = PyTuple_GET_ITEM(before, column);
-        long long more = column == column_of(kind) ? length : column == 1 && kind == cold.kind_step ? piece : 0;
-        long long value = 0;
-        if (more && number(sum, &value) < 0) {
-            Py_DECREF(total);
-            return -1;
-        }
-        PyObject *made = more ? PyLong_FromLongLong(value + more) : Py_NewRef(sum);
-        if (made == NULL) {
-            Py_DECREF(total);
-            return -1;
-        }
-        PyTuple_SET_ITEM(total, column, made);
-    }
-    untracked(total);
-    slot_put(occupancy, cold.occupancy._total, total);
+    pieces->occupancy = occupancy;
+    pieces->whose = SLOT(occupancy, cold.occupancy._whose);
+    pieces->row = pieces->view.buf;
     return 0;
 }
 
-static int
-append(PyObject *cell, Py_ssize_t offset, PyObject *item)
+void
+pieces_close(Pieces *pieces)
 {
-    if (item == NULL)
-        return -1;
-    int failed = PyList_Append(SLOT(cell, offset), item);
-    Py_DECREF(item);
-    return failed;
+    PyBuffer_Release(&pieces->view);
+}
+
+/* Has the Occupancy move its rows, or make room for more. */
+static int
+have_moved(Pieces *pieces, PyObject *method)
+{
+    pieces_close(pieces);
+    PyObject *done = PyObject_CallMethodNoArgs(pieces->occupancy, method);
+    int failed = came(done), again = pieces_open(pieces, pieces->occupancy);
+    return failed < 0 ? -1 : again;
 }
 
 /* A piece that is found by itself. */
@@ -111,21 +86,6 @@ remember_long(PyObject *occupancy, long long start, long long end, PyObject *kin
     PyObject *done = piece == NULL ? NULL : natives.append(SLOT(occupancy, cold.occupancy._longs), piece);
     Py_XDECREF(piece);
     return came(done);
-}
-
-/* The older half of the pieces is forgotten once there are so many. */
-static int
-forget(PyObject *occupancy)
-{
-    const Py_ssize_t columns[] = {
-        cold.occupancy._starts, cold.occupancy._ends, cold.occupancy._whose, cold.occupancy._sums,
-    };
-    if (PyList_GET_SIZE(SLOT(occupancy, cold.occupancy._ends)) < 2 * cold.kept)
-        return 0;
-    for (int column = 0; column < 4; column++)
-        if (PyList_SetSlice(SLOT(occupancy, columns[column]), 0, cold.kept, NULL) < 0)
-            return -1;
-    return 0;
 }
 
 /* Whose a piece is that has no holder: a new reference. Of a step's function the same again, if it is remembered. */
@@ -150,8 +110,9 @@ whose(Ordinary *self, PyObject *kind, PyObject *place)
 
 /* Occupancy._push, of a piece without a holder. */
 static int
-push(Ordinary *self, PyObject *occupancy, long long start, long long end, PyObject *kind, PyObject *place)
+push(Ordinary *self, Pieces *pieces, long long start, long long end, PyObject *kind, PyObject *place)
 {
+    PyObject *occupancy = pieces->occupancy;
     long long until, shortest;
     if (number(SLOT(occupancy, cold.occupancy._until), &until) < 0
         || number(SLOT(occupancy, cold.occupancy._long), &shortest) < 0
@@ -159,42 +120,52 @@ push(Ordinary *self, PyObject *occupancy, long long start, long long end, PyObje
         return -1;
     if (end <= start)
         return 0;
-    if (append(occupancy, cold.occupancy._starts, PyLong_FromLongLong(start)) < 0
-        || append(occupancy, cold.occupancy._ends, PyLong_FromLongLong(end)) < 0
-        || append(occupancy, cold.occupancy._whose, whose(self, kind, place)) < 0
-        || append(occupancy, cold.occupancy._sums, Py_NewRef(SLOT(occupancy, cold.occupancy._total))) < 0
-        || count(occupancy, kind, end - start, 1) < 0)
+    Py_ssize_t at = pieces_count(pieces);
+    if (pieces->view.len < (Py_ssize_t)sizeof *pieces->row * (at + 2) && have_moved(pieces, cold.name._grow) < 0)
         return -1;
+    PyObject *said = whose(self, kind, place);
+    if (said == NULL || PyList_Append(pieces->whose, said) < 0) {
+        Py_XDECREF(said);
+        return -1;
+    }
+    Py_DECREF(said);
+    long long *row = pieces->row[at], *next = pieces->row[at + 1];
+    row[ROW_START] = start;
+    row[ROW_END] = end;
+    memcpy(next + ROW_STEPS, row + ROW_STEPS, (WIDTH - ROW_STEPS) * sizeof *row);
+    next[sum_of(kind)] += end - start;
+    next[ROW_PIECES] += kind == cold.kind_step;
     if (end - start >= shortest && kind != cold.kind_idle && remember_long(occupancy, start, end, kind, place) < 0)
         return -1;
-    return forget(occupancy);
+    return pieces_count(pieces) < 2 * cold.kept ? 0 : have_moved(pieces, cold.name._forget);
 }
 
 /* Occupancy._pause */
 static int
-rest(Ordinary *self, PyObject *occupancy, long long start, long long end, PyObject *kind)
+rest(Ordinary *self, Pieces *pieces, long long start, long long end, PyObject *kind)
 {
     long long shortest;
-    if (number(SLOT(occupancy, cold.occupancy._short), &shortest) < 0)
+    if (number(SLOT(pieces->occupancy, cold.occupancy._short), &shortest) < 0)
         return -1;
     if (end - start >= shortest)
-        return push(self, occupancy, start, end, kind, Py_None);
+        return push(self, pieces, start, end, kind, Py_None);
     if (end <= start)
         return 0;
-    return count(occupancy, kind, end - start, 0) < 0 ? -1 : slot_number(occupancy, cold.occupancy._until, end);
+    pieces->row[pieces_count(pieces)][sum_of(kind)] += end - start;
+    return slot_number(pieces->occupancy, cold.occupancy._until, end);
 }
 
 /* Occupancy._between */
 static int
-between(Ordinary *self, PyObject *occupancy, long long until, PyObject *polls)
+between(Ordinary *self, Pieces *pieces, long long until, PyObject *polls)
 {
     long long at, begin, end;
-    if (number(SLOT(occupancy, cold.occupancy._until), &at) < 0)
+    if (number(SLOT(pieces->occupancy, cold.occupancy._until), &at) < 0)
         return -1;
     if (at == 0)
         at = until;
     int shown = polls != Py_None;
-    slot_put(occupancy, cold.occupancy._shown, Py_NewRef(shown ? Py_True : Py_False));
+    slot_put(pieces->occupancy, cold.occupancy._shown, Py_NewRef(shown ? Py_True : Py_False));
     PyObject *kind = shown ? cold.kind_callback : cold.kind_gap;
     for (Py_ssize_t place = 0; shown && place + 1 < PyTuple_GET_SIZE(polls); place += 2) {
         if (number(PyTuple_GET_ITEM(polls, place), &begin) < 0 || number(PyTuple_GET_ITEM(polls, place + 1), &end) < 0)
@@ -203,12 +174,12 @@ between(Ordinary *self, PyObject *occupancy, long long until, PyObject *polls)
         end = end < until ? end : until;
         if (end <= begin)
             continue;
-        if (rest(self, occupancy, at, begin, kind) < 0
-            || push(self, occupancy, begin, end, cold.kind_idle, Py_None) < 0)
+        if (rest(self, pieces, at, begin, kind) < 0
+            || push(self, pieces, begin, end, cold.kind_idle, Py_None) < 0)
             return -1;
         at = end;
     }
-    return rest(self, occupancy, at, until, kind);
+    return rest(self, pieces, at, until, kind);
 }
 
 /* ---------------------------------------------------------------- a step */
@@ -229,10 +200,18 @@ turn(Ordinary *self, Passing *passing)
 int
 occupied(Ordinary *self, Passing *passing)
 {
-    if (between(self, passing->occupancy, passing->start, passing->polls) < 0)
+    Pieces pieces;
+    if (pieces_open(&pieces, passing->occupancy) < 0)
         return -1;
-    if ((passing->polls == Py_None && turn(self, passing) < 0) || (passing->delayed && blame(self, passing) < 0))
-        return -1;
-    return push(self, passing->occupancy, passing->start, passing->end, cold.kind_step,
-                SLOT(passing->life, cold.life.place));
+    int failed = between(self, &pieces, passing->start, passing->polls) < 0
+        || (passing->polls == Py_None && turn(self, passing) < 0);
+    if (!failed && passing->delayed) {
+        pieces_close(&pieces); /* Python may be asked */
+        if (blame(self, passing) < 0 || pieces_open(&pieces, passing->occupancy) < 0)
+            return -1;
+    }
+    failed = failed || push(self, &pieces, passing->start, passing->end, cold.kind_step,
+                            SLOT(passing->life, cold.life.place)) < 0;
+    pieces_close(&pieces);
+    return failed ? -1 : 0;
 }

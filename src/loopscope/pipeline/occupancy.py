@@ -1,10 +1,11 @@
 """Who held a thread, and when: its steps, the loop's callbacks between them, its looks at the selector.
 
-Kept in columns, with running sums: each step passes here, and a window's sums must not be added up anew.
+Kept in rows of plain numbers, with running sums: each step passes here, and a window's sums must not be added up anew.
 """
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
@@ -44,26 +45,26 @@ class Held(NamedTuple):
     gap: int
 
 
-#: a Held in the making: plain, for many are made
-_Sums = tuple[int, int, int, int, int]
+#: columns of a row: a piece's start and end, and the running sums before it, in the order of a Held
+_START, _END, _STEPS, _PIECES, _CALLBACKS, _IDLE, _GAP, _WIDTH = range(8)
+#: the sum in which a kind of pieces counts
+_SUM = (_STEPS, _CALLBACKS, _IDLE, _GAP)
 
 
 class Occupancy:
     """The last pieces of one thread, disjoint and in order. Of nested steps the innermost holds it."""
 
-    __slots__ = ("_ends", "_long", "_longs", "_short", "_shown", "_starts", "_sums", "_total", "_until", "_whose")
+    __slots__ = ("_long", "_longs", "_rows", "_short", "_shown", "_until", "_whose")
 
     def __init__(self, long: int, short: int = 1) -> None:
         #: pieces that are longer are found by themselves (nanoseconds)
         self._long = max(long, 1)
         #: shorter pauses between steps are no pieces: only the sums know them
         self._short = short
-        self._starts: list[int] = []
-        self._ends: list[int] = []
+        #: what else is known of each piece
         self._whose: list[tuple[int, Place | None, Holder | None]] = []
-        #: running sums before each piece
-        self._sums: list[_Sums] = []
-        self._total: _Sums = (0, 0, 0, 0, 0)
+        #: a row for each piece, and one for the next, which has the sums of all; then room for more
+        self._rows = array("q", bytes(64 * 8 * _WIDTH))
         #: up to when the thread's time is accounted for, and whether the loop last showed its looks
         self._until = 0
         self._shown = False
@@ -76,7 +77,7 @@ class Occupancy:
             self._between(step.start, step.polls)
             return []
         inside = []
-        while self._ends and self._ends[-1] > step.start:
+        while self._whose and self._end(len(self._whose) - 1) > step.start:
             inside.append(self._pop())
         if inside and inside[-1].start < step.start:
             cut = inside.pop()
@@ -107,16 +108,17 @@ class Occupancy:
 
     def held(self, start: int) -> Held:
         """How the time since `start` divides, as far as it is remembered."""
-        first = bisect_right(self._ends, start)
-        if first == len(self._ends):
+        count = len(self._whose)
+        first = bisect_right(range(count), start, key=self._end)
+        if first == count:
             return Held(0, 0, 0, 0, 0)
-        parts = [after - earlier for after, earlier in zip(self._total, self._sums[first], strict=True)]
-        begun = self._starts[first]
+        parts = array("q", (after - earlier for earlier, after in zip(self._row(first), self._row(count), strict=True)))
+        begun = self._rows[first * _WIDTH]
         if begun < start:
-            parts[(0, 2, 3, 4)[self._whose[first][0]]] -= start - begun
+            parts[_SUM[self._whose[first][0]]] -= start - begun
         elif first:  # a short pause before it
-            parts[2 if self._shown else 4] += begun - max(start, self._ends[first - 1])
-        return Held(*parts)
+            parts[_CALLBACKS if self._shown else _GAP] += begun - max(start, self._end(first - 1))
+        return Held(*parts[_STEPS:])
 
     def longest(self, start: int) -> Iterator[Piece]:
         """The long steps, callbacks and gaps since `start`, the last first, cut at it."""
@@ -127,10 +129,16 @@ class Occupancy:
 
     def since(self, start: int) -> Iterator[Piece]:
         """All pieces since `start`, the last first."""
-        for at in range(len(self._ends) - 1, -1, -1):
-            if self._ends[at] <= start:
+        for at in range(len(self._whose) - 1, -1, -1):
+            if self._end(at) <= start:
                 break
-            yield Piece(self._starts[at], self._ends[at], *self._whose[at])
+            yield Piece(self._rows[at * _WIDTH], self._end(at), *self._whose[at])
+
+    def _row(self, at: int) -> array[int]:
+        return self._rows[at * _WIDTH : (at + 1) * _WIDTH]
+
+    def _end(self, at: int) -> int:
+        return self._rows[at * _WIDTH + _END]
 
     def _between(self, until: int, polls: tuple[int, ...] | None) -> None:
         """The time from the last piece: looks at the selector, and callbacks between them."""
@@ -150,11 +158,7 @@ class Occupancy:
         if end - start >= self._short:
             self._push(start, end, kind, None, None)
         elif end > start:
-            steps, pieces, callbacks, idle, gap = self._total
-            if kind == CALLBACK:
-                self._total = (steps, pieces, callbacks + end - start, idle, gap)
-            else:
-                self._total = (steps, pieces, callbacks, idle, gap + end - start)
+            self._rows[len(self._whose) * _WIDTH + _SUM[kind]] += end - start
             self._until = end
 
     def _push(self, start: int, end: int, kind: int, place: Place | None, holder: Holder | None) -> None:
@@ -163,28 +167,32 @@ class Occupancy:
             self._until = end
         if length <= 0:
             return
-        steps, pieces, callbacks, idle, gap = total = self._total
-        self._starts.append(start)
-        self._ends.append(end)
+        at, rows = len(self._whose) * _WIDTH, self._rows
+        following = at + _WIDTH
+        if len(rows) < following + _WIDTH:
+            self._grow()
         self._whose.append((kind, place, holder))
-        self._sums.append(total)
+        rows[at + _START], rows[at + _END] = start, end
+        rows[following + _STEPS : following + _WIDTH] = rows[at + _STEPS : following]
+        rows[following + _SUM[kind]] += length
         if kind == STEP:
-            self._total = (steps + length, pieces + 1, callbacks, idle, gap)
-        elif kind == CALLBACK:
-            self._total = (steps, pieces, callbacks + length, idle, gap)
-        elif kind == IDLE:
-            self._total = (steps, pieces, callbacks, idle + length, gap)
-        else:
-            self._total = (steps, pieces, callbacks, idle, gap + length)
+            rows[following + _PIECES] += 1
         if length >= self._long and kind != IDLE:
             self._longs.append(Piece(start, end, kind, place, holder))
-        if len(self._ends) >= 2 * _KEPT:
-            for column in (self._starts, self._ends, self._whose, self._sums):
-                del column[:_KEPT]
+        if len(self._whose) >= 2 * _KEPT:
+            self._forget()
+
+    def _grow(self) -> None:
+        self._rows.frombytes(bytes(8 * len(self._rows)))
+
+    def _forget(self) -> None:
+        """The older half of the pieces goes."""
+        del self._whose[:_KEPT]
+        self._rows[: (_KEPT + 1) * _WIDTH] = self._rows[_KEPT * _WIDTH : (2 * _KEPT + 1) * _WIDTH]
 
     def _pop(self) -> Piece:
-        piece = Piece(self._starts.pop(), self._ends.pop(), *self._whose.pop())
-        self._total = self._sums.pop()
+        at = len(self._whose) - 1
+        piece = Piece(self._rows[at * _WIDTH], self._end(at), *self._whose.pop())
         self._until = piece.start
         if self._longs and self._longs[-1][:2] == piece[:2]:
             self._longs.pop()
