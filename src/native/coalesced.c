@@ -10,8 +10,7 @@ group_add(PyObject *group, PyObject *step)
         || number(SLOT(step, cold.step.end), &end) < 0 || slot_add(group, cold.group.count, 1) < 0
         || slot_add(group, cold.group.running, end - start) < 0 || slot_add(group, cold.group.ready, start - ready) < 0)
         return -1;
-    slot_put(group, cold.group.end, Py_NewRef(SLOT(step, cold.step.end)));
-    return 0;
+    return slot_number(group, cold.group.end, end);
 }
 
 int

@@ -71,6 +71,22 @@ def test_from_the_source(kind: str) -> None:
     assert side.pipeline._drain(3) == 3 and len(side.queue) == 7
 
 
+@pytest.mark.parametrize("shown", [True, False])
+def test_more_pieces_than_are_kept_of_a_thread(shown: bool) -> None:
+    """The older half goes; a window that reaches back further is told by what is left."""
+    sides, now = Sides(PLAIN), 0
+    sides.feed(birth(1, 0, pulse=Pulse()), *(birth(task, 0, pulse=Pulse()) for task in range(2, 40)))
+    for index in range(9_000):
+        now += 200_000
+        polls = ((now - 90_000, now - 50_000) if index % 3 == 0 else ()) if shown else None
+        sides.feed(step(1, index, now, now, now + 60_000, kind=TASK, polls=polls))
+        if index % 250 == 249:
+            task = 2 + index // 250
+            sides.feed(step(task, 0, now - index * 150_000, now + 70_000, now + 80_000, RETURNED, kind=TASK))
+    sides.compare()
+    assert sides.ordinary > 9_000
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_world(seed: int) -> None:
     """Creators, eager children, requests, pools, segments, rotation, late sweeps."""

@@ -97,6 +97,31 @@ def test_each_task_second_is_assigned_once(turns: list[Turn], threshold: int) ->
         assert (harm.count, harm.duration) == (len(kept), sum(kept)) if harm is not None else not kept
 
 
+@given(st.integers(1, 6_000), st.integers(0, 2**20))
+def test_sums_of_a_window(count: int, back: int) -> None:
+    """However many pieces came, and as far as they are remembered: what the running sums say is what is there."""
+    occupancy, now = Occupancy(50), 1
+    sink = Told()
+    assembler = Assembler(sink)
+    assembler.feed(birth(1))
+    for index in range(count):
+        polls = (now + 1, now + 2) if index % 2 else ()
+        assembler.feed(step(1, index, now, now + 3, now + 10 + index % 50, polls=polls))
+        now += 10 + index % 50
+    for life in sink.lives:
+        for one in sink.steps[id(life)]:
+            occupancy.add(life, one, occupancy.before(one))
+    pieces = list(occupancy.since(0))
+    assert min(count, 2_048) <= sum(piece.kind == STEP for piece in pieces) and len(pieces) < 4_096
+    since = max(now - back, pieces[-1].start)
+    parts = [0] * 4
+    for piece in pieces:
+        parts[piece.kind] += max(piece.end - max(piece.start, since), 0)
+    held = occupancy.held(since)
+    assert parts == [held.steps, held.callbacks, held.idle, held.gap]
+    assert held.pieces == sum(piece.kind == STEP and piece.end > since for piece in pieces)
+
+
 @given(turns, st.booleans())
 def test_pieces_are_disjoint_and_whole(turns: list[Turn], shown: bool) -> None:
     """The pieces of a thread tile its time."""
