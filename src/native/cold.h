@@ -110,6 +110,7 @@ SLOTS(BatchSlots, BATCH)
     X(kept, "loopscope.pipeline.occupancy", "_KEPT") \
     X(fresh, "loopscope.pipeline.spans.traces", "FRESH") \
     X(second, "loopscope.pipeline.spans.traces", "SECOND") X(gap, "loopscope.pipeline.metrics.looptime", "GAP") \
+    X(nested, "loopscope.pipeline.metrics.looptime", "NESTED") \
     X(quick, "loopscope.pipeline.spans.visit", "QUICK") X(birth, "loopscope.model", "BIRTH") \
     X(longest, "loopscope.pipeline.metrics.histogram", "_LONGEST") \
     X(parts, "loopscope.pipeline.metrics.histogram", "_PARTS") X(application, "loopscope.model", "APPLICATION") \
@@ -307,6 +308,9 @@ typedef struct {
     int delayed;
     long long since;
     PyObject *life, *notes, *trace, *visit, *occupancy, *loop_time;
+    /* of a loop that does not show its looks: what says when its turn began and its last step ended; see last_turn */
+    PyObject *turn;
+    long long began, ended;
     /* the life of the waking task, NULL where it is unknown */
     PyObject *waker_life;
     PyObject *waited, *step;

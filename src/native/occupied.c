@@ -2,16 +2,15 @@
 #include "cold.h"
 #include <string.h>
 
-/* When the turn of a loop that does not show its looks began, and when its last step ended: 0 where that is unknown.
- * `turn`: what says so, borrowed; NULL where nothing does. */
+/* When the turn of a loop that does not show its looks began, and when its last step ended: 0 where that is unknown. */
 static int
-last_turn(Ordinary *self, Passing *passing, PyObject **turn, long long *began, long long *last)
+last_turn(Ordinary *self, Passing *passing)
 {
-    *turn = PyDict_GetItemWithError(self->turns, passing->thread);
-    *began = *last = 0;
-    if (*turn == NULL)
+    PyObject *turn = passing->turn = PyDict_GetItemWithError(self->turns, passing->thread);
+    if (turn == NULL)
         return PyErr_Occurred() ? -1 : 0;
-    return number(PyTuple_GET_ITEM(*turn, 0), began) < 0 || number(PyTuple_GET_ITEM(*turn, 1), last) < 0 ? -1 : 0;
+    return number(PyTuple_GET_ITEM(turn, 0), &passing->began) < 0
+        || number(PyTuple_GET_ITEM(turn, 1), &passing->ended) < 0 ? -1 : 0;
 }
 
 /* Since when what came from outside may have waited to be noticed: the first part of Culprits._turn. */
@@ -20,13 +19,11 @@ guess(Ordinary *self, Passing *passing)
 {
     int woken = PyObject_IsTrue(passing->waker), named = PyObject_IsTrue(passing->waker_name);
     int outside = passing->kind == cold.text.IO || (passing->kind == cold.text.CALLBACK && !woken && !named);
-    long long began, last;
-    PyObject *turn;
-    if (woken < 0 || named < 0 || last_turn(self, passing, &turn, &began, &last) < 0)
+    if (woken < 0 || named < 0 || last_turn(self, passing) < 0)
         return -1;
-    if (!outside || passing->unpolled >= 0 || !began)
+    if (!outside || passing->unpolled >= 0 || !passing->began)
         return 0;
-    long long busy = passing->ready - last < cold.pause ? last - began : 0;
+    long long busy = passing->ready - passing->ended < cold.pause ? passing->ended - passing->began : 0;
     busy = busy < passing->ready - passing->last ? busy : passing->ready - passing->last;
     passing->unpolled = busy > 0 ? busy : 0;
     passing->guessed = 1;
@@ -188,13 +185,10 @@ between(Ordinary *self, Pieces *pieces, long long until, PyObject *polls)
 static int
 turn(Ordinary *self, Passing *passing)
 {
-    long long began, last;
-    PyObject *turn;
-    if (last_turn(self, passing, &turn, &began, &last) < 0)
-        return -1;
-    if (!began || passing->ready >= began || passing->start - last >= cold.pause)
+    long long began = passing->began, ended = passing->ended;
+    if (!began || passing->ready >= began || passing->start - ended >= cold.pause)
         began = passing->start;
-    return put_pair_of(self->turns, passing->thread, turn, began, passing->end > last ? passing->end : last);
+    return put_pair_of(self->turns, passing->thread, passing->turn, began, passing->end > ended ? passing->end : ended);
 }
 
 int

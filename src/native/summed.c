@@ -82,17 +82,37 @@ looked(PyObject *time, PyObject *polls, long long before)
     return came(done);
 }
 
-/* What the sums were before the step goes to those that may be taken back. */
-static int
-keep(PyObject *time, PyObject *start)
+/* Five numbers in a tuple, which is filled anew if nobody else has it: takes over the reference to it. A new reference,
+ * NULL with an error set. */
+static PyObject *
+refill(PyObject *sums, const long long *numbers)
 {
-    PyObject *sums = untracked(PyTuple_Pack(5, start, SLOT(time, cold.loop_time.covered),
-                                            SLOT(time, cold.loop_time._busy), SLOT(time, cold.loop_time.idle),
-                                            SLOT(time, cold.loop_time._until)));
-    if (sums == NULL)
+    if (sums == NULL || Py_REFCNT(sums) > 1) {
+        Py_XDECREF(sums);
+        return untracked(Py_BuildValue("LLLLL", numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]));
+    }
+    int failed = 0;
+    for (int place = 0; place < 5; place++)
+        failed |= put_whole(&PyTuple_GET_ITEM(sums, place), numbers[place]);
+    if (failed)
+        Py_CLEAR(sums);
+    return sums;
+}
+
+/* What the sums were before the step goes to those that may be taken back, in the place of the oldest. */
+static int
+keep(PyObject *time, long long start, long long until)
+{
+    PyObject *kept = SLOT(time, cold.loop_time._before), *oldest = NULL;
+    long long numbers[] = {start, 0, 0, 0, until};
+    if (number(SLOT(time, cold.loop_time.covered), &numbers[1]) < 0
+        || number(SLOT(time, cold.loop_time._busy), &numbers[2]) < 0
+        || number(SLOT(time, cold.loop_time.idle), &numbers[3]) < 0)
         return -1;
-    PyObject *done = natives.append(SLOT(time, cold.loop_time._before), sums);
-    Py_DECREF(sums);
+    if (natives.length(kept) == cold.nested && (oldest = natives.popleft(kept, NULL)) == NULL)
+        return -1;
+    PyObject *sums = refill(oldest, numbers), *done = sums == NULL ? NULL : natives.append(kept, sums);
+    Py_XDECREF(sums);
     return came(done);
 }
 
@@ -118,7 +138,7 @@ loop_stepped(PyObject *time, Passing *passing)
     if (number(SLOT(time, cold.loop_time._first), &first) < 0
         || (passing->start < first && slot_number(time, cold.loop_time._first, passing->start) < 0)
         || number(SLOT(time, cold.loop_time._until), &until) < 0
-        || keep(time, SLOT(passing->step, cold.step.start)) < 0)
+        || keep(time, passing->start, until) < 0)
         return -1;
     if (!until)
         until = passing->start;
