@@ -4,9 +4,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from loopscope import model
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.life import Here
-from loopscope.model import Record, SpanIdentity, Where
+from loopscope.model import SpanIdentity, Where
 from loopscope.pipeline.protobuf import Values
 from loopscope.pipeline.spans.span import Span
 
@@ -18,7 +19,7 @@ class Core:
     limit: int
     reserve: int
     buffer: Buffer
-    queue: deque[Record]
+    queue: deque[model.Record]
     threads: dict[int, Here]
     current: Callable[[], Any]
     current_in: Callable[[Any], Any]
@@ -26,6 +27,9 @@ class Core:
 
 class Step:
     def __init__(self, core: Core, subject: tuple[Any, Any, Any]) -> None: ...
+
+class Record: ...
+class Guard: ...
 
 class Gate:
     def __init__(self, core: Core, original: Any, reference: Any) -> None: ...
@@ -39,5 +43,5 @@ class Encoder:
 
 class Ordinary:
     def __init__(self, pipeline: Any, /) -> None: ...
-    def feed(self, record: Record, /) -> bool: ...
+    def feed(self, record: model.Record, /) -> bool: ...
     def drain(self, most: int, /) -> int: ...

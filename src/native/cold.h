@@ -9,6 +9,7 @@
  * taken.c     the type Ordinary: many records at a time
  * ordinary.c  whether a step is ordinary, and what follows
  * cold.c      the slots, and whole numbers in them
+ * pieces.c    what is known of who held a thread
  * occupied.c  who held the thread: pipeline.occupancy and pipeline.culprits
  * blamed.c    who delayed a step
  * summed.c    the sums: pipeline.metrics
@@ -321,17 +322,20 @@ typedef struct {
 /* Takes one record: 1 where it went its way here, 0 where to the assembler; -1 with an error set. */
 int take(Ordinary *self, PyObject *record);
 
-/* ---------------------------------------------------------------- occupied.c */
+/* ---------------------------------------------------------------- pieces.c */
 
 /* The columns of an Occupancy's rows: see pipeline.occupancy. */
 enum { ROW_START, ROW_END, ROW_STEPS, ROW_PIECES, ROW_CALLBACKS, ROW_IDLE, ROW_GAP, WIDTH };
 
-/* An Occupancy's pieces, while they are looked at or added to: until then its rows cannot be moved. */
+/* An Occupancy's pieces, while they are looked at or added to: until they are closed its rows cannot be moved. */
 typedef struct { PyObject *occupancy, *whose; Py_buffer view; long long (*row)[WIDTH]; } Pieces;
 
 /* -1 with an error set, where there is nothing to close. */
 int pieces_open(Pieces *pieces, PyObject *occupancy);
 void pieces_close(Pieces *pieces);
+
+/* Has the Occupancy move its rows, or make room for more, by this method of its. */
+int pieces_move(Pieces *pieces, PyObject *method);
 
 /* How many there are: the row after the last has the sums of all. */
 static inline Py_ssize_t
@@ -347,6 +351,8 @@ sum_of(PyObject *kind)
     long long number = whole(kind);
     return number == 0 ? ROW_STEPS : (int)number + ROW_PIECES;
 }
+
+/* ---------------------------------------------------------------- occupied.c */
 
 /* 1 where who held the thread is nothing out of the ordinary; -1 with an error set. */
 int occupied_fits(Ordinary *self, Passing *passing);

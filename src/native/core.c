@@ -94,18 +94,12 @@ static PyType_Slot core_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec core_spec = {
+PyType_Spec core_spec = {
     .name = "loopscope._native.Core",
     .basicsize = sizeof(Core),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .slots = core_slots,
 };
-
-PyTypeObject *
-core_type(PyObject *module)
-{
-    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &core_spec, NULL);
-}
 
 int
 core_fail(Core *core)

@@ -383,15 +383,9 @@ static PyType_Slot gate_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec gate_spec = {
+PyType_Spec gate_spec = {
     .name = "loopscope._native.Gate",
     .basicsize = sizeof(Gate),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR,
     .slots = gate_slots,
 };
-
-PyTypeObject *
-gate_type(PyObject *module)
-{
-    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &gate_spec, NULL);
-}

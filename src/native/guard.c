@@ -65,15 +65,9 @@ static PyType_Slot guard_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec guard_spec = {
+PyType_Spec guard_spec = {
     .name = "loopscope._native.Guard",
     .basicsize = sizeof(Guard),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = guard_slots,
 };
-
-PyTypeObject *
-guard_type(PyObject *module)
-{
-    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &guard_spec, NULL);
-}

@@ -4,10 +4,17 @@
 
 static int loaded = 0;
 
+/* Makes a type, whose reference goes into `into`, or is given back where that is NULL. */
 static int
-add_type(PyObject *module, PyTypeObject *type)
+add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **into)
 {
-    return type == NULL ? -1 : PyModule_AddType(module, type);
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    int failed = type == NULL ? -1 : PyModule_AddType(module, type);
+    if (into != NULL)
+        *into = type;
+    else
+        Py_XDECREF(type);
+    return failed;
 }
 
 /* Raises ImportError where it cannot serve: the Python core does then. */
@@ -24,23 +31,11 @@ load(PyObject *module)
     }
     if (slots_load() < 0)
         return -1;
-    natives.core = core_type(module);
-    natives.step = natives.core == NULL ? NULL : step_type(module);
-    natives.record = natives.step == NULL ? NULL : record_type(module);
-    natives.guard = natives.record == NULL ? NULL : guard_type(module);
-    natives.encoder = natives.guard == NULL ? NULL : encoder_type(module);
-    if (add_type(module, natives.core) < 0 || add_type(module, natives.step) < 0
-        || add_type(module, natives.record) < 0 || add_type(module, natives.guard) < 0
-        || add_type(module, natives.encoder) < 0)
+    if (add_type(module, &core_spec, &natives.core) < 0 || add_type(module, &step_spec, &natives.step) < 0
+        || add_type(module, &record_spec, &natives.record) < 0 || add_type(module, &guard_spec, &natives.guard) < 0
+        || add_type(module, &encoder_spec, &natives.encoder) < 0 || add_type(module, &gate_spec, NULL) < 0
+        || add_type(module, &select_spec, NULL) < 0 || add_type(module, &ordinary_spec, NULL) < 0)
         return -1;
-    PyTypeObject *(*const others[])(PyObject *) = {gate_type, select_type, ordinary_type};
-    for (int i = 0; i < 3; i++) {
-        PyTypeObject *type = others[i](module);
-        int failed = add_type(module, type);
-        Py_XDECREF(type);
-        if (failed < 0)
-            return -1;
-    }
     loaded = 1;
     return 0;
 }

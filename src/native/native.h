@@ -273,7 +273,7 @@ typedef struct {
     Kin kin[KINDRED];
 } Core;
 
-PyTypeObject *core_type(PyObject *module);
+extern PyType_Spec core_spec;
 
 /* An error of our own is set: have the core switch itself off. 0 if the host may go on, -1 if what is set is no error
  * but meant for the host, such as a KeyboardInterrupt. */
@@ -320,7 +320,7 @@ typedef struct {
     PyObject *id, *where, *outcome, *awaiting, *point, *span, *activated, *after, *name, *state, *error, *polls;
 } Record;
 
-PyTypeObject *record_type(PyObject *module);
+extern PyType_Spec record_spec;
 
 /* A new one, all of whose fields are to be set; NULL with an error set. */
 Record *record_new(void);
@@ -337,7 +337,7 @@ PyObject *adopt(Core *core, PyObject *loop, PyObject *task, PyObject *context, P
 
 /* ---------------------------------------------------------------- guard.c */
 
-PyTypeObject *guard_type(PyObject *module);
+extern PyType_Spec guard_spec;
 
 /* A new one for this life: a new reference, NULL with an error set. */
 PyObject *guard_new(PyObject *life);
@@ -369,7 +369,7 @@ typedef struct {
 /* A step that runs now: of several threads' and of nested ones that which began last, NULL where it has ended. */
 extern Step *running;
 
-PyTypeObject *step_type(PyObject *module);
+extern PyType_Spec step_spec;
 
 /* What stands for `callback`: what `how` refers to is moved into it, where it can be made. */
 PyObject *step_new(Core *core, PyObject *task, PyObject *callback, How *how, PyObject *life);
@@ -382,15 +382,15 @@ int stepped(Step *self, PyObject *here, long long start, long long end, PyObject
 
 /* ---------------------------------------------------------------- gate.c */
 
-PyTypeObject *gate_type(PyObject *module);
+extern PyType_Spec gate_spec;
 
 /* ---------------------------------------------------------------- polls.c */
 
-PyTypeObject *select_type(PyObject *module);
+extern PyType_Spec select_spec;
 
 /* ---------------------------------------------------------------- otlp.c */
 
-PyTypeObject *encoder_type(PyObject *module);
+extern PyType_Spec encoder_spec;
 
 /* Adds an attribute, or each pair of a list or a tuple, in a field of this tag; the third: a number. */
 int encode_pair(PyObject *encoder, Bytes *bytes, char tag, PyObject *key, PyObject *value);
@@ -415,7 +415,7 @@ PyObject *encoder_bytes(PyObject *encoder, PyObject **of, const Bytes *alone, co
 
 /* ---------------------------------------------------------------- ordinary.c */
 
-PyTypeObject *ordinary_type(PyObject *module);
+extern PyType_Spec ordinary_spec;
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

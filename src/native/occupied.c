@@ -47,33 +47,6 @@ occupied_fits(Ordinary *self, Passing *passing)
 
 /* ---------------------------------------------------------------- pieces */
 
-int
-pieces_open(Pieces *pieces, PyObject *occupancy)
-{
-    if (PyObject_GetBuffer(SLOT(occupancy, cold.occupancy._rows), &pieces->view, PyBUF_WRITABLE) < 0)
-        return -1;
-    pieces->occupancy = occupancy;
-    pieces->whose = SLOT(occupancy, cold.occupancy._whose);
-    pieces->row = pieces->view.buf;
-    return 0;
-}
-
-void
-pieces_close(Pieces *pieces)
-{
-    PyBuffer_Release(&pieces->view);
-}
-
-/* Has the Occupancy move its rows, or make room for more. */
-static int
-have_moved(Pieces *pieces, PyObject *method)
-{
-    pieces_close(pieces);
-    PyObject *done = PyObject_CallMethodNoArgs(pieces->occupancy, method);
-    int failed = came(done), again = pieces_open(pieces, pieces->occupancy);
-    return failed < 0 ? -1 : again;
-}
-
 /* A piece that is found by itself. */
 static int
 remember_long(PyObject *occupancy, long long start, long long end, PyObject *kind, PyObject *place)
@@ -118,7 +91,7 @@ push(Ordinary *self, Pieces *pieces, long long start, long long end, PyObject *k
     if (end <= start)
         return 0;
     Py_ssize_t at = pieces_count(pieces);
-    if (pieces->view.len < (Py_ssize_t)sizeof *pieces->row * (at + 2) && have_moved(pieces, cold.name._grow) < 0)
+    if (pieces->view.len < (Py_ssize_t)sizeof *pieces->row * (at + 2) && pieces_move(pieces, cold.name._grow) < 0)
         return -1;
     PyObject *said = whose(self, kind, place);
     if (said == NULL || PyList_Append(pieces->whose, said) < 0) {
@@ -134,7 +107,7 @@ push(Ordinary *self, Pieces *pieces, long long start, long long end, PyObject *k
     next[ROW_PIECES] += kind == cold.kind_step;
     if (end - start >= shortest && kind != cold.kind_idle && remember_long(occupancy, start, end, kind, place) < 0)
         return -1;
-    return pieces_count(pieces) < 2 * cold.kept ? 0 : have_moved(pieces, cold.name._forget);
+    return pieces_count(pieces) < 2 * cold.kept ? 0 : pieces_move(pieces, cold.name._forget);
 }
 
 /* Occupancy._pause */

@@ -480,15 +480,9 @@ static PyType_Slot encoder_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec encoder_spec = {
+PyType_Spec encoder_spec = {
     .name = "loopscope._native.Encoder",
     .basicsize = sizeof(Encoder),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .slots = encoder_slots,
 };
-
-PyTypeObject *
-encoder_type(PyObject *module)
-{
-    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &encoder_spec, NULL);
-}

@@ -266,15 +266,9 @@ static PyType_Slot select_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec select_spec = {
+PyType_Spec select_spec = {
     .name = "loopscope._native.Select",
     .basicsize = sizeof(Select),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
     .slots = select_slots,
 };
-
-PyTypeObject *
-select_type(PyObject *module)
-{
-    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &select_spec, NULL);
-}

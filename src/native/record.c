@@ -156,15 +156,9 @@ static PyType_Slot record_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec record_spec = {
+PyType_Spec record_spec = {
     .name = "loopscope._native.Record",
     .basicsize = sizeof(Record),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = record_slots,
 };
-
-PyTypeObject *
-record_type(PyObject *module)
-{
-    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &record_spec, NULL);
-}

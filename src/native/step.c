@@ -258,15 +258,9 @@ static PyType_Slot step_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec step_spec = {
+PyType_Spec step_spec = {
     .name = "loopscope._native.Step",
     .basicsize = sizeof(Step),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
     .slots = step_slots,
 };
-
-PyTypeObject *
-step_type(PyObject *module)
-{
-    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &step_spec, NULL);
-}

@@ -175,15 +175,9 @@ static PyType_Slot ordinary_slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec ordinary_spec = {
+PyType_Spec ordinary_spec = {
     .name = "loopscope._native.Ordinary",
     .basicsize = sizeof(Ordinary),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .slots = ordinary_slots,
 };
-
-PyTypeObject *
-ordinary_type(PyObject *module)
-{
-    return (PyTypeObject *)PyType_FromModuleAndSpec(module, &ordinary_spec, NULL);
-}
