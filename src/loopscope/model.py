@@ -193,8 +193,8 @@ class Printed(NamedTuple):
 
 # ---------------------------------------------------------------- records
 #
-# A record is a plain tuple, its first item the tag below. Times are nanoseconds of `clock`. The native core's records of
-# steps are no tuples, but read as such.
+# A record is a plain tuple, its first item the tag below. Times are nanoseconds of `clock`. Those that the native core
+# writes of steps are no tuples, but read as such.
 #
 #   (BIRTH, task, time, pulse, name, place, creator, creator_step, span, late)
 #   (STEP, task, index, where, (ready, waker_kind, waker, waker_step, waker_name), start, end,
