@@ -104,6 +104,8 @@ PyType_Spec core_spec = {
 int
 core_fail(Core *core)
 {
+    if (!PyErr_Occurred()) /* never, we hope: the host must not be told of an error that is not there */
+        PyErr_SetString(PyExc_SystemError, "loopscope failed without saying why");
     if (!PyErr_ExceptionMatches(PyExc_Exception))
         return -1;
     PyObject *type, *error, *traceback;

@@ -115,17 +115,19 @@ by_caller(PyObject *here, long long now, How *how)
     return tell(how, now, io > 0 ? natives.io_kind : natives.callback_kind, natives.zero, step, name);
 }
 
-/* The due time of a timer that sets this future, and may fire now: 0 for none, -1 with an error set. */
-static long long
-due_of(PyObject *future, long long now)
+/* Whether a timer sets this future that may fire now, and its due time; -1 with an error set. */
+static int
+is_due(PyObject *future, long long now, long long *time)
 {
     PyObject *due;
     int found = hung_on(future, natives.names._loopscope_due, &due);
     if (found <= 0)
         return found;
-    long long time = whole(due);
+    *time = whole(due);
     Py_DECREF(due);
-    return time > now + natives.early ? 0 : time;
+    if (*time == -1 && PyErr_Occurred())
+        return -1;
+    return *time != 0 && *time <= now + natives.early;
 }
 
 /* Whether a task runs, whose step is then one that is not recorded. -1 with an error set. */
@@ -141,11 +143,12 @@ is_in_a_task(PyObject *loop)
 static int
 woken_alone(PyObject *loop, PyObject *future, PyObject *label, PyObject *here, long long now, How *how)
 {
-    long long due = due_of(future, now);
-    if (due < 0)
+    long long due;
+    int fires = is_due(future, now, &due);
+    if (fires < 0)
         return -1;
-    if (due > 0)
-        return tell(how, earlier(due, now), natives.timer_kind, natives.zero, 0, Py_NewRef(Py_None));
+    if (fires)
+        return tell(how, due < now ? due : now, natives.timer_kind, natives.zero, 0, Py_NewRef(Py_None));
     int in_a_task = is_in_a_task(loop);
     if (in_a_task)
         return in_a_task < 0 ? -1 : 0;

@@ -62,7 +62,7 @@ def flood(core: str) -> Iterator[Row]:
     """The most steps a second, of those tried, with a span each and nothing lost."""
     kept = 0.0
     with Sink() as sink:
-        for rate in (10_000, 15_000, 20_000, 30_000, 50_000):
+        for rate in (10_000, 15_000, 20_000, 30_000, 40_000, 51_000):
             told = ast.literal_eval(apart(f"export.flood('{sink.url}/null', {rate}, 10.0)", core))
             if told["records dropped"] or told["spans dropped"] or told["coalesced"] or told["steps"] < 9 * rate:
                 break

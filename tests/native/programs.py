@@ -253,6 +253,13 @@ async def hearing() -> None:
     await later
     loop.call_at(loop.time() + 0.001, lambda: finish(timed))
     await timed
+    for when in (0, 0.000001, -1, -(10**8)):  # due long ago, before a clock's zero
+        for past in (loop.call_at, loop.call_later):
+            due, called = done(), done()
+            past(when, finish, due)
+            await due
+            past(when, lambda called=called: finish(called))
+            await called
     threading.Timer(0.001, loop.call_soon_threadsafe, (functools.partial(finish, other),)).start()
     await other
     ours, theirs = socket.socketpair()
