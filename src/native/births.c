@@ -116,10 +116,10 @@ make_record(PyObject *life, PyObject *creator, PyObject *name, long long time)
 {
     int created = creator != Py_None;
     PyObject *now = PyLong_FromLongLong(time);
-    PyObject *record = now == NULL ? NULL : PyTuple_Pack(10, natives.birth_tag, SLOT(life, natives.life.id), now, life, name,
-                        SLOT(life, natives.life.place), created ? SLOT(creator, natives.life.id) : natives.zero,
-                        created ? SLOT(creator, natives.life.index) : natives.zero, SLOT(life, natives.life.span),
-                        Py_False);
+    PyObject *record = now == NULL ? NULL : PyTuple_Pack(
+        10, natives.birth_tag, SLOT(life, natives.life.id), now, life, name, SLOT(life, natives.life.place),
+        created ? SLOT(creator, natives.life.id) : natives.zero,
+        created ? SLOT(creator, natives.life.index) : natives.zero, SLOT(life, natives.life.span), Py_False);
     Py_XDECREF(now);
     return record;
 }

@@ -72,7 +72,7 @@ coalesce(Ordinary *self, Passing *passing)
     if (number(SLOT(visit, cold.visit.detail), &detail) < 0
         || (passing->level > detail && slot_number(visit, cold.visit.detail, passing->level) < 0))
         return -1;
-    PyObject *now = untracked(PyTuple_Pack(2, passing->step, Py_False));
+    PyObject *now = pair(passing->step, Py_False);
     if (now == NULL)
         return -1;
     PyObject *held = Py_NewRef(SLOT(visit, cold.visit.held));

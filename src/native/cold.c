@@ -104,8 +104,8 @@ cold_load(void)
                                                                      Py_True));
     cold.a_said = load_model(cold.said.type, PyObject_CallOneArg((PyObject *)cold.said.type, Py_None));
     cold.a_step = load_step_model();
-    if (cold.a_life == NULL || cold.a_notes == NULL || cold.a_trace == NULL || cold.a_visit == NULL || cold.a_said == NULL
-        || cold.a_step == NULL)
+    if (cold.a_life == NULL || cold.a_notes == NULL || cold.a_trace == NULL || cold.a_visit == NULL
+        || cold.a_said == NULL || cold.a_step == NULL)
         return -1;
     PyTypeObject *queue = fetch_type("collections", "deque");
     if (queue == NULL)
@@ -124,7 +124,7 @@ PyObject *
 key_of(PyObject *task, long long index)
 {
     PyObject *at = PyLong_FromLongLong(index);
-    PyObject *key = at == NULL ? NULL : untracked(PyTuple_Pack(2, task, at));
+    PyObject *key = at == NULL ? NULL : pair(task, at);
     Py_XDECREF(at);
     return key;
 }

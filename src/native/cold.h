@@ -120,8 +120,8 @@ SLOTS(BatchSlots, BATCH)
 
 /* Names that are read as attributes. */
 #define ASKED(X) \
-    X(_batches) X(_close) X(_forget) X(_grow) X(_home) X(_open) X(_outbox) X(_redeem) X(_send) X(add) X(closed) X(coalesced) \
-    X(encoder) X(excluded) X(is_remote) X(refused) \
+    X(_batches) X(_close) X(_forget) X(_grow) X(_home) X(_open) X(_outbox) X(_redeem) X(_send) X(add) X(closed) \
+    X(coalesced) X(encoder) X(excluded) X(is_remote) X(refused) \
     X(ended) X(events) X(file) X(index) X(line) X(size) X(stepped) X(trace_flags) X(trace_id)
 
 #define AS_NUMBER(name, module, constant) long long name;
@@ -189,9 +189,6 @@ slot_add(PyObject *cell, Py_ssize_t offset, long long more)
 /* Sets a pair of numbers in a dict, into the same tuple if nobody else has it. */
 int put_pair_of(PyObject *dict, PyObject *key, PyObject *before, long long first, long long second);
 
-/* (task, index), by which a step is known: a new reference, NULL with an error set. */
-PyObject *key_of(PyObject *task, long long index);
-
 /* The collector does not know of what is made here: it is in no cycle, and there can be a great deal of it. */
 static inline PyObject *
 untracked(PyObject *object)
@@ -200,6 +197,16 @@ untracked(PyObject *object)
         PyObject_GC_UnTrack(object);
     return object;
 }
+
+/* Two objects in a tuple: a new reference, NULL with an error set. */
+static inline PyObject *
+pair(PyObject *one, PyObject *other)
+{
+    return untracked(PyTuple_Pack(2, one, other));
+}
+
+/* (task, index), by which a step is known: a new reference, NULL with an error set. */
+PyObject *key_of(PyObject *task, long long index);
 
 /* Sets an item of a dict that the collector does not know of, and which begins to be tracked with some items. */
 static inline int

@@ -4,12 +4,11 @@
  */
 #include "native.h"
 
-/* Items of a record, and of how the task became ready: see model.py. */
+/* Items of a record: see model.py. */
 enum {
     TAG, ID, INDEX, WHERE, HOW, START, END, OUTCOME, AWAITING, POINT, LASTI, SPAN, ACTIVATED, AFTER, NAME, STATE, ERROR,
     POLLS, ITEMS
 };
-enum { SINCE, KIND, WAKER, WAKER_STEP, WAKER_NAME, HOW_ITEMS };
 
 /* ---------------------------------------------------------------- how a task became ready */
 
@@ -51,8 +50,7 @@ record_of(PyObject *tuple)
     PyObject **item = &PyTuple_GET_ITEM(tuple, 0), *how = item[HOW];
     if ((item[ACTIVATED] != Py_None && !PyList_CheckExact(item[ACTIVATED]))
         || (item[POLLS] != Py_None && !PyTuple_CheckExact(item[POLLS]))
-        || !PyTuple_CheckExact(how) || PyTuple_GET_SIZE(how) != HOW_ITEMS
-        || !PyTuple_Check(item[WHERE]) || PyTuple_GET_SIZE(item[WHERE]) != 3)
+        || !PyTuple_CheckExact(how) || !PyTuple_Check(item[WHERE]) || PyTuple_GET_SIZE(item[WHERE]) != 3)
         return NULL;
     Record *self = record_new();
     if (self == NULL)
@@ -136,9 +134,7 @@ static void
 record_dealloc(Record *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    Py_XDECREF(self->how.kind);
-    Py_XDECREF(self->how.waker);
-    Py_XDECREF(self->how.name);
+    how_clear(&self->how);
 #define LET_GO(field, place) Py_XDECREF(self->field);
     OBJECTS(LET_GO)
     type->tp_free((PyObject *)self);

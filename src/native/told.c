@@ -40,8 +40,8 @@ account(Ordinary *self, Passing *passing)
 int
 remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyObject *span_id, int first)
 {
-    PyObject *key = untracked(PyTuple_Pack(2, id, index));
-    PyObject *place = untracked(PyTuple_Pack(2, SLOT(trace, cold.trace.trace_id), span_id));
+    PyObject *key = pair(id, index);
+    PyObject *place = pair(SLOT(trace, cold.trace.trace_id), span_id);
     int failed = key == NULL || place == NULL ? -1 : 0;
     if (!failed) {
         PyObject *before = first ? NULL : recent_get(self->placed, key);
@@ -261,21 +261,14 @@ kind_of(Ordinary *self, Passing *passing)
     return Py_NewRef(memory->found);
 }
 
-/* An attribute: a new reference */
-static PyObject *
-attribute(PyObject *key, PyObject *value)
-{
-    return untracked(PyTuple_Pack(2, key, value));
-}
-
 /* describe.whose: a new reference */
 static PyObject *
 describe_whose(Passing *passing)
 {
     PyObject *said = copy(cold.a_said);
-    PyObject *name = attribute(cold.text.TASK_NAME, passing->name);
-    PyObject *thread = attribute(cold.text.THREAD_ID, passing->thread);
-    PyObject *loop = attribute(cold.text.LOOP_ID, passing->loop);
+    PyObject *name = pair(cold.text.TASK_NAME, passing->name);
+    PyObject *thread = pair(cold.text.THREAD_ID, passing->thread);
+    PyObject *loop = pair(cold.text.LOOP_ID, passing->loop);
     PyObject *attributes =
         name == NULL || thread == NULL || loop == NULL ? NULL : untracked(Py_BuildValue("[OOO]", name, thread, loop));
     Py_XDECREF(name);

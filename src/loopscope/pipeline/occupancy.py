@@ -132,7 +132,10 @@ class Occupancy:
         for at in range(len(self._whose) - 1, -1, -1):
             if self._end(at) <= start:
                 break
-            yield Piece(self._rows[at * _WIDTH], self._end(at), *self._whose[at])
+            yield self._piece(at)
+
+    def _piece(self, at: int) -> Piece:
+        return Piece(self._rows[at * _WIDTH], self._end(at), *self._whose[at])
 
     def _row(self, at: int) -> array[int]:
         return self._rows[at * _WIDTH : (at + 1) * _WIDTH]
@@ -191,8 +194,8 @@ class Occupancy:
         self._rows[: (_KEPT + 1) * _WIDTH] = self._rows[_KEPT * _WIDTH : (2 * _KEPT + 1) * _WIDTH]
 
     def _pop(self) -> Piece:
-        at = len(self._whose) - 1
-        piece = Piece(self._rows[at * _WIDTH], self._end(at), *self._whose.pop())
+        piece = self._piece(len(self._whose) - 1)
+        self._whose.pop()
         self._until = piece.start
         if self._longs and self._longs[-1][:2] == piece[:2]:
             self._longs.pop()
