@@ -86,13 +86,15 @@ conceive(Core *core, PyObject *state, PyObject *place, int excluded)
     }
 #define COPY(name) SLOT(life, natives.life.name) = Py_NewRef(SLOT(natives.newborn, natives.life.name));
     LIFE(COPY)
+#define COPY_WHOLE(name) WHOLE(life, natives.life.name) = WHOLE(natives.newborn, natives.life.name);
+    LIFE_WHOLES(COPY_WHOLE)
     slot_put(life, natives.life.id, id);
     slot_put(life, natives.life.core, Py_NewRef((PyObject *)core));
     slot_put(life, natives.life.place, Py_NewRef(place));
     slot_put(life, natives.life.loop, Py_NewRef(state));
     if (excluded) {
         slot_put(life, natives.life.excluded, Py_NewRef(Py_True));
-        slot_put(life, natives.life.hush, Py_NewRef(natives.first));
+        WHOLE(life, natives.life.hush) = natives.first;
     }
     return life;
 }
@@ -116,12 +118,14 @@ make_record(PyObject *life, PyObject *creator, PyObject *name, long long time)
 {
     int created = creator != Py_None;
     PyObject *now = PyLong_FromLongLong(time);
-    PyObject *record = now == NULL ? NULL : PyTuple_Pack(
+    PyObject *step = PyLong_FromLongLong(created ? WHOLE(creator, natives.life.index) : 0);
+    PyObject *record = now == NULL || step == NULL ? NULL : PyTuple_Pack(
         10, natives.birth_tag, SLOT(life, natives.life.id), now, life, name, SLOT(life, natives.life.place),
-        created ? SLOT(creator, natives.life.id) : natives.zero,
-        created ? SLOT(creator, natives.life.index) : natives.zero, SLOT(life, natives.life.span), Py_False);
+        created ? SLOT(creator, natives.life.id) : natives.zero, step, SLOT(life, natives.life.span), Py_False);
     Py_XDECREF(now);
+    Py_XDECREF(step);
     return record;
+
 }
 
 static int

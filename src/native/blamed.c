@@ -77,21 +77,20 @@ has_callbacks(PyObject *occupancy, long long since)
 }
 
 PyObject *
-coverage(Ordinary *self, PyObject *thread, PyObject *since)
+coverage(Ordinary *self, PyObject *thread, long long since)
 {
     PyObject *occupancy = PyDict_GetItemWithError(self->threads, thread);
-    long long from;
     Py_ssize_t first;
     Held held;
     if (occupancy == NULL)
         return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
-    if (number(since, &from) < 0 || divide(occupancy, from, &first, &held) < 0)
+    if (divide(occupancy, since, &first, &held) < 0)
         return NULL;
     if (held.gap || !held.steps)
         return Py_NewRef(Py_None);
-    int callbacks = has_callbacks(occupancy, from);
+    int callbacks = has_callbacks(occupancy, since);
     if (callbacks)
-        return callbacks < 0 ? NULL : PyObject_CallFunctionObjArgs(self->ask_coverage, thread, since, NULL);
+        return callbacks < 0 ? NULL : PyObject_CallFunction(self->ask_coverage, "OL", thread, since);
     return PyFloat_FromDouble((double)held.steps / (double)(held.steps + held.callbacks));
 }
 
@@ -148,7 +147,9 @@ add_harm(PyObject *step, long long duration, int again)
         slot_put(step, cold.step.harm, harm);
     }
     PyObject *harm = SLOT(step, cold.step.harm);
-    return slot_add(harm, cold.harm.count, !again) < 0 || slot_add(harm, cold.harm.duration, duration) < 0 ? -1 : 0;
+    WHOLE(harm, cold.harm.count) += !again;
+    WHOLE(harm, cold.harm.duration) += duration;
+    return 0;
 }
 
 /* Each long step has delayed one more. */
@@ -206,7 +207,7 @@ largest(PyObject *occupancy, Py_ssize_t first, long long since)
 
 /* A burst of short steps, and the step that made it if that is known: a new Delay */
 static PyObject *
-burst(PyObject *place, const Held *held, PyObject *task, PyObject *step)
+burst(PyObject *place, const Held *held, PyObject *task, long long step)
 {
     PyObject *file = PyObject_GetAttr(place, cold.name.file), *line = PyObject_GetAttr(place, cold.name.line);
     int named = file == NULL || line == NULL ? -1 : PyObject_IsTrue(file);
@@ -216,7 +217,7 @@ burst(PyObject *place, const Held *held, PyObject *task, PyObject *step)
     if (name != NULL && where != NULL)
         made = named_tuple(cold.delay, 7, Py_NewRef(name), Py_NewRef(Py_None), PyLong_FromLongLong(held->steps),
                            PyLong_FromLongLong(held->pieces), Py_NewRef(SLOT(place, natives.place.function)),
-                           Py_NewRef(where), PyTuple_Pack(2, task, step));
+                           Py_NewRef(where), key_of(task, step));
     Py_XDECREF(file);
     Py_XDECREF(line);
     Py_XDECREF(where);
@@ -231,7 +232,7 @@ by_step(const Long *longest, PyObject *place, const Held *held)
     PyObject *maker = PyTuple_GET_ITEM(longest->holder, 0), *step = PyTuple_GET_ITEM(longest->holder, 1);
     if (longest->place == SLOT(maker, cold.life.place))
         return PyObject_CallFunction(cold.delayed_by_step, "OOL", maker, step, longest->end - longest->start);
-    return burst(place, held, SLOT(maker, cold.life.id), SLOT(step, cold.step.index));
+    return burst(place, held, SLOT(maker, cold.life.id), WHOLE(step, cold.step.index));
 }
 
 /* Nobody is known who held the thread in that time. */
@@ -248,7 +249,8 @@ by_callbacks(long long duration, int count, PyObject *function, PyObject *place)
 {
     return named_tuple(cold.delay, 7, Py_NewRef(cold.text.CALLBACK), Py_NewRef(Py_None), PyLong_FromLongLong(duration),
                        PyLong_FromLong(count), Py_NewRef(function), Py_NewRef(place),
-                       PyTuple_Pack(2, natives.zero, natives.minus_one));
+                       key_of(natives.zero, -1));
+
 }
 
 /* One of the loop's callbacks, by the name of its function if that was seen: a new Delay */
@@ -305,7 +307,7 @@ name_culprit(Ordinary *self, Passing *passing, const Long *longest)
         return NULL;
     if (longest != NULL && !many)
         return by_step(longest, place, &held);
-    return burst(place, &held, natives.zero, natives.minus_one);
+    return burst(place, &held, natives.zero, -1);
 }
 
 int

@@ -27,12 +27,16 @@ make_life(PyObject *record)
     if (life == NULL)
         return NULL;
     const struct { Py_ssize_t slot; int item; } fields[] = {
-        {cold.life.id, ID}, {cold.life.name, NAME}, {cold.life.place, FUNCTION}, {cold.life.born, TIME},
-        {cold.life.last_end, TIME}, {cold.life.pulse, PULSE}, {cold.life.creator, CREATOR},
-        {cold.life.creator_step, CREATOR_STEP}, {cold.life.span, SPAN}, {cold.life.late, LATE},
+        {cold.life.id, ID}, {cold.life.name, NAME}, {cold.life.place, FUNCTION}, {cold.life.pulse, PULSE},
+        {cold.life.creator, CREATOR}, {cold.life.span, SPAN}, {cold.life.late, LATE},
     };
     for (size_t field = 0; field < sizeof fields / sizeof *fields; field++)
         slot_put(life, fields[field].slot, Py_NewRef(PyTuple_GET_ITEM(record, fields[field].item)));
+    if (number(PyTuple_GET_ITEM(record, TIME), &WHOLE(life, cold.life.born)) < 0
+        || number(PyTuple_GET_ITEM(record, CREATOR_STEP), &WHOLE(life, cold.life.creator_step)) < 0)
+        Py_CLEAR(life);
+    else
+        WHOLE(life, cold.life.last_end) = WHOLE(life, cold.life.born);
     return life;
 }
 
@@ -90,9 +94,12 @@ born(Ordinary *self, PyObject *record)
     if (new <= 0)
         return new;
     PyObject *life = make_life(record);
-    int failed = life == NULL || put_untracked(self->lives, SLOT(life, cold.life.id), life) < 0
-        || count_made(self, life) < 0 || slot_add(self->sums, cold.sums.alive, 1) < 0
-        || (self->traces && begin_notes(self, life) < 0);
-    Py_XDECREF(life);
+    if (life == NULL)
+        return -1;
+    int failed = put_untracked(self->lives, SLOT(life, cold.life.id), life) < 0 || count_made(self, life) < 0;
+    WHOLE(self->sums, cold.sums.alive)++;
+    failed = failed || (self->traces && begin_notes(self, life) < 0);
+    Py_DECREF(life);
     return failed ? -1 : 1;
+
 }

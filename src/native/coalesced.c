@@ -2,15 +2,14 @@
 #include "cold.h"
 
 /* Group.add */
-static int
+static void
 group_add(PyObject *group, PyObject *step)
 {
-    long long ready, start, end;
-    if (number(SLOT(step, cold.step.ready), &ready) < 0 || number(SLOT(step, cold.step.start), &start) < 0
-        || number(SLOT(step, cold.step.end), &end) < 0 || slot_add(group, cold.group.count, 1) < 0
-        || slot_add(group, cold.group.running, end - start) < 0 || slot_add(group, cold.group.ready, start - ready) < 0)
-        return -1;
-    return slot_number(group, cold.group.end, end);
+    long long start = WHOLE(step, cold.step.start), end = WHOLE(step, cold.step.end);
+    WHOLE(group, cold.group.count)++;
+    WHOLE(group, cold.group.running) += end - start;
+    WHOLE(group, cold.group.ready) += start - WHOLE(step, cold.step.ready);
+    WHOLE(group, cold.group.end) = end;
 }
 
 int
@@ -51,30 +50,29 @@ static int
 coalesce_held(Ordinary *self, Passing *passing, PyObject *step)
 {
     PyObject *visit = passing->visit;
-    int begins = SLOT(visit, cold.visit.group) == Py_None;
-    long long detail;
-    if (number(SLOT(visit, cold.visit.detail), &detail) < 0
-        || (begins ? begin_group(self, visit, step) : group_add(SLOT(visit, cold.visit.group), step)) < 0)
+    if (SLOT(visit, cold.visit.group) != Py_None)
+        group_add(SLOT(visit, cold.visit.group), step);
+    else if (begin_group(self, visit, step) < 0)
         return -1;
     self->coalesced++;
     if (SLOT(visit, cold.visit.quiet) != Py_None) /* nobody shall link to what may not be told */
         return 0;
     PyObject *group = SLOT(visit, cold.visit.group);
-    PyObject *span_id = detail >= cold.bare ? SLOT(visit, cold.visit.span_id) : SLOT(group, cold.group.span_id);
-    return remember(self, passing->id, SLOT(step, cold.step.index), passing->trace, span_id, 0);
+    int bare = WHOLE(visit, cold.visit.detail) >= cold.bare;
+    PyObject *span_id = bare ? SLOT(visit, cold.visit.span_id) : SLOT(group, cold.group.span_id);
+    return remember(self, passing->id, WHOLE(step, cold.step.index), passing->trace, span_id, 0);
 }
 
 int
 coalesce(Ordinary *self, Passing *passing)
 {
     PyObject *visit = passing->visit;
-    long long detail;
-    if (number(SLOT(visit, cold.visit.detail), &detail) < 0
-        || (passing->level > detail && slot_number(visit, cold.visit.detail, passing->level) < 0))
-        return -1;
     PyObject *now = pair(passing->step, Py_False);
     if (now == NULL)
         return -1;
+    if (passing->level > WHOLE(visit, cold.visit.detail))
+        WHOLE(visit, cold.visit.detail) = passing->level;
+
     PyObject *held = Py_NewRef(SLOT(visit, cold.visit.held));
     slot_put(visit, cold.visit.held, now);
     int failed = held == Py_None ? 0 : coalesce_held(self, passing, PyTuple_GET_ITEM(held, 0));

@@ -1,39 +1,42 @@
 /* The slots of the pipeline's own objects, and whole numbers in them. */
 #include "cold.h"
 #include <stdarg.h>
+#include <string.h>
+
 
 Cold cold;
 
-LOADER(load_life, TaskLifeSlots, TASK_LIFE, "loopscope.model", "TaskLife")
-LOADER(load_step, StepSlots, STEP, "loopscope.model", "Step")
-LOADER(load_notes, NotesSlots, NOTES, "loopscope.pipeline.spans.notes", "Notes")
-LOADER(load_trace, TraceSlots, TRACE, "loopscope.pipeline.spans.traces", "Trace")
-LOADER(load_visit, VisitSlots, VISIT, "loopscope.pipeline.spans.visit", "Visit")
-LOADER(load_said, SaidSlots, SAID, "loopscope.pipeline.spans.span", "Said")
-LOADER(load_group, GroupSlots, GROUP, "loopscope.pipeline.spans.visit", "Group")
-LOADER(load_occupancy, OccupancySlots, OCCUPANCY, "loopscope.pipeline.occupancy", "Occupancy")
-LOADER(load_loop_time, LoopTimeSlots, LOOP_TIME, "loopscope.pipeline.metrics.looptime", "LoopTime")
-LOADER(load_histogram, HistogramSlots, HISTOGRAM, "loopscope.pipeline.metrics.histogram", "Histogram")
-LOADER(load_harm, HarmSlots, HARM, "loopscope.model", "Harm")
-LOADER(load_window, WindowSlots, WINDOW, "loopscope.pipeline.metrics.histogram", "Window")
-LOADER(load_tally, TallySlots, TALLY, "loopscope.pipeline.metrics.tally", "Tally")
-LOADER(load_sums, SumsSlots, SUMS, "loopscope.pipeline.metrics.sums", "Sums")
-LOADER(load_recent, RecentSlots, RECENT, "loopscope.pipeline.recent", "Recent")
-LOADER(load_bucket, BucketSlots, BUCKET, "loopscope.pipeline.spans.bucket", "Bucket")
-LOADER(load_budget, BudgetSlots, BUDGET, "loopscope.pipeline.spans.budget", "Budget")
-LOADER(load_batch, BatchSlots, BATCH, "loopscope.pipeline.export.outbox", "Batch")
+LOADER(load_life, TaskLifeSlots, TASK_LIFE, TASK_LIFE_WHOLES, "loopscope.model", "TaskLife")
+LOADER(load_step, StepSlots, STEP, STEP_WHOLES, "loopscope.model", "Step")
+LOADER(load_notes, NotesSlots, NOTES, NOTES_WHOLES, "loopscope.pipeline.spans.notes", "Notes")
+LOADER(load_trace, TraceSlots, TRACE, TRACE_WHOLES, "loopscope.pipeline.spans.traces", "Trace")
+LOADER(load_visit, VisitSlots, VISIT, VISIT_WHOLES, "loopscope.pipeline.spans.visit", "Visit")
+LOADER(load_said, SaidSlots, SAID, NO_WHOLES, "loopscope.pipeline.spans.span", "Said")
+LOADER(load_group, GroupSlots, GROUP, GROUP_WHOLES, "loopscope.pipeline.spans.visit", "Group")
+LOADER(load_occupancy, OccupancySlots, OCCUPANCY, OCCUPANCY_WHOLES, "loopscope.pipeline.occupancy", "Occupancy")
+LOADER(load_loop_time, LoopTimeSlots, LOOP_TIME, LOOP_TIME_WHOLES, "loopscope.pipeline.metrics.looptime", "LoopTime")
+LOADER(load_histogram, HistogramSlots, HISTOGRAM, HISTOGRAM_WHOLES, "loopscope.pipeline.metrics.histogram", "Histogram")
+LOADER(load_harm, HarmSlots, NO_SLOTS, HARM_WHOLES, "loopscope.model", "Harm")
+LOADER(load_window, WindowSlots, WINDOW, NO_WHOLES, "loopscope.pipeline.metrics.histogram", "Window")
+LOADER(load_tally, TallySlots, TALLY, NO_WHOLES, "loopscope.pipeline.metrics.tally", "Tally")
+LOADER(load_sums, SumsSlots, SUMS, SUMS_WHOLES, "loopscope.pipeline.metrics.sums", "Sums")
+LOADER(load_recent, RecentSlots, RECENT, RECENT_WHOLES, "loopscope.pipeline.recent", "Recent")
+LOADER(load_bucket, BucketSlots, BUCKET, BUCKET_WHOLES, "loopscope.pipeline.spans.bucket", "Bucket")
+LOADER(load_budget, BudgetSlots, BUDGET, BUDGET_WHOLES, "loopscope.pipeline.spans.budget", "Budget")
+LOADER(load_batch, BatchSlots, BATCH, BATCH_WHOLES, "loopscope.pipeline.export.outbox", "Batch")
 
 static int
 load_slots(void)
 {
-    return load_life(&cold.life) < 0 || load_step(&cold.step) < 0 || load_notes(&cold.notes) < 0
-        || load_trace(&cold.trace) < 0 || load_visit(&cold.visit) < 0 || load_said(&cold.said) < 0
-        || load_group(&cold.group) < 0
-        || load_occupancy(&cold.occupancy) < 0 || load_loop_time(&cold.loop_time) < 0
-        || load_histogram(&cold.histogram) < 0 || load_harm(&cold.harm) < 0
-        || load_window(&cold.window) < 0 || load_tally(&cold.tally) < 0
-        || load_sums(&cold.sums) < 0 || load_recent(&cold.recent) < 0 || load_bucket(&cold.bucket) < 0
-        || load_budget(&cold.budget) < 0 || load_batch(&cold.batch) < 0 ? -1 : 0;
+    int failed = wholes_begin() < 0 || load_life(&cold.life) < 0 || load_step(&cold.step) < 0
+        || load_notes(&cold.notes) < 0 || load_trace(&cold.trace) < 0 || load_visit(&cold.visit) < 0
+        || load_said(&cold.said) < 0 || load_group(&cold.group) < 0 || load_occupancy(&cold.occupancy) < 0
+        || load_loop_time(&cold.loop_time) < 0 || load_histogram(&cold.histogram) < 0 || load_harm(&cold.harm) < 0
+        || load_window(&cold.window) < 0 || load_tally(&cold.tally) < 0 || load_sums(&cold.sums) < 0
+        || load_recent(&cold.recent) < 0 || load_bucket(&cold.bucket) < 0 || load_budget(&cold.budget) < 0
+        || load_batch(&cold.batch) < 0;
+    wholes_end();
+    return failed ? -1 : 0;
 }
 
 /* An object to copy, if its class has slots and nothing else. */
@@ -48,14 +51,14 @@ load_model(PyTypeObject *type, PyObject *object)
     return object;
 }
 
-/* A Step with a number in each of its slots. */
+/* A Step without content. */
 static PyObject *
 load_step_model(void)
 {
     PyTypeObject *type = cold.step.type;
     PyObject *step = load_model(type, type->tp_alloc(type, 0));
-    for (Py_ssize_t at = sizeof(PyObject); step != NULL && at < type->tp_basicsize; at += sizeof(PyObject *))
-        SLOT(step, at) = Py_NewRef(natives.zero);
+#define EMPTY(name) if (step != NULL) SLOT(step, cold.step.name) = Py_NewRef(Py_None);
+    STEP(EMPTY)
     return step;
 }
 
@@ -155,8 +158,12 @@ copy(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
     PyObject *made = type->tp_alloc(type, 0);
-    for (size_t at = sizeof(PyObject); made != NULL && at < (size_t)type->tp_basicsize; at += sizeof(PyObject *))
-        SLOT(made, at) = Py_XNewRef(SLOT(object, at));
+    if (made == NULL)
+        return NULL;
+    memcpy(made + 1, object + 1, type->tp_basicsize - sizeof *made);
+    for (const PyMemberDef *member = type->tp_members; member->name != NULL; member++)
+        if (member->type == T_OBJECT_EX)
+            Py_XINCREF(SLOT(made, member->offset));
     return untracked(made);
 }
 
@@ -191,7 +198,7 @@ recent_put(PyObject *recent, PyObject *key, PyObject *value)
         return 0;
     if (came(natives.append(order, key)) < 0)
         return -1;
-    if (before != whole(SLOT(recent, cold.recent._size)))
+    if (before != WHOLE(recent, cold.recent._size))
         return 0;
     PyObject *oldest = natives.popleft(order, NULL);
     int failed = oldest == NULL ? -1 : PyDict_DelItem(items, oldest);

@@ -29,54 +29,68 @@
 /* ---------------------------------------------------------------- slots */
 
 #define TASK_LIFE(X) \
-    X(awaiting) X(awaits) X(before) X(born) X(cancel) X(contends) X(counted) X(creator) X(creator_step) X(id) \
-    X(last_end) X(late) X(mishaps) X(missing) X(name) X(notes) X(place) X(pulse) X(ready) X(running) X(span) X(state) \
-    X(steps) X(where)
+    X(awaiting) X(awaits) X(cancel) X(contends) X(creator) X(id) X(late) X(mishaps) X(name) X(notes) X(place) X(pulse) \
+    X(span) X(state) X(where)
+#define TASK_LIFE_WHOLES(X) \
+    X(before) X(born) X(cancel_by) X(cancel_time) X(counted) X(creator_step) X(last_end) X(missing) X(ready) \
+    X(running) X(steps)
 #define STEP(X) \
-    X(index) X(where) X(ready) X(start) X(end) X(waker_kind) X(waker) X(waker_step) X(waker_name) X(outcome) \
-    X(awaiting) X(point) X(lasti) X(span) X(activated) X(span_after) X(error) X(polls) X(cancel) X(unpolled) \
-    X(unpolled_guessed) X(waited) X(delay) X(harm) X(looks) X(printed)
-#define NOTES(X) X(excluded) X(home) X(idle) X(link) X(own) X(reserved) X(silenced) X(under) X(visits)
-#define TRACE(X) \
-    X(attributes) X(born) X(last_end) X(local) X(lost) X(open) X(own) X(sampled) X(spans) X(trace_id) X(trace_state)
+    X(where) X(waker_kind) X(waker) X(waker_name) X(outcome) X(awaiting) X(point) X(span) X(activated) X(span_after) \
+    X(error) X(polls) X(cancel) X(unpolled) X(unpolled_guessed) X(waited) X(delay) X(harm) X(looks) X(printed)
+#define STEP_WHOLES(X) X(end) X(index) X(lasti) X(ready) X(start) X(waker_step)
+#define NOTES(X) X(excluded) X(home) X(link) X(own) X(reserved) X(silenced) X(under) X(visits)
+#define NOTES_WHOLES(X) X(ahead) X(idle)
+#define TRACE(X) X(attributes) X(local) X(own) X(sampled) X(trace_id) X(trace_state)
+#define TRACE_WHOLES(X) X(born) X(last_end) X(lost) X(open) X(spans)
 #define VISIT(X) \
-    X(_named) X(_where) X(_whose) X(cursor) X(detail) X(first) X(group) X(held) X(last) X(left) X(links) X(local) \
-    X(longest) X(parent_id) X(parent_remote) X(previous) X(quiet) X(ready) X(room) X(running) X(segment) X(silent) \
-    X(span_id) X(start) X(steps) X(trace) X(unkept) X(untold) X(waiting) X(written)
+    X(_named) X(_where) X(_whose) X(group) X(held) X(last) X(links) X(local) X(parent_id) X(parent_remote) X(previous) \
+    X(quiet) X(room) X(silent) X(span_id) X(trace) X(untold)
+#define VISIT_WHOLES(X) \
+    X(cursor) X(detail) X(first) X(left) X(longest) X(ready) X(running) X(segment) X(start) X(steps) X(unkept) \
+    X(waiting) X(written)
 #define SAID(X) X(attributes) X(encoded)
-#define GROUP(X) X(count) X(end) X(ready) X(running) X(span_id) X(start)
-#define OCCUPANCY(X) \
-    X(_long) X(_longs) X(_rows) X(_short) X(_shown) X(_until) X(_whose)
-#define LOOP_TIME(X) X(_before) X(_busy) X(_first) X(_until) X(covered) X(estimated) X(idle)
-#define HISTOGRAM(X) X(_counts) X(_max)
-#define HARM(X) X(count) X(duration)
+#define GROUP(X) X(span_id)
+#define GROUP_WHOLES(X) X(count) X(end) X(index) X(ready) X(running) X(start)
+#define OCCUPANCY(X) X(_longs) X(_rows) X(_shown) X(_whose)
+#define OCCUPANCY_WHOLES(X) X(_long) X(_short) X(_until)
+#define LOOP_TIME(X) X(_before) X(estimated)
+#define LOOP_TIME_WHOLES(X) X(_busy) X(_first) X(_until) X(covered) X(idle)
+#define HISTOGRAM(X) X(_counts)
+#define HISTOGRAM_WHOLES(X) X(_max)
+#define NO_SLOTS(X)
+#define HARM_WHOLES(X) X(count) X(duration)
 #define WINDOW(X) X(_histogram)
 #define TALLY(X) X(_entries)
-#define SUMS(X) X(alive) X(awaits) X(delays) X(exits) X(ready) X(running) X(sample) X(steps) X(waits) X(delayed)
-#define RECENT(X) X(_items) X(_order) X(_size)
-#define BUCKET(X) X(_burst) X(_debt) X(now) X(rate) X(room)
-#define BUDGET(X) X(_changes) X(_spans) X(level)
-#define BATCH(X) X(bytes) X(items) X(since) X(target)
+#define SUMS(X) X(awaits) X(delays) X(exits) X(sample) X(waits) X(delayed)
+#define SUMS_WHOLES(X) X(alive) X(ready) X(running) X(steps)
+#define RECENT(X) X(_items) X(_order)
+#define RECENT_WHOLES(X) X(_size)
+#define BUCKET(X) X(_burst) X(_debt) X(rate) X(room)
+#define BUCKET_WHOLES(X) X(now)
+#define BUDGET(X) X(_changes) X(_spans)
+#define BUDGET_WHOLES(X) X(level)
+#define BATCH(X) X(items) X(target)
+#define BATCH_WHOLES(X) X(bytes) X(since)
 
-#define SLOTS(Name, FIELDS) typedef struct { PyTypeObject *type; FIELDS(AS_OFFSET) } Name;
-SLOTS(TaskLifeSlots, TASK_LIFE)
-SLOTS(StepSlots, STEP)
-SLOTS(NotesSlots, NOTES)
-SLOTS(TraceSlots, TRACE)
-SLOTS(VisitSlots, VISIT)
-SLOTS(SaidSlots, SAID)
-SLOTS(GroupSlots, GROUP)
-SLOTS(OccupancySlots, OCCUPANCY)
-SLOTS(LoopTimeSlots, LOOP_TIME)
-SLOTS(HistogramSlots, HISTOGRAM)
-SLOTS(HarmSlots, HARM)
-SLOTS(WindowSlots, WINDOW)
-SLOTS(TallySlots, TALLY)
-SLOTS(SumsSlots, SUMS)
-SLOTS(RecentSlots, RECENT)
-SLOTS(BucketSlots, BUCKET)
-SLOTS(BudgetSlots, BUDGET)
-SLOTS(BatchSlots, BATCH)
+#define SLOTS(Name, FIELDS, WHOLES) typedef struct { PyTypeObject *type; FIELDS(AS_OFFSET) WHOLES(AS_WHOLE) } Name;
+SLOTS(TaskLifeSlots, TASK_LIFE, TASK_LIFE_WHOLES)
+SLOTS(StepSlots, STEP, STEP_WHOLES)
+SLOTS(NotesSlots, NOTES, NOTES_WHOLES)
+SLOTS(TraceSlots, TRACE, TRACE_WHOLES)
+SLOTS(VisitSlots, VISIT, VISIT_WHOLES)
+SLOTS(SaidSlots, SAID, NO_WHOLES)
+SLOTS(GroupSlots, GROUP, GROUP_WHOLES)
+SLOTS(OccupancySlots, OCCUPANCY, OCCUPANCY_WHOLES)
+SLOTS(LoopTimeSlots, LOOP_TIME, LOOP_TIME_WHOLES)
+SLOTS(HistogramSlots, HISTOGRAM, HISTOGRAM_WHOLES)
+SLOTS(HarmSlots, NO_SLOTS, HARM_WHOLES)
+SLOTS(WindowSlots, WINDOW, NO_WHOLES)
+SLOTS(TallySlots, TALLY, NO_WHOLES)
+SLOTS(SumsSlots, SUMS, SUMS_WHOLES)
+SLOTS(RecentSlots, RECENT, RECENT_WHOLES)
+SLOTS(BucketSlots, BUCKET, BUCKET_WHOLES)
+SLOTS(BudgetSlots, BUDGET, BUDGET_WHOLES)
+SLOTS(BatchSlots, BATCH, BATCH_WHOLES)
 
 /* Names of attributes, and texts of `conventions` and `model`. */
 #define TEXTS(X) \
@@ -122,7 +136,7 @@ SLOTS(BatchSlots, BATCH)
 #define ASKED(X) \
     X(_batches) X(_close) X(_forget) X(_grow) X(_home) X(_open) X(_outbox) X(_redeem) X(_send) X(add) X(closed) \
     X(coalesced) X(encoder) X(excluded) X(is_remote) X(refused) \
-    X(ended) X(events) X(file) X(index) X(line) X(size) X(stepped) X(trace_flags) X(trace_id)
+    X(ended) X(file) X(index) X(line) X(size) X(stepped) X(trace_flags) X(trace_id)
 
 #define AS_NUMBER(name, module, constant) long long name;
 #define AS_TEXT(module, name) PyObject *name;
@@ -176,15 +190,6 @@ number(PyObject *object, long long *into)
     return *into == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
-/* Adds to the number in a slot. */
-static inline int
-slot_add(PyObject *cell, Py_ssize_t offset, long long more)
-{
-    long long before;
-    if (more == 0)
-        return 0;
-    return number(SLOT(cell, offset), &before) < 0 ? -1 : slot_number(cell, offset, before + more);
-}
 
 /* Sets a pair of numbers in a dict, into the same tuple if nobody else has it. */
 int put_pair_of(PyObject *dict, PyObject *key, PyObject *before, long long first, long long second);
@@ -264,7 +269,7 @@ PyObject *awaited_name(PyObject *awaited);
 #define AS_LIMIT(name, owner, attribute) long long name;
 
 /* What was found or made of these objects before, by their identity. It has references to all of them. */
-typedef struct { PyObject *of[5], *found; } Memory;
+typedef struct { PyObject *of[4], *found; long long at; } Memory;
 
 enum { MEMORIES = 64 };
 
@@ -369,7 +374,7 @@ int occupied(Ordinary *self, Passing *passing);
 /* ---------------------------------------------------------------- blamed.c */
 
 /* Culprits.coverage: a new reference, None where nobody knows. */
-PyObject *coverage(Ordinary *self, PyObject *thread, PyObject *since);
+PyObject *coverage(Ordinary *self, PyObject *thread, long long since);
 
 /* Culprits._blame, after what held the thread up to the step's start is accounted for. */
 int blame(Ordinary *self, Passing *passing);
@@ -401,7 +406,7 @@ PyObject *known(Ordinary *self, PyObject *id);
 int told(Ordinary *self, Passing *passing);
 
 /* StepSpans._remember: where the span of a step of this task is. `first`: nothing can be known of it yet. */
-int remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyObject *span_id, int first);
+int remember(Ordinary *self, PyObject *id, long long index, PyObject *trace, PyObject *span_id, int first);
 
 /* Attributes on their way, each in a field of this tag. Its bytes are to be ended. */
 typedef struct { PyObject *encoder; char tag; Bytes bytes; } Said;
@@ -412,6 +417,7 @@ void said_begin(Said *said, PyObject *encoder, char tag);
 int say(Said *said, PyObject *key, PyObject *value);
 int say_all(Said *said, PyObject *more);
 int say_if(Said *said, PyObject *key, PyObject *value);
+int say_whole(Said *said, PyObject *key, long long value);
 int say_seconds(Said *said, PyObject *key, long long nanoseconds);
 
 /* ---------------------------------------------------------------- coalesced.c */
@@ -436,7 +442,8 @@ void forget_batch(Ordinary *self);
 
 /* Pipeline._emit, of a span that ends then: takes over its bytes, which are NULL with an error set where it could not
  * be encoded. */
-int emit(Ordinary *self, PyObject *end, PyObject *bytes);
+int emit(Ordinary *self, long long end, PyObject *bytes);
+
 
 /* ---------------------------------------------------------------- opened.c */
 

@@ -11,6 +11,18 @@ ask_tracer(Ordinary *self, PyObject *method, PyObject *life, PyObject *of)
 
 /* ---------------------------------------------------------------- sums */
 
+/* The index that a pulse has; -1 with an error set. */
+static long long
+index_of(PyObject *pulse)
+{
+    if (Py_IS_TYPE(pulse, natives.life.type))
+        return WHOLE(pulse, natives.life.index);
+    PyObject *said = PyObject_GetAttr(pulse, cold.name.index);
+    long long index = said == NULL ? -1 : whole(said);
+    Py_XDECREF(said);
+    return index;
+}
+
 /* Steps that were not recorded are known by the pulse. */
 static int
 count_unrecorded(Ordinary *self, PyObject *life)
@@ -18,13 +30,12 @@ count_unrecorded(Ordinary *self, PyObject *life)
     PyObject *pulse = SLOT(life, cold.life.pulse);
     if (pulse == Py_None)
         return 0;
-    PyObject *said = PyObject_GetAttr(pulse, cold.name.index);
-    long long index, counted;
-    int failed = said == NULL || number(said, &index) < 0 || number(SLOT(life, cold.life.counted), &counted) < 0;
-    Py_XDECREF(said);
-    if (failed)
+    long long index = index_of(pulse), counted = WHOLE(life, cold.life.counted);
+    if (index == -1 && PyErr_Occurred())
         return -1;
-    return index > counted ? slot_add(self->sums, cold.sums.steps, index - counted) : 0;
+    if (index > counted)
+        WHOLE(self->sums, cold.sums.steps) += index - counted;
+    return 0;
 }
 
 /* Sums.ended, of a task that nobody cancelled. */
@@ -37,8 +48,8 @@ count_end(Ordinary *self, PyObject *life)
     if ((before == NULL && PyErr_Occurred()) || (before != NULL && number(before, &times) < 0))
         return -1;
     PyObject *now = PyLong_FromLongLong(times + 1);
-    int failed = now == NULL || PyDict_SetItem(exits, state, now) < 0 || slot_add(self->sums, cold.sums.alive, -1) < 0
-        || count_unrecorded(self, life) < 0;
+    int failed = now == NULL || PyDict_SetItem(exits, state, now) < 0 || count_unrecorded(self, life) < 0;
+    WHOLE(self->sums, cold.sums.alive)--;
     Py_XDECREF(now);
     return failed ? -1 : 0;
 }
@@ -47,14 +58,11 @@ count_end(Ordinary *self, PyObject *life)
 
 /* Whether the visit's span stands for its steps: Visit.bare. */
 static int
-is_bare(PyObject *visit, long long detail)
+is_bare(PyObject *visit)
 {
-    long long start, cursor, written;
-    if (number(SLOT(visit, cold.visit.start), &start) < 0 || number(SLOT(visit, cold.visit.cursor), &cursor) < 0
-        || number(SLOT(visit, cold.visit.written), &written) < 0)
-        return -1;
-    return detail >= cold.bare && SLOT(SLOT(visit, cold.visit.trace), cold.trace.own) == Py_True && !written
-        && cursor - start < cold.quick;
+    return WHOLE(visit, cold.visit.detail) >= cold.bare
+        && SLOT(SLOT(visit, cold.visit.trace), cold.trace.own) == Py_True && !WHOLE(visit, cold.visit.written)
+        && WHOLE(visit, cold.visit.cursor) - WHOLE(visit, cold.visit.start) < cold.quick;
 }
 
 /* Whether nothing but its span, or not even that, is to be written of a visit. `bare`: it stands for its steps. */
@@ -65,12 +73,9 @@ visit_fits(Ordinary *self, PyObject *visit, int *bare)
         || self->states || SLOT(visit, cold.visit.silent) != Py_False || SLOT(visit, cold.visit.room) != Py_True)
         return 0;
     int quiet = SLOT(visit, cold.visit.quiet) != Py_None;
-    if (quiet ? is_untold(visit) != 1 : PyObject_IsTrue(SLOT(visit, cold.visit.untold)))
+    if (quiet ? !is_untold(visit) : PyObject_IsTrue(SLOT(visit, cold.visit.untold)))
         return 0;
-    long long detail;
-    if (number(SLOT(visit, cold.visit.detail), &detail) < 0)
-        return -1;
-    *bare = is_bare(visit, detail);
+    *bare = is_bare(visit);
     if (*bare || quiet)
         return *bare;
     return SLOT(visit, cold.visit.held) == Py_None && SLOT(visit, cold.visit.group) == Py_None;
@@ -85,12 +90,8 @@ close_fits(Ordinary *self, Passing *passing, PyObject *visit, int *bare)
         || PyObject_IsTrue(SLOT(life, cold.life.mishaps)))
         return 0;
     int fits = visit_fits(self, visit, bare);
-    long long cursor, level;
-    if (fits == 1 && (number(SLOT(visit, cold.visit.cursor), &cursor) < 0
-                      || number(SLOT(self->budget, cold.budget.level), &level) < 0))
-        return -1;
     if (fits == 1)
-        fits = is_affordable(self, cursor, level);
+        fits = is_affordable(self, WHOLE(visit, cold.visit.cursor), WHOLE(self->budget, cold.budget.level));
     if (fits == 1)
         fits = find_batch(self);
     return fits;
@@ -98,11 +99,11 @@ close_fits(Ordinary *self, Passing *passing, PyObject *visit, int *bare)
 
 /* ---------------------------------------------------------------- what is said of it */
 
+/* A number, if it is not 0. */
 static int
-say_time(Said *said, PyObject *key, PyObject *nanoseconds)
+say_some(Said *said, PyObject *key, long long value)
 {
-    long long time;
-    return number(nanoseconds, &time) < 0 ? -1 : say_seconds(said, key, time);
+    return value ? say_whole(said, key, value) : 0;
 }
 
 /* The part of the loop's busy time that is known. */
@@ -110,10 +111,9 @@ static int
 say_coverage(Ordinary *self, Said *said, PyObject *life, PyObject *visit)
 {
     PyObject *where = SLOT(life, cold.life.where);
-    int steps = PyObject_IsTrue(SLOT(visit, cold.visit.steps));
-    if (where == Py_None || steps <= 0)
-        return steps < 0 ? -1 : 0;
-    PyObject *share = coverage(self, PyTuple_GET_ITEM(where, 0), SLOT(visit, cold.visit.start));
+    if (where == Py_None || WHOLE(visit, cold.visit.steps) == 0)
+        return 0;
+    PyObject *share = coverage(self, PyTuple_GET_ITEM(where, 0), WHOLE(visit, cold.visit.start));
     int failed = share == NULL ? -1 : share == Py_None ? 0 : say(said, cold.text.LOOP_COVERAGE, share);
     Py_XDECREF(share);
     return failed;
@@ -152,16 +152,16 @@ say_task(Ordinary *self, Said *said, PyObject *life, PyObject *visit)
     return say(said, cold.text.TASK_ID, SLOT(life, cold.life.id)) < 0
         || say(said, cold.text.TASK_NAME, SLOT(life, cold.life.name)) < 0
         || say_if(said, cold.text.TASK_LATE, SLOT(life, cold.life.late)) < 0
-        || say_if(said, cold.text.TASK_STEP_MISSING, SLOT(life, cold.life.missing)) < 0
+        || say_some(said, cold.text.TASK_STEP_MISSING, WHOLE(life, cold.life.missing)) < 0
         || say(said, cold.text.TASK_STATE, SLOT(life, cold.life.state)) < 0
-        || say(said, cold.text.TASK_STEP_COUNT, SLOT(visit, cold.visit.steps)) < 0
-        || say_time(said, cold.text.TASK_RUNNING, SLOT(visit, cold.visit.running)) < 0
-        || say_time(said, cold.text.TASK_READY, SLOT(visit, cold.visit.ready)) < 0
-        || say_time(said, cold.text.TASK_WAITING, SLOT(visit, cold.visit.waiting)) < 0
-        || say_time(said, cold.text.TASK_STEP_MAX, SLOT(visit, cold.visit.longest)) < 0
+        || say_whole(said, cold.text.TASK_STEP_COUNT, WHOLE(visit, cold.visit.steps)) < 0
+        || say_seconds(said, cold.text.TASK_RUNNING, WHOLE(visit, cold.visit.running)) < 0
+        || say_seconds(said, cold.text.TASK_READY, WHOLE(visit, cold.visit.ready)) < 0
+        || say_seconds(said, cold.text.TASK_WAITING, WHOLE(visit, cold.visit.waiting)) < 0
+        || say_seconds(said, cold.text.TASK_STEP_MAX, WHOLE(visit, cold.visit.longest)) < 0
         || say_coverage(self, said, life, visit) < 0
-        || say_if(said, cold.text.TASK_SPANS_DROPPED, SLOT(trace, cold.trace.lost)) < 0
-        || say_if(said, cold.text.DETAIL_LEVEL, SLOT(visit, cold.visit.detail)) < 0
+        || say_some(said, cold.text.TASK_SPANS_DROPPED, WHOLE(trace, cold.trace.lost)) < 0
+        || say_some(said, cold.text.DETAIL_LEVEL, WHOLE(visit, cold.visit.detail)) < 0
         || say_creator(self, said, life) < 0 || say_root(said, visit, trace) < 0 ? -1 : 0;
 }
 
@@ -184,8 +184,8 @@ changes(Ordinary *self, PyObject *visit)
     Py_ssize_t count = PyObject_Size(SLOT(self->budget, cold.budget._changes));
     if (count <= 0)
         return count < 0 ? NULL : Py_NewRef(Py_None);
-    return PyObject_CallMethodObjArgs(self->budget, cold.name.events, SLOT(visit, cold.visit.start),
-                                      SLOT(visit, cold.visit.cursor), NULL);
+    return PyObject_CallMethod(self->budget, "events", "LL", WHOLE(visit, cold.visit.start),
+                               WHOLE(visit, cold.visit.cursor));
 }
 
 /* ---------------------------------------------------------------- its span */
@@ -200,7 +200,7 @@ close_bare(Ordinary *self, PyObject *life, PyObject *visit)
     int failed = 0, untold = SLOT(visit, cold.visit.quiet) != Py_None;
     self->coalesced += held != Py_None;
     if (held != Py_None && !untold)
-        failed = remember(self, SLOT(life, cold.life.id), SLOT(PyTuple_GET_ITEM(held, 0), cold.step.index),
+        failed = remember(self, SLOT(life, cold.life.id), WHOLE(PyTuple_GET_ITEM(held, 0), cold.step.index),
                           SLOT(visit, cold.visit.trace), SLOT(visit, cold.visit.span_id), 0);
     Py_DECREF(held);
     return failed;
@@ -211,9 +211,7 @@ static int
 note_closed(Ordinary *self, PyObject *life, PyObject *visit)
 {
     PyObject *last = SLOT(visit, cold.visit.last), *id = SLOT(life, cold.life.id);
-    long long first;
-    if (number(SLOT(visit, cold.visit.first), &first) < 0)
-        return -1;
+    long long first = WHOLE(visit, cold.visit.first);
     if (last == Py_None || first < 0)
         return 0;
     PyObject *before = recent_get(self->closed, id), *done;
@@ -222,7 +220,7 @@ note_closed(Ordinary *self, PyObject *life, PyObject *visit)
         return came(done);
     }
     PyObject *holder = PyErr_Occurred() ? NULL : named_tuple(
-        cold.holder, 4, Py_NewRef(SLOT(visit, cold.visit.first)), Py_NewRef(SLOT(last, cold.step.index)),
+        cold.holder, 4, PyLong_FromLongLong(first), PyLong_FromLongLong(WHOLE(last, cold.step.index)),
         Py_NewRef(SLOT(visit, cold.visit.trace)), Py_NewRef(SLOT(visit, cold.visit.span_id)));
     PyObject *holders = holder == NULL ? NULL : untracked(Py_BuildValue("[N]", holder));
     int failed = holders == NULL ? -1 : recent_put(self->closed, id, holders);
@@ -235,8 +233,8 @@ static int
 silence(Ordinary *self, PyObject *notes, PyObject *visit)
 {
     PyObject *trace = SLOT(visit, cold.visit.trace);
-    if (slot_add(trace, cold.trace.spans, -1) < 0 || slot_add(trace, cold.trace.lost, 1) < 0)
-        return -1;
+    WHOLE(trace, cold.trace.spans)--;
+    WHOLE(trace, cold.trace.lost)++;
     PyObject *one = PyLong_FromLong(1);
     PyObject *done =
         one == NULL ? NULL : PyObject_CallFunctionObjArgs(self->lost, SLOT(visit, cold.visit.untold), one, NULL);
@@ -254,8 +252,10 @@ encode(Ordinary *self, Passing *passing, PyObject *visit, PyObject **of)
 {
     Said said;
     said_begin(&said, self->encoder, SPAN_ATTRIBUTE);
-    PyObject *bytes = say_task(self, &said, passing->life, visit) < 0
-        ? NULL : encoder_bytes(self->encoder, of, &said.bytes, NULL);
+    PyObject *bytes = NULL;
+    if (say_task(self, &said, passing->life, visit) == 0)
+        bytes = encoder_bytes(self->encoder, of, WHOLE(visit, cold.visit.start), WHOLE(visit, cold.visit.cursor),
+                              &said.bytes, NULL);
     bytes_end(&said.bytes);
     return bytes;
 }
@@ -279,13 +279,12 @@ close_visit(Ordinary *self, Passing *passing, PyObject *visit, int bare)
         of[OF_REMOTE] = SLOT(visit, cold.visit.parent_remote);
         of[OF_STATE] = SLOT(trace, cold.trace.trace_state);
         of[OF_NAME] = name;
-        of[OF_START] = SLOT(visit, cold.visit.start);
-        of[OF_END] = SLOT(visit, cold.visit.cursor);
+
         of[OF_SHARED] = shared;
         of[OF_EVENTS] = events;
         of[OF_LINKS] = SLOT(visit, cold.visit.links);
         of[OF_ERROR] = Py_False;
-        failed = emit(self, of[OF_END], encode(self, passing, visit, of));
+        failed = emit(self, WHOLE(visit, cold.visit.cursor), encode(self, passing, visit, of));
     }
     Py_XDECREF(name);
     Py_XDECREF(shared);
@@ -364,7 +363,9 @@ ended(Ordinary *self, Passing *passing)
         return count_end(self, life);
     if (SLOT(life, cold.life.cancel) == Py_None && Py_IS_TYPE(passing->notes, cold.notes.type))
         return count_end(self, life) < 0 ? -1 : end_telling(self, passing);
-    PyObject *done =
-        PyObject_CallMethodObjArgs(self->sink, cold.name.ended, life, SLOT(passing->step, cold.step.end), NULL);
+    PyObject *end = PyLong_FromLongLong(passing->end);
+    PyObject *done = end == NULL ? NULL : PyObject_CallMethodObjArgs(self->sink, cold.name.ended, life, end, NULL);
+    Py_XDECREF(end);
     return came(done);
+
 }

@@ -33,12 +33,10 @@ typedef struct { PyObject *loop, *context, *task, *life, *stand_in; How how; } C
 static Verdict
 passes(PyObject *life)
 {
-    if (SLOT(life, natives.life.hush) == natives.never)
+    if (WHOLE(life, natives.life.index) < WHOLE(life, natives.life.hush))
         return RECORD;
-    long long index = whole(SLOT(life, natives.life.index));
-    if (index < whole(SLOT(life, natives.life.hush)))
-        return RECORD;
-    return slot_number(life, natives.life.index, index + 1) < 0 ? ERROR : FORWARD;
+    WHOLE(life, natives.life.index)++;
+    return FORWARD;
 }
 
 /* RECORD where a Life hangs on the task, REFER where none does yet. */
@@ -63,7 +61,7 @@ by_step(long long since, PyObject *kind, PyObject *actor)
 {
     int any = actor != Py_None;
     return (How){
-        since, any ? whole(SLOT(actor, natives.life.index)) : 0, Py_NewRef(kind),
+        since, any ? WHOLE(actor, natives.life.index) : 0, Py_NewRef(kind),
         Py_NewRef(any ? SLOT(actor, natives.life.id) : natives.zero), Py_NewRef(Py_None),
     };
 }
@@ -78,10 +76,11 @@ begins(Core *core, Call *call)
         return ERROR;
     if (call->life == NULL)
         call->life = adopt(core, call->loop, call->task, call->context, here, now);
-    if (call->life == NULL || SLOT(call->life, natives.life.index) != natives.zero)
+    if (call->life == NULL || WHOLE(call->life, natives.life.index) != 0)
         return PyErr_Occurred() ? ERROR : REFER;
     call->how = by_step(0, natives.start_kind, SLOT(here, natives.here.life));
-    return slot_number(call->life, natives.life.ready, now) < 0 ? ERROR : RECORD;
+    WHOLE(call->life, natives.life.ready) = now;
+    return RECORD;
 }
 
 /* A task is to go on without waiting for anything: Core.yields. */
@@ -93,11 +92,12 @@ yields(Core *core, Call *call)
         return begins(core, call);
     if (verdict != RECORD || (verdict = passes(call->life)) != RECORD)
         return verdict;
-    PyObject *started = SLOT(call->life, natives.life.started);
-    if (started == natives.zero)
+    long long started = WHOLE(call->life, natives.life.started);
+    if (started == 0)
         return begins(core, call);
     call->how = by_step(0, natives.yield_kind, Py_None);
-    return slot_number(call->life, natives.life.ready, whole(started)) < 0 ? ERROR : RECORD;
+    WHOLE(call->life, natives.life.ready) = started;
+    return RECORD;
 }
 
 /* A task wakes, for `future` is done: Core.wakes, where that is no cancellation. */
@@ -122,8 +122,7 @@ wakes(Core *core, Call *call, PyObject *future)
         call->how = by_step(0, natives.yield_kind, Py_None);
     else
         call->how = by_step(now, natives.task_kind, actor);
-    if (slot_number(call->life, natives.life.ready, now) < 0)
-        return ERROR;
+    WHOLE(call->life, natives.life.ready) = now;
     return common > 0 ? RECORD : common < 0 ? ERROR : REFER;
 }
 
@@ -264,7 +263,8 @@ carry_out(Gate *self, Verdict verdict, Call *call, PyObject *const *args, size_t
     else
         handle = PyObject_Vectorcall(self->original, args, flagged, keywords);
     if (handle == NULL && call->life != NULL)
-        slot_zero(call->life, natives.life.ready);
+        WHOLE(call->life, natives.life.ready) = 0;
+
     if (handle != NULL && trim(self, handle) < 0)
         Py_CLEAR(handle);
     return handle;

@@ -1,7 +1,8 @@
 /* The native core: what the Python core does per step, in C. The Python core is the reference.
  *
  * readers.c reads attributes of CPython's own types
- * slots.c   reads and writes the slots of the Python core's own cells (Life, Here, ...) by their offsets
+ * slots.c   reads and writes the slots of the Python core's own cells (Life, Here, ...) by their offsets; those with
+ *           whole numbers become machine numbers
  * point.c   awaits.point: what a suspended task waits for, and where
  * step.c    what stands in a callback's place: its call is a step
  * record.c  the record of a step
@@ -42,6 +43,10 @@
 #ifdef Py_GIL_DISABLED
 #error "the native core needs the GIL"
 #endif
+#if SIZEOF_VOID_P < 8
+#error "the native core keeps numbers of 64 bits in the place of addresses"
+#endif
+
 
 /* ---------------------------------------------------------------- names and slots */
 
@@ -53,17 +58,23 @@
     X(parent_remote) X(shared) X(span_id) X(start) X(state) X(text) X(trace_id) X(trace_state)
 
 #define LIFE(X) \
-    X(activated) X(cancels) X(cell) X(core) X(excluded) X(here) X(hush) X(id) X(index) X(left) X(loop) X(name) \
-    X(over) X(place) X(ready) X(span) X(started) X(unborn) X(where)
+    X(activated) X(cell) X(core) X(excluded) X(here) X(id) X(left) X(loop) X(name) X(over) X(place) X(span) X(unborn) \
+    X(where)
+#define LIFE_WHOLES(X) X(cancels) X(hush) X(index) X(ready) X(started)
 #define CALLBACK(X) X(__wrapped__) X(kind) X(since) X(waker) X(waker_step)
-#define HERE(X) \
-    X(birth) X(blind) X(callback) X(ended) X(ident) X(life) X(polled) X(polling) X(polls) X(unpolled) X(where)
+#define HERE(X) X(birth) X(blind) X(callback) X(ident) X(life) X(polls) X(where)
+#define HERE_WHOLES(X) X(ended) X(polled) X(polling) X(unpolled)
 #define LOOP_STATE(X) X(here) X(id) X(seen)
 #define PLACE(X) X(chain) X(code) X(function) X(leaf) X(origin) X(public) X(qualname) X(timed)
 #define CHAIN(X) X(further) X(waits)
+#define NO_WHOLES(X)
+
+/* Where in an object a slot is that holds a machine number. */
+typedef struct { Py_ssize_t offset; } Whole;
 
 #define AS_OBJECT(name) PyObject *name;
 #define AS_OFFSET(name) Py_ssize_t name;
+#define AS_WHOLE(name) Whole name;
 
 typedef struct { NAMES(AS_OBJECT) } Names;
 
@@ -87,9 +98,9 @@ typedef struct {
 } TaskReaders;
 
 /* Types of the Python core, each with the offsets of its slots. */
-typedef struct { PyTypeObject *type; LIFE(AS_OFFSET) } LifeSlots;
+typedef struct { PyTypeObject *type; LIFE(AS_OFFSET) LIFE_WHOLES(AS_WHOLE) } LifeSlots;
 typedef struct { PyTypeObject *type; CALLBACK(AS_OFFSET) } CallbackSlots;
-typedef struct { PyTypeObject *type; HERE(AS_OFFSET) } HereSlots;
+typedef struct { PyTypeObject *type; HERE(AS_OFFSET) HERE_WHOLES(AS_WHOLE) } HereSlots;
 typedef struct { PyTypeObject *type; LOOP_STATE(AS_OFFSET) } LoopStateSlots;
 typedef struct { PyTypeObject *type; PLACE(AS_OFFSET) } PlaceSlots;
 typedef struct { PyTypeObject *type; CHAIN(AS_OFFSET) } ChainSlots;
@@ -117,7 +128,9 @@ typedef struct {
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *type_name, *tell_again, *kin, *nothing;
     PyObject *about, *after_task, *current_task, *function_name;
     PyObject *future, *tasks, *py_step, *py_wakeup;
-    PyObject *never, *plain, *zero, *minus_one, *sixty_four, *first, *no_arguments;
+    PyObject *plain, *zero, *minus_one, *sixty_four, *no_arguments;
+    /* see life.py */
+    long long never, first;
     /* see model.py */
     PyObject *tag, *birth_tag, *polls_tag, *suspended, *yielded, *returned, *raised;
     PyObject *start_kind, *task_kind, *timer_kind, *io_kind, *thread_kind, *callback_kind, *yield_kind;
@@ -140,6 +153,12 @@ int slots_load(void);
 /* The offset of one slot; -1 with an error set where the class has no such slot of an object. */
 Py_ssize_t offset_of(PyTypeObject *type, const char *name);
 
+/* Makes one slot, which must hold a whole number in each object, a machine number: Python reads and sets it as before.
+ * -1 with an error set. All such slots of some classes are made between `wholes_begin` and `wholes_end`. */
+int whole_of(PyTypeObject *type, const char *name, Whole *slot);
+int wholes_begin(void);
+void wholes_end(void);
+
 /* module.name, imported: a new reference; NULL with an error set. The second: if it is a class. */
 PyObject *fetch(const char *module, const char *name);
 PyTypeObject *fetch_type(const char *module, const char *name);
@@ -148,12 +167,14 @@ PyTypeObject *fetch_type(const char *module, const char *name);
 int fetch_number(const char *module, const char *name, long long *number);
 
 #define LOAD_SLOT(name) if ((into->name = offset_of(into->type, #name)) < 0) return -1;
-#define LOADER(function, Slots, FIELDS, module, class) \
+#define LOAD_WHOLE(name) if (whole_of(into->type, #name, &into->name) < 0) return -1;
+#define LOADER(function, Slots, FIELDS, WHOLES, module, class) \
     static int function(Slots *into) \
     { \
         if ((into->type = fetch_type(module, class)) == NULL) \
             return -1; \
         FIELDS(LOAD_SLOT) \
+        WHOLES(LOAD_WHOLE) \
         return 0; \
     }
 
@@ -214,6 +235,9 @@ came(PyObject *returned)
 /* A slot of a cell: borrowed. The Python core sets all of them when it makes the cell. */
 #define SLOT(cell, offset) (*(PyObject **)((char *)(cell) + (offset)))
 
+/* A slot with a machine number. */
+#define WHOLE(cell, slot) (*(long long *)((char *)(cell) + (slot).offset))
+
 /* Replaces a slot's value, whose reference is taken over. */
 static inline void
 slot_put(PyObject *cell, Py_ssize_t offset, PyObject *value)
@@ -238,21 +262,6 @@ clock_read(long long *now)
     return 0;
 }
 
-/* Sets a slot to a number. */
-static inline int
-slot_number(PyObject *cell, Py_ssize_t offset, long long value)
-{
-    return put_whole(&SLOT(cell, offset), value);
-}
-
-/* Sets a slot with a number to 0. */
-static inline void
-slot_zero(PyObject *cell, Py_ssize_t offset)
-{
-    PyObject *before = SLOT(cell, offset);
-    SLOT(cell, offset) = Py_NewRef(natives.zero);
-    drop_whole(before);
-}
 
 /* ---------------------------------------------------------------- core.c */
 
@@ -392,10 +401,12 @@ extern PyType_Spec select_spec;
 
 extern PyType_Spec encoder_spec;
 
-/* Adds an attribute, or each pair of a list or a tuple, in a field of this tag; the third: a number. */
+/* Adds an attribute, or each pair of a list or a tuple, in a field of this tag; the others: a number. */
 int encode_pair(PyObject *encoder, Bytes *bytes, char tag, PyObject *key, PyObject *value);
 int encode_pairs(PyObject *encoder, Bytes *bytes, char tag, PyObject *pairs);
+int encode_whole(PyObject *encoder, Bytes *bytes, char tag, PyObject *key, long long value);
 int encode_double(PyObject *encoder, Bytes *bytes, char tag, PyObject *key, double value);
+
 
 /* The tags of an attribute of a span and of a link. */
 enum { SPAN_ATTRIBUTE = 0x4a, LINK_ATTRIBUTE = 0x22 };
@@ -403,15 +414,16 @@ enum { SPAN_ATTRIBUTE = 0x4a, LINK_ATTRIBUTE = 0x22 };
 /* Adds a link with these attributes. */
 int encode_link(Bytes *bytes, PyObject *trace_id, PyObject *span_id, const Bytes *attributes);
 
-/* What is written of a span: the fields of a Span, in this order. */
+/* What is written of a span beside its times: the fields of a Span, in this order. */
 enum {
-    OF_TRACE, OF_ID, OF_PARENT, OF_REMOTE, OF_STATE, OF_NAME, OF_START, OF_END, OF_SHARED, OF_ALONE, OF_EVENTS,
-    OF_LINKS, OF_ERROR, OF_FIELDS
+    OF_TRACE, OF_ID, OF_PARENT, OF_REMOTE, OF_STATE, OF_NAME, OF_SHARED, OF_ALONE, OF_EVENTS, OF_LINKS, OF_ERROR,
+    OF_FIELDS
 };
 
-/* A span as Encoder.span has it, of its fields: a new reference. `alone` and `links` are those fields' bytes, or NULL
- * where they are to be made of the fields. */
-PyObject *encoder_bytes(PyObject *encoder, PyObject **of, const Bytes *alone, const Bytes *links);
+/* A span as Encoder.span has it, of its fields and times: a new reference. `alone` and `links` are those fields' bytes,
+ * or NULL where they are to be made of the fields. */
+PyObject *encoder_bytes(PyObject *encoder, PyObject **of, long long start, long long end, const Bytes *alone,
+                        const Bytes *links);
 
 /* ---------------------------------------------------------------- ordinary.c */
 

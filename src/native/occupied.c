@@ -36,11 +36,8 @@ occupied_fits(Ordinary *self, Passing *passing)
     PyObject *occupancy = PyDict_GetItemWithError(self->threads, passing->thread);
     if (occupancy == NULL || !Py_IS_TYPE(occupancy, cold.occupancy.type))
         return PyErr_Occurred() ? -1 : 0;
-    long long until;
-    if (number(SLOT(occupancy, cold.occupancy._until), &until) < 0)
-        return -1;
     passing->occupancy = occupancy;
-    if (until > passing->start)
+    if (WHOLE(occupancy, cold.occupancy._until) > passing->start)
         return 0;
     return passing->polls == Py_None && guess(self, passing) < 0 ? -1 : 1;
 }
@@ -83,11 +80,8 @@ static int
 push(Ordinary *self, Pieces *pieces, long long start, long long end, PyObject *kind, PyObject *place)
 {
     PyObject *occupancy = pieces->occupancy;
-    long long until, shortest;
-    if (number(SLOT(occupancy, cold.occupancy._until), &until) < 0
-        || number(SLOT(occupancy, cold.occupancy._long), &shortest) < 0
-        || (end > until && slot_number(occupancy, cold.occupancy._until, end) < 0))
-        return -1;
+    if (end > WHOLE(occupancy, cold.occupancy._until))
+        WHOLE(occupancy, cold.occupancy._until) = end;
     if (end <= start)
         return 0;
     Py_ssize_t at = pieces_count(pieces);
@@ -105,7 +99,8 @@ push(Ordinary *self, Pieces *pieces, long long start, long long end, PyObject *k
     memcpy(next + ROW_STEPS, row + ROW_STEPS, (WIDTH - ROW_STEPS) * sizeof *row);
     next[sum_of(kind)] += end - start;
     next[ROW_PIECES] += kind == cold.kind_step;
-    if (end - start >= shortest && kind != cold.kind_idle && remember_long(occupancy, start, end, kind, place) < 0)
+    if (end - start >= WHOLE(occupancy, cold.occupancy._long) && kind != cold.kind_idle
+        && remember_long(occupancy, start, end, kind, place) < 0)
         return -1;
     return pieces_count(pieces) < 2 * cold.kept ? 0 : pieces_move(pieces, cold.name._forget);
 }
@@ -114,25 +109,22 @@ push(Ordinary *self, Pieces *pieces, long long start, long long end, PyObject *k
 static int
 rest(Ordinary *self, Pieces *pieces, long long start, long long end, PyObject *kind)
 {
-    long long shortest;
-    if (number(SLOT(pieces->occupancy, cold.occupancy._short), &shortest) < 0)
-        return -1;
-    if (end - start >= shortest)
+    if (end - start >= WHOLE(pieces->occupancy, cold.occupancy._short))
         return push(self, pieces, start, end, kind, Py_None);
     if (end <= start)
         return 0;
     pieces->row[pieces_count(pieces)][sum_of(kind)] += end - start;
-    return slot_number(pieces->occupancy, cold.occupancy._until, end);
+    WHOLE(pieces->occupancy, cold.occupancy._until) = end;
+    return 0;
 }
 
 /* Occupancy._between */
 static int
 between(Ordinary *self, Pieces *pieces, long long until, PyObject *polls)
 {
-    long long at, begin, end;
-    if (number(SLOT(pieces->occupancy, cold.occupancy._until), &at) < 0)
-        return -1;
+    long long at = WHOLE(pieces->occupancy, cold.occupancy._until), begin, end;
     if (at == 0)
+
         at = until;
     int shown = polls != Py_None;
     slot_put(pieces->occupancy, cold.occupancy._shown, Py_NewRef(shown ? Py_True : Py_False));

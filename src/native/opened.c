@@ -14,8 +14,7 @@ make_root(Ordinary *self, PyObject *life)
         slot_put(trace, cold.trace.sampled, Py_NewRef(PyTuple_GET_ITEM(said, 0)));
         slot_put(trace, cold.trace.attributes, Py_NewRef(PyTuple_GET_ITEM(said, 1)));
         slot_put(trace, cold.trace.trace_state, Py_NewRef(PyTuple_GET_ITEM(said, 2)));
-        slot_put(trace, cold.trace.born, Py_NewRef(SLOT(life, cold.life.born)));
-        slot_put(trace, cold.trace.last_end, Py_NewRef(SLOT(life, cold.life.born)));
+        WHOLE(trace, cold.trace.born) = WHOLE(trace, cold.trace.last_end) = WHOLE(life, cold.life.born);
     }
     Py_XDECREF(name);
     Py_XDECREF(trace_id);
@@ -35,20 +34,16 @@ make_visit(Passing *passing, PyObject *trace, PyObject *span_id, int untold)
         Py_XDECREF(quiet);
         return NULL;
     }
-    PyObject *start = SLOT(passing->life, cold.life.born);
-    if (passing->index > 0)
-        start = SLOT(passing->step, cold.step.ready);
+    long long start = passing->index > 0 ? passing->ready : WHOLE(passing->life, cold.life.born);
+    WHOLE(visit, cold.visit.start) = WHOLE(visit, cold.visit.cursor) = start;
     slot_put(visit, cold.visit.trace, Py_NewRef(trace));
     slot_put(visit, cold.visit.span_id, Py_NewRef(span_id));
-    slot_put(visit, cold.visit.start, Py_NewRef(start));
-    slot_put(visit, cold.visit.cursor, Py_NewRef(start));
     slot_put(visit, cold.visit.local, Py_NewRef(Py_True));
     slot_put(visit, cold.visit.links, links);
     slot_put(visit, cold.visit.quiet, quiet);
     if (untold) {
         slot_put(visit, cold.visit.untold, Py_NewRef(cold.text.SPARED));
-        if (slot_number(visit, cold.visit.detail, cold.untold) < 0)
-            Py_CLEAR(visit);
+        WHOLE(visit, cold.visit.detail) = cold.untold;
     }
     return visit;
 }
@@ -59,11 +54,10 @@ opened_fits(Ordinary *self, Passing *passing)
 {
     PyObject *notes = passing->notes;
     int stands = PyObject_IsTrue(SLOT(notes, cold.notes.under));
-    long long born;
-    if (stands || number(SLOT(passing->life, cold.life.born), &born) < 0)
-        return stands < 0 || PyErr_Occurred() ? -1 : 0;
+    if (stands)
+        return stands < 0 ? -1 : 0;
     return SLOT(notes, cold.notes.reserved) == Py_False && SLOT(notes, cold.notes.link) == Py_None && !self->quiet
-        && self->room * 7 / 8 > 1 && passing->start - born < self->rotate;
+        && self->room * 7 / 8 > 1 && passing->start - WHOLE(passing->life, cold.life.born) < self->rotate;
 }
 
 int
@@ -80,12 +74,13 @@ opened(Ordinary *self, Passing *passing)
         Py_DECREF(trace);
         return 1;
     }
-    long long level;
-    PyObject *span_id = number(SLOT(self->budget, cold.budget.level), &level) < 0
-        ? NULL : new_span_id(self);
-    PyObject *visit = span_id == NULL ? NULL : make_visit(passing, trace, span_id, level >= cold.untold);
-    int failed = visit == NULL || slot_add(trace, cold.trace.spans, 1) < 0
+    PyObject *span_id = new_span_id(self);
+    int untold = WHOLE(self->budget, cold.budget.level) >= cold.untold;
+    PyObject *visit = span_id == NULL ? NULL : make_visit(passing, trace, span_id, untold);
+    WHOLE(trace, cold.trace.spans)++;
+    int failed = visit == NULL
         || put_untracked(SLOT(notes, cold.notes.visits), SLOT(trace, cold.trace.trace_id), visit) < 0;
+
     if (!failed)
         slot_put(notes, cold.notes.own, Py_NewRef(span_id));
     Py_DECREF(trace);

@@ -53,12 +53,9 @@ find_life(Ordinary *self, Passing *passing)
     PyObject *life = PyDict_GetItemWithError(self->lives, passing->id);
     if (life == NULL || !Py_IS_TYPE(life, cold.life.type))
         return PyErr_Occurred() ? -1 : 0;
-    long long steps;
-    if (number(SLOT(life, cold.life.steps), &steps) < 0
-        || number(SLOT(life, cold.life.last_end), &passing->last) < 0)
-        return -1;
+    passing->last = WHOLE(life, cold.life.last_end);
     passing->life = Py_NewRef(life);
-    return steps == passing->index;
+    return WHOLE(life, cold.life.steps) == passing->index;
 }
 
 /* The step's times, after the last one's. I/O that no task made may have come earlier. */
@@ -155,12 +152,12 @@ make_step(Ordinary *self, Passing *passing)
     PyObject *step = take_step(self);
     if (step == NULL)
         return NULL;
-    int failed = slot_number(step, cold.step.index, passing->index) < 0
-        || slot_number(step, cold.step.ready, passing->ready) < 0
-        || slot_number(step, cold.step.start, passing->start) < 0
-        || slot_number(step, cold.step.end, passing->end) < 0
-        || slot_number(step, cold.step.waker_step, passing->waker_step) < 0
-        || slot_number(step, cold.step.lasti, passing->lasti) < 0;
+    WHOLE(step, cold.step.index) = passing->index;
+    WHOLE(step, cold.step.ready) = passing->ready;
+    WHOLE(step, cold.step.start) = passing->start;
+    WHOLE(step, cold.step.end) = passing->end;
+    WHOLE(step, cold.step.waker_step) = passing->waker_step;
+    WHOLE(step, cold.step.lasti) = passing->lasti;
     PyObject *unpolled = passing->unpolled < 0 ? Py_NewRef(Py_None) : PyLong_FromLongLong(passing->unpolled);
     PyObject *activated = passing->activated == Py_None ? Py_NewRef(cold.nothing) : PyList_AsTuple(passing->activated);
     slot_put(step, cold.step.where, Py_NewRef(passing->where));
@@ -183,7 +180,7 @@ make_step(Ordinary *self, Passing *passing)
     slot_put(step, cold.step.harm, Py_NewRef(Py_None));
     slot_put(step, cold.step.looks, Py_NewRef(Py_None));
     slot_put(step, cold.step.printed, Py_NewRef(Py_None));
-    if (failed || unpolled == NULL || activated == NULL)
+    if (unpolled == NULL || activated == NULL)
         Py_CLEAR(step);
     return step;
 }
@@ -207,13 +204,13 @@ assemble(Ordinary *self, Passing *passing)
     slot_put(life, cold.life.awaiting, Py_NewRef(passing->awaiting));
     slot_put(life, cold.life.name, Py_NewRef(passing->name));
     slot_put(life, cold.life.where, Py_NewRef(passing->where));
-    if (slot_number(life, cold.life.before, passing->last) < 0
-        || slot_number(life, cold.life.last_end, passing->end) < 0
-        || slot_number(life, cold.life.steps, passing->index + 1) < 0
-        || slot_add(life, cold.life.running, passing->end - passing->start) < 0
-        || slot_add(life, cold.life.ready, passing->start - passing->ready) < 0)
-        return -1;
-    return passing->state == Py_None ? 0 : end_life(self, passing);
+    WHOLE(life, cold.life.before) = passing->last;
+    WHOLE(life, cold.life.last_end) = passing->end;
+    WHOLE(life, cold.life.steps) = passing->index + 1;
+    WHOLE(life, cold.life.running) += passing->end - passing->start;
+    WHOLE(life, cold.life.ready) += passing->start - passing->ready;
+    return passing->state
+ == Py_None ? 0 : end_life(self, passing);
 }
 
 int

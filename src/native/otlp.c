@@ -83,11 +83,25 @@ write_double(Bytes *bytes, char tag, const char *key, size_t length, double valu
     return 0;
 }
 
+/* A value that is kept as a varint, under this tag. */
+static int
+write_varied(Bytes *bytes, char tag, const char *key, size_t length, char kind, uint64_t value)
+{
+    char any[11], *at = any;
+    *at++ = kind;
+    at = write_varint(at, value);
+    return put_head(bytes, tag, key, length, at - any) < 0 ? -1 : put(bytes, any, at - any);
+}
+
+static int
+write_whole(Bytes *bytes, char tag, const char *key, size_t length, long long value)
+{
+    return write_varied(bytes, tag, key, length, 0x18, (uint64_t)value);
+}
+
 static int
 put_value(Encoder *self, Bytes *bytes, char tag, const char *key, size_t length, PyObject *value)
 {
-    char any[11];
-    char *at = any;
     if (PyUnicode_CheckExact(value)) {
         PyObject *owner;
         Py_ssize_t size;
@@ -101,24 +115,17 @@ put_value(Encoder *self, Bytes *bytes, char tag, const char *key, size_t length,
     }
     if (PyFloat_CheckExact(value))
         return write_double(bytes, tag, key, length, PyFloat_AS_DOUBLE(value));
-    if (PyBool_Check(value)) {
-        *at++ = 0x10;
-        *at++ = value == Py_True;
-    } else if (PyLong_CheckExact(value)) {
+    if (PyBool_Check(value))
+        return write_varied(bytes, tag, key, length, 0x10, value == Py_True);
+    if (PyLong_CheckExact(value)) {
         int overflow;
         long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
         if (number == -1 && PyErr_Occurred())
             return -1;
-        if (!overflow) {
-            *at++ = 0x18;
-            at = write_varint(at, (uint64_t)number);
-        }
+        if (!overflow)
+            return write_whole(bytes, tag, key, length, number);
     }
-    if (at > any) {
-        if (put_head(bytes, tag, key, length, at - any) < 0)
-            return -1;
-        return put(bytes, any, at - any);
-    }
+
     PyObject *made = PyObject_CallMethodObjArgs(self->values, natives.names.any_value, value, NULL);
     char *data;
     Py_ssize_t size;
@@ -185,6 +192,19 @@ encode_double(PyObject *encoder, Bytes *bytes, char tag, PyObject *key, double v
     return failed;
 }
 
+int
+encode_whole(PyObject *encoder, Bytes *bytes, char tag, PyObject *key, long long value)
+{
+    PyObject *owner;
+    Py_ssize_t length;
+    const char *data = utf8((Encoder *)encoder, key, &length, &owner);
+    if (data == NULL)
+        return -1;
+    int failed = write_whole(bytes, tag, data, length, value);
+    Py_XDECREF(owner);
+    return failed;
+}
+
 static int
 put_pair(Encoder *self, Bytes *bytes, char tag, PyObject *pair)
 {
@@ -200,17 +220,22 @@ encode_pairs(PyObject *encoder, Bytes *bytes, char tag, PyObject *pairs)
 
 /* The clock reading as Unix time. */
 static int
-unix_time(Encoder *self, PyObject *reading, uint64_t *time)
+unix_time(Encoder *self, long long reading, uint64_t *time)
 {
-    long long at = whole(reading);
-    if (at == -1 && PyErr_Occurred())
-        return -1;
-    if (at > 0 ? self->offset > LLONG_MAX - at : at + self->offset < 0) {
-        PyErr_Format(PyExc_OverflowError, "%R is no time", reading);
+    if (reading > 0 ? self->offset > LLONG_MAX - reading : reading + self->offset < 0) {
+        PyErr_Format(PyExc_OverflowError, "%lld is no time", reading);
         return -1;
     }
-    *time = (uint64_t)(at + self->offset);
+    *time = (uint64_t)(reading + self->offset);
     return 0;
+}
+
+/* A clock reading; -1 with an error set where it is none. */
+static int
+reading_of(PyObject *object, long long *reading)
+{
+    *reading = whole(object);
+    return *reading == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
 /* The two halves of a number of 128 bits that is not negative. */
@@ -300,8 +325,9 @@ put_event(Encoder *self, Bytes *bytes, char tag, PyObject *event)
 {
     PyObject *name = item(event, 0), *time = name != NULL ? item(event, 1) : NULL;
     PyObject *attributes = time != NULL ? item(event, 2) : NULL;
+    long long reading;
     uint64_t moment;
-    if (attributes == NULL || unix_time(self, time, &moment) < 0)
+    if (attributes == NULL || reading_of(time, &reading) < 0 || unix_time(self, reading, &moment) < 0)
         return -1;
     Bytes body;
     bytes_begin(&body);
@@ -340,7 +366,8 @@ put_said(Encoder *self, Bytes *bytes, char tag, PyObject *said)
 }
 
 static int
-put_span(Encoder *self, Bytes *bytes, PyObject **of, const Bytes *alone, const Bytes *links)
+put_span(Encoder *self, Bytes *bytes, PyObject **of, long long begun, long long ended, const Bytes *alone,
+         const Bytes *links)
 {
     uint64_t start, end;
     int parent = PyObject_IsTrue(of[OF_PARENT]), remote = PyObject_IsTrue(of[OF_REMOTE]);
@@ -365,7 +392,7 @@ put_span(Encoder *self, Bytes *bytes, PyObject **of, const Bytes *alone, const B
         write_big(at, id);
     }
     if (put_text(self, bytes, 0x2a, of[OF_NAME]) < 0 || put(bytes, "\x30\x01", 2) < 0
-        || unix_time(self, of[OF_START], &start) < 0 || unix_time(self, of[OF_END], &end) < 0)
+        || unix_time(self, begun, &start) < 0 || unix_time(self, ended, &end) < 0)
         return -1;
     char *at = bytes_more(bytes, 18);
     if (at == NULL)
@@ -387,12 +414,12 @@ put_span(Encoder *self, Bytes *bytes, PyObject **of, const Bytes *alone, const B
 }
 
 PyObject *
-encoder_bytes(PyObject *encoder, PyObject **of, const Bytes *alone, const Bytes *links)
+encoder_bytes(PyObject *encoder, PyObject **of, long long start, long long end, const Bytes *alone, const Bytes *links)
 {
     Bytes bytes;
     PyObject *made = NULL;
     bytes_begin(&bytes);
-    if (put_span((Encoder *)encoder, &bytes, of, alone, links) == 0
+    if (put_span((Encoder *)encoder, &bytes, of, start, end, alone, links) == 0
         && (made = PyBytes_FromStringAndSize(NULL, 1 + varint_size(bytes.size) + bytes.size)) != NULL) {
         char *at = PyBytes_AS_STRING(made);
         *at++ = 0x12;
@@ -402,19 +429,31 @@ encoder_bytes(PyObject *encoder, PyObject **of, const Bytes *alone, const Bytes 
     return made;
 }
 
+/* A time of a Span. */
+static int
+ask_time(PyObject *span, PyObject *name, long long *reading)
+{
+    PyObject *said = PyObject_GetAttr(span, name);
+    int failed = said == NULL ? -1 : reading_of(said, reading);
+    Py_XDECREF(said);
+    return failed;
+}
+
 static PyObject *
 encoder_span(Encoder *self, PyObject *span)
 {
     const Names *name = &natives.names;
     PyObject *const wanted[OF_FIELDS] = {
-        name->trace_id, name->span_id, name->parent_id, name->parent_remote, name->trace_state, name->name, name->start,
-        name->end, name->shared, name->alone, name->events, name->links, name->error,
+        name->trace_id, name->span_id, name->parent_id, name->parent_remote, name->trace_state, name->name,
+        name->shared, name->alone, name->events, name->links, name->error,
     };
-    PyObject *of[OF_FIELDS] = {NULL};
+    PyObject *of[OF_FIELDS] = {NULL}, *made = NULL;
+    long long start, end;
     int field = 0;
     while (field < OF_FIELDS && (of[field] = PyObject_GetAttr(span, wanted[field])) != NULL)
         field++;
-    PyObject *made = field == OF_FIELDS ? encoder_bytes((PyObject *)self, of, NULL, NULL) : NULL;
+    if (field == OF_FIELDS && ask_time(span, name->start, &start) == 0 && ask_time(span, name->end, &end) == 0)
+        made = encoder_bytes((PyObject *)self, of, start, end, NULL, NULL);
     while (field-- > 0)
         Py_DECREF(of[field]);
     return made;

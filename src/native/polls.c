@@ -27,18 +27,18 @@ ask(Select *self, PyObject *timeout)
 }
 
 /* A look has ended: what it found may have been there this much earlier. */
-static int
+static void
 looked(Select *self, long long unpolled, long long end)
 {
-    return slot_number(self->here, natives.here.unpolled, unpolled) < 0
-        || slot_number(self->here, natives.here.polled, end) < 0 ? -1 : 0;
+    WHOLE(self->here, natives.here.unpolled) = unpolled;
+    WHOLE(self->here, natives.here.polled) = end;
 }
 
 /* How long the loop did not look. */
 static long long
 busy_until(Select *self, long long start)
 {
-    return start - whole(SLOT(self->here, natives.here.polled));
+    return start - WHOLE(self->here, natives.here.polled);
 }
 
 /* The looks that no record has told yet, where there is room for more: borrowed. Else they become a record. */
@@ -81,7 +81,7 @@ note(Select *self, long long start, long long end)
 static int
 turn(Select *self)
 {
-    long long ended = whole(SLOT(self->here, natives.here.ended));
+    long long ended = WHOLE(self->here, natives.here.ended);
     if (ended != self->ended) {
         self->ended = ended;
         self->turns = 0;
@@ -105,11 +105,13 @@ glance(Select *self, PyObject *timeout, long long start)
     PyObject *found = ask(self, timeout);
     if (found == NULL)
         return NULL;
-    if (clock_read(&end) < 0 || looked(self, busy_until(self, start), end) < 0
-        || (end - start >= natives.waited && note(self, start, end) < 0) || turn(self) < 0) {
-        if (core_fail(self->core) < 0)
-            Py_CLEAR(found);
+    int failed = clock_read(&end);
+    if (!failed) {
+        looked(self, busy_until(self, start), end);
+        failed = (end - start >= natives.waited && note(self, start, end) < 0) || turn(self) < 0;
     }
+    if (failed && core_fail(self->core) < 0)
+        Py_CLEAR(found);
     return found;
 }
 
@@ -125,7 +127,9 @@ look_first(Select *self, long long busy)
         return any < 0 ? NULL : Py_NewRef(Py_None);
     }
     long long end;
-    if ((clock_read(&end) < 0 || looked(self, busy, end) < 0) && core_fail(self->core) < 0)
+    if (clock_read(&end) == 0)
+        looked(self, busy, end);
+    else if (core_fail(self->core) < 0)
         Py_CLEAR(found);
     return found;
 }
@@ -135,9 +139,11 @@ static int
 waited(Select *self, long long start, long long busy)
 {
     long long end;
-    slot_zero(self->here, natives.here.polling);
-    if (clock_read(&end) < 0 || looked(self, end - start >= natives.waited ? 0 : busy, end) < 0
-        || note(self, start, end) < 0)
+    WHOLE(self->here, natives.here.polling) = 0;
+    if (clock_read(&end) < 0)
+        return core_fail(self->core);
+    looked(self, end - start >= natives.waited ? 0 : busy, end);
+    if (note(self, start, end) < 0)
         return core_fail(self->core);
     return self->core->dozing ? core_tell(self->core, natives.names.rouse) : 0;
 }
@@ -154,8 +160,8 @@ may_wait(Select *self, PyObject *timeout, long long start)
         Py_DECREF(found);
         busy = 0;
     }
-    if (slot_number(self->here, natives.here.polling, start) < 0 && core_fail(self->core) < 0)
-        return NULL;
+    WHOLE(self->here, natives.here.polling) = start;
+
     PyObject *found = ask(self, timeout);
     Aside aside;
     PyErr_Fetch(&aside.type, &aside.error, &aside.traceback);

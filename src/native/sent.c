@@ -24,9 +24,9 @@ static int
 spend(PyObject *bucket, long long end, double *room)
 {
     double burst = real(SLOT(bucket, cold.bucket._burst)), rate = real(SLOT(bucket, cold.bucket.rate));
-    long long now;
+    long long now = WHOLE(bucket, cold.bucket.now);
     *room = real(SLOT(bucket, cold.bucket.room));
-    if (number(SLOT(bucket, cold.bucket.now), &now) < 0 || PyErr_Occurred())
+    if (PyErr_Occurred())
         return -1;
     if (end > now && now) {
         *room += (double)(end - now) * rate / (double)cold.second;
@@ -96,16 +96,12 @@ static int
 post(Ordinary *self, PyObject *bytes)
 {
     PyObject *items = SLOT(self->batch, cold.batch.items);
-    if (PyList_GET_SIZE(items) == 0) {
-        long long now;
-        if (clock_read(&now) < 0 || slot_number(self->batch, cold.batch.since, now) < 0)
-            return -1;
-    }
-    long long length;
-    if (PyList_Append(items, bytes) < 0 || number(SLOT(self->batch, cold.batch.bytes), &length) < 0
-        || put_whole(&SLOT(self->batch, cold.batch.bytes), length + PyBytes_GET_SIZE(bytes)) < 0)
+    if (PyList_GET_SIZE(items) == 0 && clock_read(&WHOLE(self->batch, cold.batch.since)) < 0)
         return -1;
-    if (PyList_GET_SIZE(items) < self->size && length + PyBytes_GET_SIZE(bytes) < cold.heavy)
+    if (PyList_Append(items, bytes) < 0)
+        return -1;
+    WHOLE(self->batch, cold.batch.bytes) += PyBytes_GET_SIZE(bytes);
+    if (PyList_GET_SIZE(items) < self->size && WHOLE(self->batch, cold.batch.bytes) < cold.heavy)
         return 0;
     PyObject *done = PyObject_CallMethodOneArg(self->outbox, cold.name._send, self->batch);
     return came(done);
@@ -113,17 +109,15 @@ post(Ordinary *self, PyObject *bytes)
 
 /* A span takes its part of the budget: Budget.spend. */
 static int
-spend_one(Ordinary *self, PyObject *end)
+spend_one(Ordinary *self, long long end)
 {
     PyObject *bucket = SLOT(self->budget, cold.budget._spans);
     double room, debt = real(SLOT(bucket, cold.bucket._debt));
-    long long now, moment;
-    if (PyErr_Occurred() || number(end, &moment) < 0 || spend(bucket, moment, &room) < 0
-        || number(SLOT(bucket, cold.bucket.now), &now) < 0
+    if (PyErr_Occurred() || spend(bucket, end, &room) < 0
         || put_double(&SLOT(bucket, cold.bucket.room), room > debt ? room : debt) < 0)
         return -1;
-    if (moment > now)
-        slot_put(bucket, cold.bucket.now, Py_NewRef(end));
+    if (end > WHOLE(bucket, cold.bucket.now))
+        WHOLE(bucket, cold.bucket.now) = end;
     return 0;
 }
 
@@ -140,7 +134,8 @@ refuse(Ordinary *self, PyObject *type, PyObject *error, PyObject *traceback)
 }
 
 int
-emit(Ordinary *self, PyObject *end, PyObject *bytes)
+emit(Ordinary *self, long long end, PyObject *bytes)
+
 {
     PyObject *type, *error, *traceback;
     PyErr_Fetch(&type, &error, &traceback);

@@ -1,28 +1,105 @@
 /* Offsets of the slots of the Python core's cells, and what else of Python's is used per step. */
 #include "native.h"
+#include <string.h>
 
 Natives natives;
 
 PyObject *spare_numbers[SPARE_NUMBERS];
 int spare_number = 0;
 
-Py_ssize_t
-offset_of(PyTypeObject *type, const char *name)
+/* What a class says of one slot: NULL with an error set where it has no such slot of an object. */
+static PyMemberDef *
+member_of(PyTypeObject *type, const char *name)
 {
     PyObject *descriptor = PyObject_GetAttrString((PyObject *)type, name);
     if (descriptor == NULL)
-        return -1;
-    Py_ssize_t offset = -1;
-    if (Py_IS_TYPE(descriptor, &PyMemberDescr_Type)) {
-        PyMemberDef *member = ((PyMemberDescrObject *)descriptor)->d_member;
-        if (member->type == T_OBJECT_EX)
-            offset = member->offset;
-    }
-    if (offset < 0)
-        PyErr_Format(PyExc_ImportError, "%s.%s is not a slot", type->tp_name, name);
-    Py_DECREF(descriptor);
-    return offset;
+        return NULL;
+    PyMemberDef *member = NULL;
+    if (Py_IS_TYPE(descriptor, &PyMemberDescr_Type))
+        member = ((PyMemberDescrObject *)descriptor)->d_member;
+    Py_DECREF(descriptor); /* its class keeps it */
+    if (member != NULL && member->type == T_OBJECT_EX)
+        return member;
+    PyErr_Format(PyExc_ImportError, "%s.%s is not a slot", type->tp_name, name);
+    return NULL;
 }
+
+Py_ssize_t
+offset_of(PyTypeObject *type, const char *name)
+{
+    PyMemberDef *member = member_of(type, name);
+    return member == NULL ? -1 : member->offset;
+}
+
+/* ---------------------------------------------------------------- machine numbers */
+
+/* All objects that there are while classes are changed, a list. */
+static PyObject *met;
+
+/* Those that the collector has put aside are not among the others: the Python core makes these two when it is loaded. */
+static int
+meet(const char *name)
+{
+    PyObject *life = fetch("loopscope.capture.life", name);
+    int known = 0;
+    for (Py_ssize_t at = 0; life != NULL && !known && at < PyList_GET_SIZE(met); at++)
+        known = PyList_GET_ITEM(met, at) == life;
+    int failed = life == NULL || (!known && PyList_Append(met, life) < 0);
+    Py_XDECREF(life);
+    return failed ? -1 : 0;
+}
+
+int
+wholes_begin(void)
+{
+    PyObject *gc = PyImport_ImportModule("gc");
+    met = gc == NULL ? NULL : PyObject_CallMethod(gc, "get_objects", NULL);
+    Py_XDECREF(gc);
+    if (met != NULL && PyList_Check(met) && meet("NEWBORN") == 0 && meet("PASSED_BY") == 0)
+        return 0;
+    wholes_end();
+    return -1;
+}
+
+void
+wholes_end(void)
+{
+    Py_CLEAR(met);
+}
+
+/* One of its objects, made before. */
+static int
+convert(PyObject *object, Py_ssize_t offset)
+{
+    PyObject *before = SLOT(object, offset);
+    long long value = before == NULL ? 0 : whole(before);
+    if (value == -1 && PyErr_Occurred())
+        return -1;
+    SLOT(object, offset) = NULL;
+    memcpy((char *)object + offset, &value, sizeof value);
+    Py_XDECREF(before);
+    return 0;
+}
+
+/* The class's own table says what kind of a slot it is: to its attributes, to the collector, and at an object's end. */
+int
+whole_of(PyTypeObject *type, const char *name, Whole *slot)
+{
+    PyMemberDef *member = member_of(type, name);
+    if (member == NULL)
+        return -1;
+    for (Py_ssize_t at = 0; at < PyList_GET_SIZE(met); at++) {
+        PyObject *object = PyList_GET_ITEM(met, at);
+        if (Py_TYPE(object) == type && convert(object, member->offset) < 0)
+            return -1;
+    }
+    slot->offset = member->offset;
+    member->type = T_LONGLONG;
+    PyType_Modified(type);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- what is found in Python */
 
 PyObject *
 fetch(const char *module, const char *name)
@@ -57,12 +134,12 @@ fetch_type(const char *module, const char *name)
     return (PyTypeObject *)found;
 }
 
-LOADER(load_life, LifeSlots, LIFE, "loopscope.capture.life", "Life")
-LOADER(load_callback, CallbackSlots, CALLBACK, "loopscope.capture.stand_ins", "Callback")
-LOADER(load_here, HereSlots, HERE, "loopscope.capture.life", "Here")
-LOADER(load_loop_state, LoopStateSlots, LOOP_STATE, "loopscope.capture.life", "LoopState")
-LOADER(load_place, PlaceSlots, PLACE, "loopscope.model", "Place")
-LOADER(load_chain, ChainSlots, CHAIN, "loopscope.capture.chains", "Chain")
+LOADER(load_life, LifeSlots, LIFE, LIFE_WHOLES, "loopscope.capture.life", "Life")
+LOADER(load_callback, CallbackSlots, CALLBACK, NO_WHOLES, "loopscope.capture.stand_ins", "Callback")
+LOADER(load_here, HereSlots, HERE, HERE_WHOLES, "loopscope.capture.life", "Here")
+LOADER(load_loop_state, LoopStateSlots, LOOP_STATE, NO_WHOLES, "loopscope.capture.life", "LoopState")
+LOADER(load_place, PlaceSlots, PLACE, NO_WHOLES, "loopscope.model", "Place")
+LOADER(load_chain, ChainSlots, CHAIN, NO_WHOLES, "loopscope.capture.chains", "Chain")
 
 #define INTERN(name) if ((natives.names.name = PyUnicode_InternFromString(#name)) == NULL) return -1;
 #define FETCH(field, module, name) if ((natives.field = fetch(module, name)) == NULL) return -1;
@@ -137,19 +214,30 @@ static int
 check_life(void)
 {
 #define COUNT(name) + 1
-    if (natives.life.type->tp_basicsize == (Py_ssize_t)(sizeof(PyObject) + (0 LIFE(COUNT)) * sizeof(PyObject *)))
+    Py_ssize_t slots = 0 LIFE(COUNT) LIFE_WHOLES(COUNT);
+    if (natives.life.type->tp_basicsize == (Py_ssize_t)(sizeof(PyObject) + slots * sizeof(PyObject *)))
         return 0;
     PyErr_SetString(PyExc_ImportError, "a Life has other slots");
     return -1;
+}
+
+/* The classes whose slots are read. */
+static int
+load_classes(void)
+{
+    int failed = wholes_begin() < 0 || load_life(&natives.life) < 0 || check_life() < 0
+        || load_callback(&natives.callback) < 0 || load_here(&natives.here) < 0
+        || load_loop_state(&natives.loop_state) < 0 || load_place(&natives.place) < 0
+        || load_chain(&natives.chain) < 0;
+    wholes_end();
+    return failed ? -1 : 0;
 }
 
 int
 slots_load(void)
 {
     NAMES(INTERN)
-    if (load_life(&natives.life) < 0 || check_life() < 0 || load_callback(&natives.callback) < 0 ||
-        load_here(&natives.here) < 0 || load_loop_state(&natives.loop_state) < 0 ||
-        load_place(&natives.place) < 0 || load_chain(&natives.chain) < 0)
+    if (load_classes() < 0)
         return -1;
     if (load_kind(&natives.kinds[0], &PyCoro_Type, "cr_code", "cr_frame", "cr_await") < 0 ||
         load_kind(&natives.kinds[1], &PyGen_Type, "gi_code", "gi_frame", "gi_yieldfrom") < 0 ||
@@ -160,7 +248,7 @@ slots_load(void)
     FETCH(future, "asyncio", "Future")
     if (load_task() < 0)
         return -1;
-    FETCH(never, "loopscope.capture.life", "NEVER")
+    NUMBER(never, "loopscope.capture.life", "NEVER")
     FETCH(tag, "loopscope.model", "STEP")
     FETCH(birth_tag, "loopscope.model", "BIRTH")
     FETCH(polls_tag, "loopscope.model", "POLLS")
@@ -178,7 +266,8 @@ slots_load(void)
     FETCH(enter, "loopscope.capture.life", "enter")
     FETCH(newborn, "loopscope.capture.life", "NEWBORN")
     FETCH(gone, "loopscope.capture.life", "gone")
-    FETCH(first, "loopscope.capture.life", "FIRST")
+    NUMBER(first, "loopscope.capture.life", "FIRST")
+
     FETCH(task_ids, "loopscope.capture.core", "_tasks")
     FETCH(yield_kind, "loopscope.model", "YIELD")
     FETCH(place_of, "loopscope.capture.coroutines", "place_of")

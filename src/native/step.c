@@ -44,11 +44,12 @@ begin(Step *self, PyObject *here, long long *start)
 {
     Core *core = self->core;
     slot_put(here, natives.here.life, Py_NewRef(self->life));
-    slot_zero(self->life, natives.life.ready);
+    WHOLE(self->life, natives.life.ready) = 0;
     if (look(core, self->life) < 0 && core_fail(core) < 0)
         return -1;
-    if (clock_read(start) < 0 || slot_number(self->life, natives.life.started, *start) < 0)
+    if (clock_read(start) < 0)
         return core_fail(core);
+    WHOLE(self->life, natives.life.started) = *start;
     return 0;
 }
 
@@ -60,8 +61,9 @@ end(Step *self, PyObject *here, PyObject *outer, long long start, PyObject *doom
     long long now;
     int failed = clock_read(&now);
     slot_put(here, natives.here.life, Py_NewRef(outer));
-    if (failed == 0 && start != 0 && SLOT(self->life, natives.life.started) != natives.zero) {
-        slot_zero(self->life, natives.life.started);
+    if (failed == 0 && start != 0 && WHOLE(self->life, natives.life.started) != 0) {
+        WHOLE(self->life, natives.life.started) = 0;
+
         failed = stepped(self, here, start, now, doomed, args, count);
     }
     return failed < 0 ? core_fail(self->core) : 0;

@@ -20,14 +20,27 @@ told_clear(Told *told)
     Py_CLEAR(told->point.place);
 }
 
-/* Replaces a slot of a life by what its task says. */
+/* The life has the name that its task has now. */
 static int
-ask(PyObject *task, const Reader *reader, PyObject *life, Py_ssize_t offset)
+ask_name(PyObject *task, PyObject *life)
 {
-    PyObject *said = reader_read(reader, task);
-    if (said == NULL)
+    PyObject *name = reader_read(&natives.task.name, task);
+    if (name == NULL)
         return -1;
-    slot_put(life, offset, said);
+    slot_put(life, natives.life.name, name);
+    return 0;
+}
+
+/* The same of the cancellations that nobody took back. */
+static int
+ask_cancels(PyObject *task, PyObject *life)
+{
+    PyObject *said = reader_read(&natives.task.cancelling, task);
+    long long count = said == NULL ? -1 : whole(said);
+    Py_XDECREF(said);
+    if (count == -1 && PyErr_Occurred())
+        return -1;
+    WHOLE(life, natives.life.cancels) = count;
     return 0;
 }
 
@@ -38,7 +51,7 @@ static int
 is_done(PyObject *task, PyObject *life)
 {
     if (Py_TYPE(task) == natives.task.state.type) {
-        if (SLOT(life, natives.life.ready) != natives.zero)
+        if (WHOLE(life, natives.life.ready) != 0)
             return 0; /* it is to go on */
         PyObject *state = reader_read(&natives.task.state, task);
         Py_XDECREF(state);
@@ -71,11 +84,11 @@ goes_on(Step *self, PyObject *waiter, PyObject *doomed, Told *told)
     told->error = Py_NewRef(Py_None);
     if (point(self->task, waiter, SLOT(life, natives.life.place), &told->point) < 0)
         return -1;
-    if (waits && ask(self->task, &natives.task.name, life, natives.life.name) < 0)
+    if (waits && ask_name(self->task, life) < 0)
         return -1;
-    if (!natives.cancelling || (!waits && doomed != Py_True && SLOT(life, natives.life.cancels) == natives.zero))
+    if (!natives.cancelling || (!waits && doomed != Py_True && WHOLE(life, natives.life.cancels) == 0))
         return 0;
-    return ask(self->task, &natives.task.cancelling, life, natives.life.cancels);
+    return ask_cancels(self->task, life);
 }
 
 /* It has returned or raised: Core._ending. */
@@ -91,9 +104,9 @@ ends(Step *self, Told *told)
                                    : PyObject_CallOneArg(natives.type_name, (PyObject *)Py_TYPE(error));
     Py_DECREF(error);
     told->point = (Point){Py_NewRef(Py_None), Py_NewRef(Py_None), -1};
-    if (told->error == NULL || ask(self->task, &natives.task.name, life, natives.life.name) < 0)
+    if (told->error == NULL || ask_name(self->task, life) < 0)
         return -1;
-    return natives.cancelling ? ask(self->task, &natives.task.cancelling, life, natives.life.cancels) : 0;
+    return natives.cancelling ? ask_cancels(self->task, life) : 0;
 }
 
 /* The spans that were activated in it, and the one current at its end. */
@@ -135,9 +148,8 @@ static PyObject *
 make_record(Step *self, PyObject *here, long long start, long long end, Told *told)
 {
     PyObject *life = self->life;
-    long long index = whole(SLOT(life, natives.life.index));
-    if (slot_number(here, natives.here.ended, end) < 0 || slot_number(life, natives.life.index, index + 1) < 0)
-        return NULL;
+    WHOLE(here, natives.here.ended) = end;
+    long long index = WHOLE(life, natives.life.index)++;
     Record *record = record_new();
     if (record == NULL)
         return NULL;
@@ -209,9 +221,10 @@ settle(Step *self, PyObject *here, long long start)
     slot_put(life, natives.life.here, Py_NewRef(here));
     slot_put(life, natives.life.where, where);
     if (PyDict_SetItem(self->core->threads, SLOT(here, natives.here.ident), here) < 0
-        || ask(self->task, &natives.task.name, life, natives.life.name) < 0)
+        || ask_name(self->task, life) < 0)
         return -1;
-    if (SLOT(life, natives.life.unborn) == Py_False)
+    if (SLOT(life, natives.life.unborn)
+ == Py_False)
         return 0;
     PyObject *time = PyLong_FromLongLong(start);
     PyObject *done = time == NULL

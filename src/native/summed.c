@@ -16,10 +16,7 @@ summed_fits(Ordinary *self, Passing *passing)
     if (loop_time == NULL || !Py_IS_TYPE(loop_time, cold.loop_time.type))
         return PyErr_Occurred() ? -1 : 0;
     passing->loop_time = loop_time;
-    long long until;
-    if (number(SLOT(loop_time, cold.loop_time._until), &until) < 0)
-        return -1;
-    return passing->start >= until || has_looks(passing);
+    return passing->start >= WHOLE(loop_time, cold.loop_time._until) || has_looks(passing);
 }
 
 /* ---------------------------------------------------------------- the histogram */
@@ -30,10 +27,9 @@ add_delay(PyObject *window, long long duration)
 {
     PyObject *histogram = SLOT(window, cold.window._histogram);
     PyObject *counts = SLOT(histogram, cold.histogram._counts);
-    long long most, before, place = duration;
-    if (number(SLOT(histogram, cold.histogram._max), &most) < 0
-        || (duration > most && slot_number(histogram, cold.histogram._max, duration) < 0))
-        return -1;
+    long long before, place = duration;
+    if (duration > WHOLE(histogram, cold.histogram._max))
+        WHOLE(histogram, cold.histogram._max) = duration;
     if (duration >= cold.longest)
         place = duration = cold.longest;
     if (duration >= 2 * cold.parts) {
@@ -57,26 +53,19 @@ add_delay(PyObject *window, long long duration)
 static int
 looked(PyObject *time, PyObject *polls, long long before)
 {
-    long long until, first, begin, end;
-    if (number(SLOT(time, cold.loop_time._until), &until) < 0 || number(SLOT(time, cold.loop_time._first), &first) < 0)
-        return -1;
+    long long *until = &WHOLE(time, cold.loop_time._until), *first = &WHOLE(time, cold.loop_time._first), begin, end;
     for (Py_ssize_t place = 0; place + 1 < PyTuple_GET_SIZE(polls); place += 2) {
         if (number(PyTuple_GET_ITEM(polls, place), &begin) < 0 || number(PyTuple_GET_ITEM(polls, place + 1), &end) < 0)
             return -1;
         if (begin >= before)
             break;
-        if (begin < first) {
-            first = begin;
-            if (slot_number(time, cold.loop_time._first, first) < 0)
-                return -1;
-        }
-        begin = begin > until ? begin : until;
+        if (begin < *first)
+            *first = begin;
+        begin = begin > *until ? begin : *until;
         if (end <= begin)
             continue;
-        until = end;
-        if (slot_add(time, cold.loop_time.idle, end - begin) < 0
-            || slot_number(time, cold.loop_time._until, until) < 0)
-            return -1;
+        *until = end;
+        WHOLE(time, cold.loop_time.idle) += end - begin;
     }
     PyObject *done = PyObject_CallOneArg(cold.clear, SLOT(time, cold.loop_time._before));
     return came(done);
@@ -104,11 +93,8 @@ static int
 keep(PyObject *time, long long start, long long until)
 {
     PyObject *kept = SLOT(time, cold.loop_time._before), *oldest = NULL;
-    long long numbers[] = {start, 0, 0, 0, until};
-    if (number(SLOT(time, cold.loop_time.covered), &numbers[1]) < 0
-        || number(SLOT(time, cold.loop_time._busy), &numbers[2]) < 0
-        || number(SLOT(time, cold.loop_time.idle), &numbers[3]) < 0)
-        return -1;
+    const long long numbers[] = {start, WHOLE(time, cold.loop_time.covered), WHOLE(time, cold.loop_time._busy),
+                                 WHOLE(time, cold.loop_time.idle), until};
     if (natives.length(kept) == cold.nested && (oldest = natives.popleft(kept, NULL)) == NULL)
         return -1;
     PyObject *sums = refill(oldest, numbers), *done = sums == NULL ? NULL : natives.append(kept, sums);
@@ -117,7 +103,7 @@ keep(PyObject *time, long long start, long long until)
 }
 
 /* The part of LoopTime.step for loops that do not show their looks. */
-static int
+static void
 estimate(PyObject *time, Passing *passing, long long begun, long long until)
 {
     long long gap = begun - until, busy = gap;
@@ -126,29 +112,30 @@ estimate(PyObject *time, Passing *passing, long long begun, long long until)
         busy = gap < passing->start - ready ? gap : passing->start - ready;
     }
     long long ran = passing->end > begun ? passing->end - begun : 0;
-    return slot_add(time, cold.loop_time.idle, gap - busy) < 0 || slot_add(time, cold.loop_time._busy, busy + ran) < 0
-        ? -1 : 0;
+    WHOLE(time, cold.loop_time.idle) += gap - busy;
+    WHOLE(time, cold.loop_time._busy) += busy + ran;
 }
 
 /* LoopTime.step, where no step is to be taken back. */
 static int
 loop_stepped(PyObject *time, Passing *passing)
 {
-    long long first, until;
-    if (number(SLOT(time, cold.loop_time._first), &first) < 0
-        || (passing->start < first && slot_number(time, cold.loop_time._first, passing->start) < 0)
-        || number(SLOT(time, cold.loop_time._until), &until) < 0
-        || keep(time, passing->start, until) < 0)
+    long long until = WHOLE(time, cold.loop_time._until);
+    if (passing->start < WHOLE(time, cold.loop_time._first))
+        WHOLE(time, cold.loop_time._first) = passing->start;
+    if (keep(time, passing->start, until) < 0)
         return -1;
     if (!until)
         until = passing->start;
     long long begun = passing->start > until ? passing->start : until;
-    if (SLOT(time, cold.loop_time.estimated) == Py_True && estimate(time, passing, begun, until) < 0)
-        return -1;
-    if (passing->end <= begun)
-        return slot_number(time, cold.loop_time._until, until);
-    return slot_add(time, cold.loop_time.covered, passing->end - begun) < 0
-        ? -1 : slot_number(time, cold.loop_time._until, passing->end);
+    if (SLOT(time, cold.loop_time.estimated) == Py_True)
+        estimate(time, passing, begun, until);
+    if (passing->end > begun) {
+        WHOLE(time, cold.loop_time.covered) += passing->end - begun;
+        until = passing->end;
+    }
+    WHOLE(time, cold.loop_time._until) = until;
+    return 0;
 }
 
 /* ---------------------------------------------------------------- what was awaited */
@@ -257,13 +244,13 @@ int
 summed(Ordinary *self, Passing *passing)
 {
     PyObject *sums = self->sums, *life = passing->life;
-    long long following, delay = passing->start - passing->ready;
-    if (number(SLOT(life, cold.life.counted), &following) < 0
-        || slot_add(sums, cold.sums.steps, passing->index + 1 - following) < 0
-        || slot_number(life, cold.life.counted, passing->index + 1) < 0
-        || slot_add(sums, cold.sums.running, passing->end - passing->start) < 0
-        || slot_add(sums, cold.sums.ready, delay) < 0
-        || add_delay(SLOT(sums, cold.sums.delays), delay + (passing->unpolled > 0 ? passing->unpolled : 0)) < 0
+    long long following = WHOLE(life, cold.life.counted), delay = passing->start - passing->ready;
+    WHOLE(life, cold.life.counted) = passing->index + 1;
+    WHOLE(sums, cold.sums.steps) += passing->index + 1 - following;
+    WHOLE(sums, cold.sums.running) += passing->end - passing->start;
+    WHOLE(sums, cold.sums.ready) += delay;
+    if (add_delay
+(SLOT(sums, cold.sums.delays), delay + (passing->unpolled > 0 ? passing->unpolled : 0)) < 0
         || (has_looks(passing) && looked(passing->loop_time, passing->polls, passing->start) < 0)
         || loop_stepped(passing->loop_time, passing) < 0)
         return -1;

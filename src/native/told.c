@@ -5,26 +5,27 @@
 /* ---------------------------------------------------------------- the visit's sums */
 
 /* Visit.account */
-static int
+static void
 account(Ordinary *self, Passing *passing)
 {
     PyObject *visit = passing->visit;
-    long long cursor, longest, first, ready = passing->ready, start = passing->start, end = passing->end;
-    if (number(SLOT(visit, cold.visit.cursor), &cursor) < 0 || number(SLOT(visit, cold.visit.longest), &longest) < 0
-        || number(SLOT(visit, cold.visit.first), &first) < 0)
-        return -1;
-    if (end - start > longest && slot_number(visit, cold.visit.longest, end - start) < 0)
-        return -1;
+    long long cursor = WHOLE(visit, cold.visit.cursor), *longest = &WHOLE(visit, cold.visit.longest);
+    long long ready = passing->ready, start = passing->start, end = passing->end;
+    if (end - start > *longest)
+        *longest = end - start;
     if (ready < cursor) {
         ready = cursor;
         start = start > cursor ? start : cursor;
         end = end > cursor ? end : cursor;
     }
-    if (slot_add(visit, cold.visit.waiting, ready - cursor) < 0 || slot_add(visit, cold.visit.ready, start - ready) < 0
-        || slot_add(visit, cold.visit.running, end - start) < 0 || slot_number(visit, cold.visit.cursor, end) < 0
-        || slot_add(visit, cold.visit.steps, 1) < 0
-        || (first < 0 && slot_number(visit, cold.visit.first, passing->index) < 0))
-        return -1;
+    WHOLE(visit, cold.visit.waiting) += ready - cursor;
+    WHOLE(visit, cold.visit.ready) += start - ready;
+    WHOLE(visit, cold.visit.running) += end - start;
+    WHOLE(visit, cold.visit.cursor) = end;
+    WHOLE(visit, cold.visit.steps)++;
+    WHOLE(visit, cold.visit.left) = WHOLE(visit, cold.visit.segment) = 0;
+    if (WHOLE(visit, cold.visit.first) < 0)
+        WHOLE(visit, cold.visit.first) = passing->index;
     PyObject *before = SLOT(visit, cold.visit.previous);
     SLOT(visit, cold.visit.previous) = SLOT(visit, cold.visit.last);
     SLOT(visit, cold.visit.last) = Py_NewRef(passing->step);
@@ -32,15 +33,12 @@ account(Ordinary *self, Passing *passing)
         self->spare = before;
     else
         Py_DECREF(before);
-    slot_put(visit, cold.visit.left, Py_NewRef(natives.zero));
-    slot_put(visit, cold.visit.segment, Py_NewRef(natives.zero));
-    return 0;
 }
 
 int
-remember(Ordinary *self, PyObject *id, PyObject *index, PyObject *trace, PyObject *span_id, int first)
+remember(Ordinary *self, PyObject *id, long long index, PyObject *trace, PyObject *span_id, int first)
 {
-    PyObject *key = pair(id, index);
+    PyObject *key = key_of(id, index);
     PyObject *place = pair(SLOT(trace, cold.trace.trace_id), span_id);
     int failed = key == NULL || place == NULL ? -1 : 0;
     if (!failed) {
@@ -73,6 +71,12 @@ say_if(Said *said, PyObject *key, PyObject *value)
 {
     int says = PyObject_IsTrue(value);
     return says < 0 ? -1 : says ? say(said, key, value) : 0;
+}
+
+int
+say_whole(Said *said, PyObject *key, long long value)
+{
+    return encode_whole(said->encoder, &said->bytes, said->tag, key, value);
 }
 
 int
@@ -137,7 +141,7 @@ static int
 say_alone(Passing *passing, Said *said)
 {
     PyObject *name = passing->waker_name;
-    if (say(said, cold.text.STEP_INDEX, SLOT(passing->step, cold.step.index)) < 0
+    if (say_whole(said, cold.text.STEP_INDEX, passing->index) < 0
         || say_seconds(said, cold.text.STEP_READY, passing->start - passing->ready) < 0
         || say_details(passing, said) < 0
         || (passing->unpolled >= 0 && say_seconds(said, cold.text.STEP_UNPOLLED, passing->unpolled) < 0)
@@ -218,7 +222,7 @@ encode(Ordinary *self, Passing *passing, PyObject **of)
     PyObject *bytes = NULL;
     if (say_alone(passing, &said) == 0 && link_waker(self, passing, &links) == 0
         && link_culprit(self, passing, &links) == 0)
-        bytes = encoder_bytes(self->encoder, of, &said.bytes, &links);
+        bytes = encoder_bytes(self->encoder, of, passing->start, passing->end, &said.bytes, &links);
     bytes_end(&said.bytes);
     bytes_end(&links);
     return bytes;
@@ -226,9 +230,10 @@ encode(Ordinary *self, Passing *passing, PyObject **of)
 
 /* describe.step_kind: a new reference */
 static PyObject *
-find_kind(Passing *passing, PyObject *awaiting, PyObject *lasti)
+find_kind(Passing *passing, PyObject *awaiting)
 {
-    PyObject *key = PyTuple_Pack(6, passing->outcome, passing->kind, awaiting, passing->point, lasti, Py_None);
+    PyObject *key = Py_BuildValue("(OOOOLO)", passing->outcome, passing->kind, awaiting, passing->point, passing->lasti,
+                                  Py_None);
     if (key == NULL)
         return NULL;
     PyObject *said = PyDict_GetItemWithError(cold.kinds, key);
@@ -245,17 +250,17 @@ kind_of(Ordinary *self, Passing *passing)
     PyObject *awaiting = passing->awaiting;
     if (Py_IS_TYPE(awaiting, cold.wait))
         awaiting = PyTuple_GET_ITEM(awaiting, 0);
-    PyObject *lasti = SLOT(passing->step, cold.step.lasti);
-    PyObject *of[] = {awaiting, passing->point, passing->outcome, passing->kind, lasti};
+    PyObject *of[] = {awaiting, passing->point, passing->outcome, passing->kind};
     size_t place = (size_t)passing->point + ((size_t)passing->lasti << 7);
     Memory *memory = memory_of(self->kinds, awaiting, (PyObject *)place);
-    if (memcmp(memory->of, of, 4 * sizeof *of) != 0 || whole(memory->of[4]) != passing->lasti) {
-        PyObject *found = find_kind(passing, awaiting, lasti);
+    if (memcmp(memory->of, of, sizeof of) != 0 || memory->at != passing->lasti) {
+        PyObject *found = find_kind(passing, awaiting);
         if (found == NULL)
             return NULL;
         memory_clear(memory);
         for (size_t one = 0; one < sizeof of / sizeof *of; one++)
             memory->of[one] = Py_NewRef(of[one]);
+        memory->at = passing->lasti;
         memory->found = found;
     }
     return Py_NewRef(memory->found);
@@ -318,14 +323,14 @@ static int
 tell(Ordinary *self, Passing *passing)
 {
     PyObject *visit = passing->visit, *trace = passing->trace, *step = passing->step, *of[OF_FIELDS];
-    if (slot_add(trace, cold.trace.spans, 1) < 0 || slot_add(visit, cold.visit.written, 1) < 0)
-        return -1;
+    WHOLE(trace, cold.trace.spans)++;
+    WHOLE(visit, cold.visit.written)++;
     PyObject *span_id = new_span_id(self);
     PyObject *function = SLOT(SLOT(passing->life, cold.life.place), natives.place.qualname);
     PyObject *name = span_id == NULL ? NULL : PyUnicode_Concat(cold.text.STEP_SPAN, function);
     PyObject *mine = name == NULL ? NULL : whose(passing), *kind = mine == NULL ? NULL : kind_of(self, passing);
     PyObject *shared = kind == NULL ? NULL : PyTuple_Pack(2, mine, kind);
-    int failed = shared == NULL ? -1 : remember(self, passing->id, SLOT(step, cold.step.index), trace, span_id, 1);
+    int failed = shared == NULL ? -1 : remember(self, passing->id, passing->index, trace, span_id, 1);
     if (!failed) {
         of[OF_TRACE] = SLOT(trace, cold.trace.trace_id);
         of[OF_ID] = span_id;
@@ -333,11 +338,9 @@ tell(Ordinary *self, Passing *passing)
         of[OF_REMOTE] = of[OF_ERROR] = Py_False;
         of[OF_STATE] = SLOT(trace, cold.trace.trace_state);
         of[OF_NAME] = name;
-        of[OF_START] = SLOT(step, cold.step.start);
-        of[OF_END] = SLOT(step, cold.step.end);
         of[OF_SHARED] = shared;
         of[OF_EVENTS] = Py_None;
-        failed = emit(self, of[OF_END], encode(self, passing, of));
+        failed = emit(self, passing->end, encode(self, passing, of));
     }
     if (!failed && SLOT(step, cold.step.delay) != Py_None)
         failed = tell_exported(self, passing, span_id);
@@ -357,8 +360,11 @@ begin(Ordinary *self, Passing *passing)
     int done = opened(self, passing);
     if (done < 0)
         return -1;
-    PyObject *home = done ? Py_NewRef(Py_None) : PyObject_CallMethodObjArgs(self->tracer, cold.name._home, life, notes,
-                                                SLOT(passing->step, cold.step.start), NULL);
+    PyObject *start = PyLong_FromLongLong(passing->start), *home = NULL;
+    if (start != NULL)
+        home = done ? Py_NewRef(Py_None)
+                    : PyObject_CallMethodObjArgs(self->tracer, cold.name._home, life, notes, start, NULL);
+    Py_XDECREF(start);
     PyObject *visit = NULL;
     if (home != NULL && Py_IS_TYPE(home, cold.trace.type) && SLOT(home, cold.trace.sampled) == Py_True)
         visit = PyObject_CallMethodObjArgs(self->tracer, cold.name._open, life, notes, home, passing->step, NULL);
@@ -385,8 +391,8 @@ told(Ordinary *self, Passing *passing)
             PyObject_CallMethodObjArgs(self->tracer, cold.name.stepped, passing->life, passing->step, NULL);
         return came(done);
     }
-    if (account(self, passing) < 0)
-        return -1;
-    slot_put(passing->notes, cold.notes.idle, Py_NewRef(natives.zero));
+    account(self, passing);
+    WHOLE(passing->notes, cold.notes.idle) = 0;
+
     return passing->way == TELLS ? tell(self, passing) : coalesce(self, passing);
 }

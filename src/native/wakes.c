@@ -111,7 +111,7 @@ by_caller(PyObject *here, long long now, How *how)
     PyObject *name = caller(&io);
     long long step = 0;
     if (io > 0)
-        step = SLOT(here, natives.here.polls) != Py_None ? whole(SLOT(here, natives.here.unpolled)) : -1;
+        step = SLOT(here, natives.here.polls) != Py_None ? WHOLE(here, natives.here.unpolled) : -1;
     return tell(how, now, io > 0 ? natives.io_kind : natives.callback_kind, natives.zero, step, name);
 }
 

@@ -24,11 +24,8 @@ find_home(Ordinary *self, Passing *passing)
     PyObject *home = SLOT(passing->notes, cold.notes.home);
     if (!Py_IS_TYPE(home, cold.trace.type) || SLOT(home, cold.trace.sampled) != Py_True)
         return 0;
-    long long born;
-    if (number(SLOT(home, cold.trace.born), &born) < 0)
-        return -1;
     passing->trace = home;
-    return passing->start - born < self->rotate;
+    return passing->start - WHOLE(home, cold.trace.born) < self->rotate;
 }
 
 /* An attribute of a span's identity that is a whole number; -1 with an error set. */
@@ -71,22 +68,16 @@ find_foreign(Ordinary *self, Passing *passing)
     int heeded = is_heeded(trace, passing->span);
     if (heeded <= 0)
         return heeded;
-    long long open, last;
-    if (number(SLOT(trace, cold.trace.open), &open) < 0 || number(SLOT(trace, cold.trace.last_end), &last) < 0)
-        return -1;
     passing->trace = trace;
-    return open > 0 || passing->start - last < cold.fresh;
+    return WHOLE(trace, cold.trace.open) > 0 || passing->start - WHOLE(trace, cold.trace.last_end) < cold.fresh;
 }
 
 int
 is_untold(PyObject *visit)
 {
     PyObject *quiet = SLOT(visit, cold.visit.quiet);
-    long long detail, written, unkept;
-    if (number(SLOT(visit, cold.visit.detail), &detail) < 0 || number(SLOT(visit, cold.visit.written), &written) < 0
-        || number(SLOT(visit, cold.visit.unkept), &unkept) < 0)
-        return -1;
-    return PyList_CheckExact(quiet) && PyList_GET_SIZE(quiet) == 0 && detail >= cold.bare && !written && !unkept
+    return PyList_CheckExact(quiet) && PyList_GET_SIZE(quiet) == 0 && WHOLE(visit, cold.visit.detail) >= cold.bare
+        && !WHOLE(visit, cold.visit.written) && !WHOLE(visit, cold.visit.unkept)
         && PyObject_IsTrue(SLOT(visit, cold.visit.untold)) == 1
         && SLOT(SLOT(visit, cold.visit.trace), cold.trace.own) == Py_True;
 }
@@ -95,11 +86,8 @@ is_untold(PyObject *visit)
 static int
 stays_quick(Passing *passing)
 {
-    long long start, cursor;
-    if (number(SLOT(passing->visit, cold.visit.start), &start) < 0
-        || number(SLOT(passing->visit, cold.visit.cursor), &cursor) < 0)
-        return -1;
-    return (passing->end > cursor ? passing->end : cursor) - start < cold.quick;
+    long long cursor = WHOLE(passing->visit, cold.visit.cursor);
+    return (passing->end > cursor ? passing->end : cursor) - WHOLE(passing->visit, cold.visit.start) < cold.quick;
 }
 
 /* The open visit to that trace, where it is the only one and is told as it comes, or not at all. */
@@ -115,7 +103,7 @@ find_visit(Passing *passing)
     passing->visit = visit;
     int told = SLOT(visit, cold.visit.quiet) == Py_None;
     if (!told) /* it stays so */
-        told = !passing->delayed && is_untold(visit) == 1 && stays_quick(passing) == 1;
+        told = !passing->delayed && is_untold(visit) && stays_quick(passing);
     return told && SLOT(visit, cold.visit.silent) == Py_False
         && (passing->span == Py_None || SLOT(visit, cold.visit.local) == Py_True);
 }
@@ -141,11 +129,8 @@ find_waker(Ordinary *self, Passing *passing)
         return PyErr_Occurred() ? -1 : 1;
     if (!Py_IS_TYPE(life, cold.life.type) || life == passing->life)
         return 0;
-    long long steps;
-    if (number(SLOT(life, cold.life.steps), &steps) < 0)
-        return -1;
     passing->waker_life = life;
-    return SLOT(life, cold.life.state) != Py_None || passing->waker_step < steps;
+    return SLOT(life, cold.life.state) != Py_None || passing->waker_step < WHOLE(life, cold.life.steps);
 }
 
 /* Whether a span of its own is all that the step leads to. */
@@ -177,10 +162,8 @@ coalesces(Ordinary *self, PyObject *visit, long long written, long long spans)
         return 1;
     if (!Py_IS_TYPE(group, cold.group.type))
         return 0;
-    long long start, end;
-    if (number(SLOT(group, cold.group.start), &start) < 0 || number(SLOT(group, cold.group.end), &end) < 0)
-        return -1;
-    return end - start < cold.second || written >= self->steps - 4 || spans >= self->room * 15 / 16;
+    return WHOLE(group, cold.group.end) - WHOLE(group, cold.group.start) < cold.second || written >= self->steps - 4
+        || spans >= self->room * 15 / 16;
 }
 
 /* StepSpans.place: whether the step gets a span of its own, and whether that can be done here. */
@@ -188,12 +171,10 @@ static int
 find_way(Ordinary *self, Passing *passing)
 {
     PyObject *visit = passing->visit;
-    long long steps, written, spans, level;
-    if (number(SLOT(visit, cold.visit.steps), &steps) < 0 || number(SLOT(visit, cold.visit.written), &written) < 0
-        || number(SLOT(passing->trace, cold.trace.spans), &spans) < 0
-        || number(SLOT(self->budget, cold.budget.level), &level) < 0)
-        return -1;
-    int own = SLOT(passing->trace, cold.trace.own) == Py_True;
+    long long steps = WHOLE(visit, cold.visit.steps), written = WHOLE(visit, cold.visit.written);
+    long long spans = WHOLE(passing->trace, cold.trace.spans), level = WHOLE(self->budget, cold.budget.level);
+    int own
+ = SLOT(passing->trace, cold.trace.own) == Py_True;
     passing->level = own || level >= cold.requests ? (int)level : 0;
     int keeps = written < self->steps * 3 / 4 && spans < self->room * 3 / 4;
     int notable = passing->start - passing->ready >= self->delay;
