@@ -63,14 +63,11 @@ find_creator(Ordinary *self, PyObject *life, PyObject *notes)
 static int
 begin_notes(Ordinary *self, PyObject *life)
 {
-    PyObject *notes = copy(cold.a_notes), *visits = PyDict_New();
-    if (notes == NULL || visits == NULL) {
-        Py_XDECREF(notes);
-        Py_XDECREF(visits);
+    PyObject *notes = copy(cold.a_notes);
+    if (notes == NULL)
         return -1;
-    }
-    slot_put(notes, cold.notes.visits, visits);
-    slot_put(life, cold.life.notes, notes);
+    slot_put(life
+, cold.life.notes, notes);
     if (put_untracked(self->known, SLOT(life, cold.life.id), life) < 0)
         return -1;
     return find_creator(self, life, notes);

@@ -11,11 +11,11 @@ LOADER(load_step, StepSlots, STEP, STEP_WHOLES, "loopscope.model", "Step")
 LOADER(load_notes, NotesSlots, NOTES, NOTES_WHOLES, "loopscope.pipeline.spans.notes", "Notes")
 LOADER(load_trace, TraceSlots, TRACE, TRACE_WHOLES, "loopscope.pipeline.spans.traces", "Trace")
 LOADER(load_visit, VisitSlots, VISIT, VISIT_WHOLES, "loopscope.pipeline.spans.visit", "Visit")
-LOADER(load_said, SaidSlots, SAID, NO_WHOLES, "loopscope.pipeline.spans.span", "Said")
+LOADER(load_whose, WhoseSlots, WHOSE, NO_WHOLES, "loopscope.pipeline.spans.span", "Whose")
 LOADER(load_group, GroupSlots, GROUP, GROUP_WHOLES, "loopscope.pipeline.spans.visit", "Group")
 LOADER(load_occupancy, OccupancySlots, OCCUPANCY, OCCUPANCY_WHOLES, "loopscope.pipeline.occupancy", "Occupancy")
 LOADER(load_loop_time, LoopTimeSlots, LOOP_TIME, LOOP_TIME_WHOLES, "loopscope.pipeline.metrics.looptime", "LoopTime")
-LOADER(load_histogram, HistogramSlots, HISTOGRAM, HISTOGRAM_WHOLES, "loopscope.pipeline.metrics.histogram", "Histogram")
+LOADER(load_histogram, HistogramSlots, HISTOGRAM, NO_WHOLES, "loopscope.pipeline.metrics.histogram", "Histogram")
 LOADER(load_harm, HarmSlots, NO_SLOTS, HARM_WHOLES, "loopscope.model", "Harm")
 LOADER(load_window, WindowSlots, WINDOW, NO_WHOLES, "loopscope.pipeline.metrics.histogram", "Window")
 LOADER(load_tally, TallySlots, TALLY, NO_WHOLES, "loopscope.pipeline.metrics.tally", "Tally")
@@ -30,7 +30,7 @@ load_slots(void)
 {
     int failed = wholes_begin() < 0 || load_life(&cold.life) < 0 || load_step(&cold.step) < 0
         || load_notes(&cold.notes) < 0 || load_trace(&cold.trace) < 0 || load_visit(&cold.visit) < 0
-        || load_said(&cold.said) < 0 || load_group(&cold.group) < 0 || load_occupancy(&cold.occupancy) < 0
+        || load_whose(&cold.whose) < 0 || load_group(&cold.group) < 0 || load_occupancy(&cold.occupancy) < 0
         || load_loop_time(&cold.loop_time) < 0 || load_histogram(&cold.histogram) < 0 || load_harm(&cold.harm) < 0
         || load_window(&cold.window) < 0 || load_tally(&cold.tally) < 0 || load_sums(&cold.sums) < 0
         || load_recent(&cold.recent) < 0 || load_bucket(&cold.bucket) < 0 || load_budget(&cold.budget) < 0
@@ -105,10 +105,11 @@ cold_load(void)
     cold.a_trace = load_model(cold.trace.type, PyObject_CallFunction(trace, "iOOi", 0, Py_True, Py_True, 0));
     cold.a_visit = load_model(cold.visit.type, PyObject_CallFunction((PyObject *)cold.visit.type, "OiiO", Py_None, 0, 0,
                                                                      Py_True));
-    cold.a_said = load_model(cold.said.type, PyObject_CallOneArg((PyObject *)cold.said.type, Py_None));
+    cold.a_whose = load_model(cold.whose.type, PyObject_CallFunction((PyObject *)cold.whose.type, "sO", "", Py_None));
     cold.a_step = load_step_model();
     if (cold.a_life == NULL || cold.a_notes == NULL || cold.a_trace == NULL || cold.a_visit == NULL
-        || cold.a_said == NULL || cold.a_step == NULL)
+        || cold.a_whose == NULL
+ || cold.a_step == NULL)
         return -1;
     PyTypeObject *queue = fetch_type("collections", "deque");
     if (queue == NULL)

@@ -43,20 +43,19 @@
 #define TRACE(X) X(attributes) X(local) X(own) X(sampled) X(trace_id) X(trace_state)
 #define TRACE_WHOLES(X) X(born) X(last_end) X(lost) X(open) X(spans)
 #define VISIT(X) \
-    X(_named) X(_where) X(_whose) X(group) X(held) X(last) X(links) X(local) X(parent_id) X(parent_remote) X(previous) \
-    X(quiet) X(room) X(silent) X(span_id) X(trace) X(untold)
+    X(_whose) X(awaited) X(error) X(group) X(held) X(links) X(local) X(outcome) X(parent_id) X(parent_remote) X(quiet) \
+    X(room) X(silent) X(span_id) X(trace) X(untold)
 #define VISIT_WHOLES(X) \
-    X(cursor) X(detail) X(first) X(left) X(longest) X(ready) X(running) X(segment) X(start) X(steps) X(unkept) \
-    X(waiting) X(written)
-#define SAID(X) X(attributes) X(encoded)
+    X(cursor) X(detail) X(ended) X(first) X(last) X(left) X(longest) X(ready) X(running) X(segment) X(start) X(steps) \
+    X(unkept) X(waiting) X(written)
+#define WHOSE(X) X(encoded) X(name) X(where)
 #define GROUP(X) X(span_id)
 #define GROUP_WHOLES(X) X(count) X(end) X(index) X(ready) X(running) X(start)
 #define OCCUPANCY(X) X(_longs) X(_rows) X(_shown) X(_whose)
 #define OCCUPANCY_WHOLES(X) X(_long) X(_short) X(_until)
 #define LOOP_TIME(X) X(_before) X(estimated)
 #define LOOP_TIME_WHOLES(X) X(_busy) X(_first) X(_until) X(covered) X(idle)
-#define HISTOGRAM(X) X(_counts)
-#define HISTOGRAM_WHOLES(X) X(_max)
+#define HISTOGRAM(X) X(_counts) X(_max)
 #define NO_SLOTS(X)
 #define HARM_WHOLES(X) X(count) X(duration)
 #define WINDOW(X) X(_histogram)
@@ -78,11 +77,11 @@ SLOTS(StepSlots, STEP, STEP_WHOLES)
 SLOTS(NotesSlots, NOTES, NOTES_WHOLES)
 SLOTS(TraceSlots, TRACE, TRACE_WHOLES)
 SLOTS(VisitSlots, VISIT, VISIT_WHOLES)
-SLOTS(SaidSlots, SAID, NO_WHOLES)
+SLOTS(WhoseSlots, WHOSE, NO_WHOLES)
 SLOTS(GroupSlots, GROUP, GROUP_WHOLES)
 SLOTS(OccupancySlots, OCCUPANCY, OCCUPANCY_WHOLES)
 SLOTS(LoopTimeSlots, LOOP_TIME, LOOP_TIME_WHOLES)
-SLOTS(HistogramSlots, HISTOGRAM, HISTOGRAM_WHOLES)
+SLOTS(HistogramSlots, HISTOGRAM, NO_WHOLES)
 SLOTS(HarmSlots, NO_SLOTS, HARM_WHOLES)
 SLOTS(WindowSlots, WINDOW, NO_WHOLES)
 SLOTS(TallySlots, TALLY, NO_WHOLES)
@@ -148,7 +147,7 @@ typedef struct {
     NotesSlots notes;
     TraceSlots trace;
     VisitSlots visit;
-    SaidSlots said;
+    WhoseSlots whose;
     GroupSlots group;
     OccupancySlots occupancy;
     LoopTimeSlots loop_time;
@@ -166,7 +165,8 @@ typedef struct {
     struct { ASKED(AS_OBJECT) } name;
     PyTypeObject *wait;
     /* objects like those that are made here; see `copy` */
-    PyObject *a_life, *a_notes, *a_trace, *a_visit, *a_said, *a_step;
+    PyObject *a_life, *a_notes, *a_trace, *a_visit, *a_whose, *a_step;
+
     PyObject *piece, *holder, *delay, *delayed_by_step, *function_of, *place_of;
     PyObject *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
     PyObject *empty; /* a text */

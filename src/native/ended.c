@@ -210,9 +210,9 @@ close_bare(Ordinary *self, PyObject *life, PyObject *visit)
 static int
 note_closed(Ordinary *self, PyObject *life, PyObject *visit)
 {
-    PyObject *last = SLOT(visit, cold.visit.last), *id = SLOT(life, cold.life.id);
+    PyObject *id = SLOT(life, cold.life.id);
     long long first = WHOLE(visit, cold.visit.first);
-    if (last == Py_None || first < 0)
+    if (first < 0)
         return 0;
     PyObject *before = recent_get(self->closed, id), *done;
     if (before != NULL) {
@@ -220,7 +220,7 @@ note_closed(Ordinary *self, PyObject *life, PyObject *visit)
         return came(done);
     }
     PyObject *holder = PyErr_Occurred() ? NULL : named_tuple(
-        cold.holder, 4, PyLong_FromLongLong(first), PyLong_FromLongLong(WHOLE(last, cold.step.index)),
+        cold.holder, 4, PyLong_FromLongLong(first), PyLong_FromLongLong(WHOLE(visit, cold.visit.last)),
         Py_NewRef(SLOT(visit, cold.visit.trace)), Py_NewRef(SLOT(visit, cold.visit.span_id)));
     PyObject *holders = holder == NULL ? NULL : untracked(Py_BuildValue("[N]", holder));
     int failed = holders == NULL ? -1 : recent_put(self->closed, id, holders);
@@ -295,10 +295,10 @@ close_visit(Ordinary *self, Passing *passing, PyObject *visit, int bare)
 static int
 close_visits(Ordinary *self, Passing *passing)
 {
-    PyObject *visits = PyDict_Values(SLOT(passing->notes, cold.notes.visits));
-    int failed = visits == NULL ? -1 : 0;
-    for (Py_ssize_t place = 0; !failed && place < PyList_GET_SIZE(visits); place++) {
-        PyObject *visit = PyList_GET_ITEM(visits, place);
+    PyObject *visits = Py_NewRef(SLOT(passing->notes, cold.notes.visits));
+    int failed = 0;
+    for (Py_ssize_t place = 0; !failed && place < PyTuple_GET_SIZE(visits); place++) {
+        PyObject *visit = PyTuple_GET_ITEM(visits, place);
         int bare = 0, fits = close_fits(self, passing, visit, &bare);
         if (fits == 1)
             failed = close_visit(self, passing, visit, bare);
@@ -308,7 +308,7 @@ close_visits(Ordinary *self, Passing *passing)
             failed = ask_tracer(self, cold.name._close, passing->life, visit);
         }
     }
-    Py_XDECREF(visits);
+    Py_DECREF(visits);
     return failed;
 }
 
@@ -339,10 +339,8 @@ end_telling(Ordinary *self, Passing *passing)
     if (leave(self->known, id) < 0 || leave(self->leaving, id) < 0 || recent_put(self->names, id, life) < 0
         || close_visits(self, passing) < 0)
         return -1;
-    PyObject *none = PyDict_New();
-    if (none == NULL)
-        return -1;
-    slot_put(notes, cold.notes.visits, none);
+    slot_put(notes, cold.notes.visits, Py_NewRef(cold.nothing));
+
     if (end_handoffs(self, id) < 0
         || (SLOT(notes, cold.notes.reserved) != Py_False && ask_tracer(self, cold.name._redeem, life, notes) < 0))
         return -1;

@@ -61,7 +61,8 @@
     X(activated) X(cell) X(core) X(excluded) X(here) X(id) X(left) X(loop) X(name) X(over) X(place) X(span) X(unborn) \
     X(where)
 #define LIFE_WHOLES(X) X(cancels) X(hush) X(index) X(ready) X(started)
-#define CALLBACK(X) X(__wrapped__) X(kind) X(since) X(waker) X(waker_step)
+#define CALLBACK(X) X(__wrapped__) X(kind) X(waker)
+#define CALLBACK_WHOLES(X) X(since) X(waker_step)
 #define HERE(X) X(birth) X(blind) X(callback) X(ident) X(life) X(polls) X(where)
 #define HERE_WHOLES(X) X(ended) X(polled) X(polling) X(unpolled)
 #define LOOP_STATE(X) X(here) X(id) X(seen)
@@ -99,7 +100,8 @@ typedef struct {
 
 /* Types of the Python core, each with the offsets of its slots. */
 typedef struct { PyTypeObject *type; LIFE(AS_OFFSET) LIFE_WHOLES(AS_WHOLE) } LifeSlots;
-typedef struct { PyTypeObject *type; CALLBACK(AS_OFFSET) } CallbackSlots;
+typedef struct { PyTypeObject *type; CALLBACK(AS_OFFSET) CALLBACK_WHOLES(AS_WHOLE) } CallbackSlots;
+
 typedef struct { PyTypeObject *type; HERE(AS_OFFSET) HERE_WHOLES(AS_WHOLE) } HereSlots;
 typedef struct { PyTypeObject *type; LOOP_STATE(AS_OFFSET) } LoopStateSlots;
 typedef struct { PyTypeObject *type; PLACE(AS_OFFSET) } PlaceSlots;

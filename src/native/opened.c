@@ -26,11 +26,10 @@ make_root(Ordinary *self, PyObject *life)
 static PyObject *
 make_visit(Passing *passing, PyObject *trace, PyObject *span_id, int untold)
 {
-    PyObject *visit = copy(cold.a_visit), *links = untracked(PyList_New(0));
+    PyObject *visit = copy(cold.a_visit);
     PyObject *quiet = untold ? untracked(PyList_New(0)) : Py_NewRef(Py_None);
-    if (visit == NULL || links == NULL || quiet == NULL) {
+    if (visit == NULL || quiet == NULL) {
         Py_XDECREF(visit);
-        Py_XDECREF(links);
         Py_XDECREF(quiet);
         return NULL;
     }
@@ -39,7 +38,6 @@ make_visit(Passing *passing, PyObject *trace, PyObject *span_id, int untold)
     slot_put(visit, cold.visit.trace, Py_NewRef(trace));
     slot_put(visit, cold.visit.span_id, Py_NewRef(span_id));
     slot_put(visit, cold.visit.local, Py_NewRef(Py_True));
-    slot_put(visit, cold.visit.links, links);
     slot_put(visit, cold.visit.quiet, quiet);
     if (untold) {
         slot_put(visit, cold.visit.untold, Py_NewRef(cold.text.SPARED));
@@ -48,7 +46,22 @@ make_visit(Passing *passing, PyObject *trace, PyObject *span_id, int untold)
     return visit;
 }
 
+/* Notes.add */
+static int
+add_visit(PyObject *notes, PyObject *visit)
+{
+    PyObject *one = untracked(PyTuple_Pack(1, visit)), *visits = NULL;
+    if (one != NULL)
+        visits = untracked(PySequence_Concat(SLOT(notes, cold.notes.visits), one));
+    Py_XDECREF(one);
+    if (visits == NULL)
+        return -1;
+    slot_put(notes, cold.notes.visits, visits);
+    return 0;
+}
+
 /* Whether the task stands under no other, and nothing was prepared for its span. */
+
 static int
 opened_fits(Ordinary *self, Passing *passing)
 {
@@ -78,9 +91,7 @@ opened(Ordinary *self, Passing *passing)
     int untold = WHOLE(self->budget, cold.budget.level) >= cold.untold;
     PyObject *visit = span_id == NULL ? NULL : make_visit(passing, trace, span_id, untold);
     WHOLE(trace, cold.trace.spans)++;
-    int failed = visit == NULL
-        || put_untracked(SLOT(notes, cold.notes.visits), SLOT(trace, cold.trace.trace_id), visit) < 0;
-
+    int failed = visit == NULL || add_visit(notes, visit) < 0;
     if (!failed)
         slot_put(notes, cold.notes.own, Py_NewRef(span_id));
     Py_DECREF(trace);

@@ -145,7 +145,18 @@ take_step(Ordinary *self)
     return step != NULL ? step : copy(cold.a_step);
 }
 
+/* Nobody needs it here any more. */
+static void
+drop_step(Ordinary *self, PyObject *step)
+{
+    if (self->spare == NULL && Py_REFCNT(step) == 1)
+        self->spare = step;
+    else
+        Py_DECREF(step);
+}
+
 /* The Step: a new reference */
+
 static PyObject *
 make_step(Ordinary *self, Passing *passing)
 {
@@ -234,6 +245,7 @@ take(Ordinary *self, PyObject *record)
     Py_XDECREF(step);
     Py_XDECREF(passing.life);
     Py_XDECREF(passing.waited);
-    Py_XDECREF(passing.step);
+    if (passing.step != NULL)
+        drop_step(self, passing.step);
     return failed ? -1 : ordinary == 1;
 }

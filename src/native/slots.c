@@ -36,7 +36,7 @@ offset_of(PyTypeObject *type, const char *name)
 /* All objects that there are while classes are changed, a list. */
 static PyObject *met;
 
-/* Those that the collector has put aside are not among the others: the Python core makes these two when it is loaded. */
+/* What the collector has put aside is not among the others: the Python core makes these two when it is loaded. */
 static int
 meet(const char *name)
 {
@@ -135,7 +135,7 @@ fetch_type(const char *module, const char *name)
 }
 
 LOADER(load_life, LifeSlots, LIFE, LIFE_WHOLES, "loopscope.capture.life", "Life")
-LOADER(load_callback, CallbackSlots, CALLBACK, NO_WHOLES, "loopscope.capture.stand_ins", "Callback")
+LOADER(load_callback, CallbackSlots, CALLBACK, CALLBACK_WHOLES, "loopscope.capture.stand_ins", "Callback")
 LOADER(load_here, HereSlots, HERE, HERE_WHOLES, "loopscope.capture.life", "Here")
 LOADER(load_loop_state, LoopStateSlots, LOOP_STATE, NO_WHOLES, "loopscope.capture.life", "LoopState")
 LOADER(load_place, PlaceSlots, PLACE, NO_WHOLES, "loopscope.model", "Place")

@@ -27,10 +27,12 @@ add_delay(PyObject *window, long long duration)
 {
     PyObject *histogram = SLOT(window, cold.window._histogram);
     PyObject *counts = SLOT(histogram, cold.histogram._counts);
-    long long before, place = duration;
-    if (duration > WHOLE(histogram, cold.histogram._max))
-        WHOLE(histogram, cold.histogram._max) = duration;
-    if (duration >= cold.longest)
+    long long most, before, place = duration;
+    if (number(SLOT(histogram, cold.histogram._max), &most) < 0
+        || (duration > most && put_whole(&SLOT(histogram, cold.histogram._max), duration) < 0))
+        return -1;
+    if
+ (duration >= cold.longest)
         place = duration = cold.longest;
     if (duration >= 2 * cold.parts) {
         int shift = 0;

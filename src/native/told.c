@@ -6,7 +6,7 @@
 
 /* Visit.account */
 static void
-account(Ordinary *self, Passing *passing)
+account(Passing *passing)
 {
     PyObject *visit = passing->visit;
     long long cursor = WHOLE(visit, cold.visit.cursor), *longest = &WHOLE(visit, cold.visit.longest);
@@ -26,13 +26,11 @@ account(Ordinary *self, Passing *passing)
     WHOLE(visit, cold.visit.left) = WHOLE(visit, cold.visit.segment) = 0;
     if (WHOLE(visit, cold.visit.first) < 0)
         WHOLE(visit, cold.visit.first) = passing->index;
-    PyObject *before = SLOT(visit, cold.visit.previous);
-    SLOT(visit, cold.visit.previous) = SLOT(visit, cold.visit.last);
-    SLOT(visit, cold.visit.last) = Py_NewRef(passing->step);
-    if (self->spare == NULL && Py_REFCNT(before) == 1 && Py_IS_TYPE(before, cold.step.type))
-        self->spare = before;
-    else
-        Py_DECREF(before);
+    WHOLE(visit, cold.visit.last) = passing->index;
+    WHOLE(visit, cold.visit.ended) = passing->end;
+    slot_put(visit, cold.visit.outcome, Py_NewRef(passing->outcome));
+    slot_put(visit, cold.visit.error, Py_NewRef(passing->error));
+    slot_put(visit, cold.visit.awaited, Py_NewRef(passing->awaiting));
 }
 
 int
@@ -266,46 +264,25 @@ kind_of(Ordinary *self, Passing *passing)
     return Py_NewRef(memory->found);
 }
 
-/* describe.whose: a new reference */
-static PyObject *
-describe_whose(Passing *passing)
-{
-    PyObject *said = copy(cold.a_said);
-    PyObject *name = pair(cold.text.TASK_NAME, passing->name);
-    PyObject *thread = pair(cold.text.THREAD_ID, passing->thread);
-    PyObject *loop = pair(cold.text.LOOP_ID, passing->loop);
-    PyObject *attributes =
-        name == NULL || thread == NULL || loop == NULL ? NULL : untracked(Py_BuildValue("[OOO]", name, thread, loop));
-    Py_XDECREF(name);
-    Py_XDECREF(thread);
-    Py_XDECREF(loop);
-    if (said == NULL || attributes == NULL) {
-        Py_XDECREF(said);
-        Py_XDECREF(attributes);
-        return NULL;
-    }
-    slot_put(said, cold.said.attributes, attributes);
-    return said;
-}
-
 /* Visit.whose: a new reference */
 static PyObject *
 whose(Passing *passing)
 {
     PyObject *visit = passing->visit, *said = SLOT(visit, cold.visit._whose);
-    if (said != Py_None && SLOT(visit, cold.visit._where) == passing->where) {
-        int same = PyObject_RichCompareBool(SLOT(visit, cold.visit._named), passing->name, Py_EQ);
+    if (said != Py_None && SLOT(said, cold.whose.where) == passing->where) {
+        int same = PyObject_RichCompareBool(SLOT(said, cold.whose.name), passing->name, Py_EQ);
         if (same)
             return same < 0 ? NULL : Py_NewRef(said);
     }
-    PyObject *made = describe_whose(passing);
+    PyObject *made = copy(cold.a_whose);
     if (made == NULL)
         return NULL;
+    slot_put(made, cold.whose.name, Py_NewRef(passing->name));
+    slot_put(made, cold.whose.where, Py_NewRef(passing->where));
     slot_put(visit, cold.visit._whose, Py_NewRef(made));
-    slot_put(visit, cold.visit._named, Py_NewRef(passing->name));
-    slot_put(visit, cold.visit._where, Py_NewRef(passing->where));
     return made;
 }
+
 
 /* A delayed step's span has gone out: it may be an exemplar. */
 static int
@@ -391,7 +368,7 @@ told(Ordinary *self, Passing *passing)
             PyObject_CallMethodObjArgs(self->tracer, cold.name.stepped, passing->life, passing->step, NULL);
         return came(done);
     }
-    account(self, passing);
+    account(passing);
     WHOLE(passing->notes, cold.notes.idle) = 0;
 
     return passing->way == TELLS ? tell(self, passing) : coalesce(self, passing);

@@ -99,8 +99,9 @@ by_callback(PyObject *callback, PyObject *label, long long now, How *how)
     int named = label != Py_None && SLOT(callback, at->kind) == natives.thread_kind;
     PyObject *name =
         named ? Py_NewRef(label) : PyObject_CallOneArg(natives.function_name, SLOT(callback, at->__wrapped__));
-    return tell(how, earlier(whole(SLOT(callback, at->since)), now), SLOT(callback, at->kind),
-                SLOT(callback, at->waker), whole(SLOT(callback, at->waker_step)), name);
+    return tell(how, earlier(WHOLE(callback, at->since), now), SLOT(callback, at->kind), SLOT(callback, at->waker),
+                WHOLE(callback, at->waker_step), name);
+
 }
 
 /* By I/O, or by any other callback. */

@@ -90,16 +90,30 @@ stays_quick(Passing *passing)
     return (passing->end > cursor ? passing->end : cursor) - WHOLE(passing->visit, cold.visit.start) < cold.quick;
 }
 
+/* Whether this is a visit to that trace; -1 with an error set. */
+static int
+is_of(PyObject *visit, PyObject *trace)
+{
+    PyObject *of = SLOT(visit, cold.visit.trace);
+    if (of == trace || !Py_IS_TYPE(of, cold.trace.type))
+        return of == trace;
+    return PyObject_RichCompareBool(SLOT(of, cold.trace.trace_id), SLOT(trace, cold.trace.trace_id), Py_EQ);
+}
+
 /* The open visit to that trace, where it is the only one and is told as it comes, or not at all. */
+
 static int
 find_visit(Passing *passing)
 {
     PyObject *visits = SLOT(passing->notes, cold.notes.visits);
-    if (!PyDict_CheckExact(visits) || PyDict_GET_SIZE(visits) != 1)
+    if (!PyTuple_CheckExact(visits) || PyTuple_GET_SIZE(visits) != 1)
         return 0;
-    PyObject *visit = PyDict_GetItemWithError(visits, SLOT(passing->trace, cold.trace.trace_id));
-    if (visit == NULL || !Py_IS_TYPE(visit, cold.visit.type))
-        return PyErr_Occurred() ? -1 : 0;
+    PyObject *visit = PyTuple_GET_ITEM(visits, 0);
+    if (!Py_IS_TYPE(visit, cold.visit.type))
+        return 0;
+    int fits = is_of(visit, passing->trace);
+    if (fits != 1)
+        return fits;
     passing->visit = visit;
     int told = SLOT(visit, cold.visit.quiet) == Py_None;
     if (!told) /* it stays so */

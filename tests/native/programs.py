@@ -253,7 +253,14 @@ async def hearing() -> None:
     await later
     loop.call_at(loop.time() + 0.001, lambda: finish(timed))
     await timed
-    for when in (0, 0.000001, -1, -(10**8)):  # due long ago, before a clock's zero
+    for far in (10**8, 10**10):  # more nanoseconds than 64 bits hold
+        early = done()
+        timer = loop.call_later(far, finish, early)
+        loop.call_soon(finish, early)
+        await early
+        timer.cancel()
+    for when in (0, 0.000001, -1, -(10**8), -(10**10)):  # due long ago, before a clock's zero
+
         for past in (loop.call_at, loop.call_later):
             due, called = done(), done()
             past(when, finish, due)

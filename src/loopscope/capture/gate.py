@@ -19,8 +19,10 @@ from loopscope.capture.patches import Patches
 from loopscope.capture.stand_ins import Callback, wrappable
 from loopscope.model import CALLBACK, THREAD, TIMER, clock
 
-#: a timer that is further away (seconds), such as asyncio.sleep(math.inf)'s, has no due time; nor has one of NaN
-_NEVER = 1e11
+#: a timer that is further away (seconds), such as asyncio.sleep(math.inf)'s, has no due time; nor has one of NaN.
+#: Nanoseconds of it are a number of 64 bits
+_NEVER = 4e9
+
 
 #: no argument was given
 NOTHING: Any = object()

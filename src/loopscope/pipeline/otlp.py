@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from loopscope.model import Anchor
 from loopscope.pipeline.protobuf import INT64, Values, delimited, double, varint
-from loopscope.pipeline.spans.span import Attributes, Event, Link, Said, Span
+from loopscope.pipeline.spans.span import Attributes, Event, Link, Said, Span, Whose
 
 _CACHE_LIMIT = 8192
 _time = struct.Struct("<BQ").pack
@@ -103,7 +103,7 @@ class Encoder:
             else:
                 parts.append(delimited(9, self._values.key_value(key, value)))
 
-    def _said(self, said: Said) -> bytes:
+    def _said(self, said: Said | Whose) -> bytes:
         parts: list[bytes] = []
         self._add(parts, said.attributes)
         said.encoded = b"".join(parts)

@@ -7,7 +7,7 @@ from types import CodeType
 from typing import Any
 
 from loopscope import conventions as c
-from loopscope.model import Delay, Harm, Place, Step, TaskLife, Wait, Where
+from loopscope.model import Delay, Harm, Place, Step, TaskLife, Wait
 from loopscope.pipeline.spans.span import Attributes, Said
 
 SECOND = 1e9
@@ -74,11 +74,6 @@ def task_attributes(life: TaskLife) -> Attributes:
     return attributes
 
 
-def awaiting_name(step: Step) -> str | None:
-    """What a step suspended on, None for a bare yield or an end."""
-    return awaited_name(step.awaiting)
-
-
 def awaited_name(awaited: str | Place | Wait | None) -> str | None:
     """What is awaited as it is told, None for nothing."""
     if isinstance(awaited, Wait):
@@ -115,7 +110,7 @@ def step_kind(step: Step) -> Said:
     if said is not None:
         return said
     attributes: Attributes = [(c.STEP_OUTCOME, step.outcome), (c.STEP_WAKER_KIND, step.waker_kind)]
-    awaiting = awaiting_name(step)
+    awaiting = awaited_name(step.awaiting)
     if awaiting is not None:
         attributes.append((c.STEP_AWAITING, awaiting))
     if step.point is not None:
@@ -130,11 +125,6 @@ def _share(key: Any, attributes: Attributes) -> Said:
         _kinds.clear()
     said = _kinds[key] = Said(attributes)
     return said
-
-
-def whose(task_name: str, where: Where) -> Said:
-    """Whose step it is, and where it ran."""
-    return Said([(c.TASK_NAME, task_name), (c.THREAD_ID, where.thread), (c.LOOP_ID, where.loop)])
 
 
 def delay_attributes(delay: Delay) -> Attributes:

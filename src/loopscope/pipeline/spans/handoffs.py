@@ -52,9 +52,9 @@ class Handoffs:
 
     def closed(self, task: int, visit: Visit) -> None:
         """A task span was written."""
-        if visit.last is None or visit.first < 0 or visit.silent:
+        if visit.first < 0 or visit.silent:
             return
-        holder = Holder(visit.first, visit.last.index, visit.trace, visit.span_id)
+        holder = Holder(visit.first, visit.last, visit.trace, visit.span_id)
         holders = self._closed.get(task)
         if holders is None:
             self._closed.put(task, [holder])
@@ -91,9 +91,9 @@ class Handoffs:
             self._lost("handoff", len(waiting))
 
     def _write(self, handoff: Handoff, life: TaskLife | None) -> None:
-        visits: Iterable[Visit] = () if life is None else life.notes.visits.values()
+        visits: Iterable[Visit] = () if life is None else life.notes.visits
         for visit in visits:
-            if visit.last is not None and visit.first <= handoff.step <= visit.last.index and visit.room:
+            if 0 <= visit.first <= handoff.step <= visit.last and visit.room:
                 self._span(handoff, visit.trace, visit.span_id, visit)
         for holder in self._closed.get(handoff.task) or ():
             if holder.first <= handoff.step <= holder.last:

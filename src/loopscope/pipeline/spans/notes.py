@@ -13,8 +13,8 @@ class Notes:
     __slots__ = ("ahead", "excluded", "home", "idle", "link", "own", "reserved", "silenced", "under", "visits")
 
     def __init__(self) -> None:
-        #: open visits by trace id
-        self.visits: dict[int, Visit] = {}
+        #: open visits, one for a trace: nearly always one, so it is a tuple
+        self.visits: tuple[Visit, ...] = ()
         #: the trace of steps that work for no other; None until one does
         self.home: Trace | None = None
         #: span id of its latest task span in `home`, or of the one that comes
@@ -33,3 +33,18 @@ class Notes:
         self.idle = 0
         #: index of the next step as capture had it at the last sweep
         self.ahead = 0
+
+    def visit_to(self, trace_id: int) -> Visit | None:
+        """The open visit to a trace."""
+        for visit in self.visits:
+            if visit.trace.trace_id == trace_id:
+                return visit
+        return None
+
+    def add(self, visit: Visit) -> None:
+        """A visit is open."""
+        self.visits += (visit,)
+
+    def remove(self, visit: Visit) -> None:
+        """It is open no more."""
+        self.visits = tuple(other for other in self.visits if other is not visit)

@@ -52,7 +52,7 @@ class Quiet:
             self._emit(span)
         creator = self._known(life.notes.under) if visit.trace.own else None
         if creator is not None:
-            for other in creator.notes.visits.values():
+            for other in creator.notes.visits:
                 if other.span_id == visit.parent_id:
                     self.speak(creator, other)
             if visit.parent_id == creator.notes.silenced:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from loopscope import conventions as c
+from loopscope.model import Where
+
 Attribute = bool | int | float | str
 Attributes = list[tuple[str, Any]]
 
@@ -35,6 +38,22 @@ class Said:
         self.encoded: bytes | None = None
 
 
+class Whose:
+    """The same, of a task's steps: whose they are, and where they ran. There is one for each living task."""
+
+    __slots__ = ("encoded", "name", "where")
+
+    def __init__(self, name: str, where: Where) -> None:
+        self.name = name
+        self.where = where
+        self.encoded: bytes | None = None
+
+    @property
+    def attributes(self) -> Attributes:
+        """See Said."""
+        return [(c.TASK_NAME, self.name), (c.THREAD_ID, self.where.thread), (c.LOOP_ID, self.where.loop)]
+
+
 class Span:
     """A finished span. Times are nanoseconds of the clock; ids are integers, 0 for no parent."""
 
@@ -46,7 +65,7 @@ class Span:
     def __init__(
         self, name: str, trace_id: int, span_id: int, parent_id: int, start: int, end: int, alone: Attributes,
         links: list[Link] | None = None, error: bool = False, trace_state: Any = None, parent_remote: bool = False,
-        events: list[Event] | None = None, shared: tuple[Said, ...] = (),
+        events: list[Event] | None = None, shared: tuple[Said | Whose, ...] = (),
     ) -> None:  # fmt: skip
         self.name = name
         self.trace_id = trace_id

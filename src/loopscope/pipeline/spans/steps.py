@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from loopscope import conventions as c
-from loopscope.model import BARE, FULL, Printed, Step, TaskLife
+from loopscope.model import BARE, FULL, Place, Printed, Step, TaskLife, Wait
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans import describe
 from loopscope.pipeline.spans.budget import Budget
@@ -108,8 +108,9 @@ class StepSpans:
         self._flush(life, visit)
         if held is not None:
             self._write(life, visit, *held)
-        if self._states and visit.last is not None and visit.cursor > max(visit.last.end, visit.start):
-            self._bar(life, visit, c.WAIT_SPAN + _awaited(visit.last), max(visit.last.end, visit.start), visit.cursor)
+        begun = max(visit.ended, visit.start)
+        if self._states and visit.last >= 0 and visit.cursor > begun:
+            self._bar(life, visit, c.WAIT_SPAN + _awaited(visit.awaited), begun, visit.cursor)
 
     def _coalesce(self, visit: Visit, life: TaskLife, step: Step) -> None:
         if visit.closes_group(self._caps):
@@ -132,8 +133,7 @@ class StepSpans:
     def _bars(self, life: TaskLife, visit: Visit, step: Step, before: int) -> None:
         """DETAIL=states: a bar for the wait before the step, and one for the time it was ready."""
         if step.ready > before:
-            previous = visit.previous
-            self._bar(life, visit, c.WAIT_SPAN + _awaited(previous), before, step.ready)
+            self._bar(life, visit, c.WAIT_SPAN + _awaited(step.waited), before, step.ready)
         if step.start > max(step.ready, before):
             self._bar(life, visit, c.READY_SPAN + life.place.qualname, max(step.ready, before), step.start)
 
@@ -279,5 +279,5 @@ def _printed(lines: list[Printed] | None) -> list[Event] | None:
     ]
 
 
-def _awaited(step: Step | None) -> str:
-    return (describe.awaiting_name(step) if step is not None else None) or "unknown"
+def _awaited(what: str | Place | Wait | None) -> str:
+    return describe.awaited_name(what) or "unknown"

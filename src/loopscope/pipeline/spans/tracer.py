@@ -121,12 +121,13 @@ class Tracer(Sink):
         if _excluded(life):
             return
         touched = self._touched(life, notes, step)
-        if notes.visits.keys() != touched.keys():
-            for trace_id in [t for t in notes.visits if t not in touched]:
-                self._close(life, notes.visits.pop(trace_id))
+        for visit in notes.visits:
+            if visit.trace.trace_id not in touched:
+                notes.remove(visit)
+                self._close(life, visit)
         shared = len(touched) > 1
         for trace, identities in touched.values():
-            visit = notes.visits.get(trace.trace_id) or self._open(life, notes, trace, step)
+            visit = notes.visit_to(trace.trace_id) or self._open(life, notes, trace, step)
             if identities:
                 self._adopt(visit, identities)
             before = visit.cursor
@@ -151,11 +152,11 @@ class Tracer(Sink):
         self._names.put(life.id, life)
         state = life.state or WAITING
         if life.state == DESTROYED:
-            for visit in notes.visits.values():
+            for visit in notes.visits:
                 self._wait_until(visit, time)
-        for visit in notes.visits.values():
+        for visit in notes.visits:
             self._close(life, visit, state)
-        notes.visits = {}
+        notes.visits = ()
         self._handoffs.ended(life.id)
         self._redeem(life, notes, state)
         notes.excluded, life.pulse = _excluded(life), None  # what capture kept of it need not be remembered
@@ -246,10 +247,9 @@ class Tracer(Sink):
                 self._adopt(visit, [life.span])
                 if step.index == 0:
                     visit.start = visit.cursor = life.born
-            notes.visits[trace.trace_id] = visit
-            return visit
-        visit = self._begin(life, notes, trace, life.born if step.index == 0 else step.ready)
-        notes.visits[trace.trace_id] = visit
+        else:
+            visit = self._begin(life, notes, trace, life.born if step.index == 0 else step.ready)
+        notes.add(visit)
         return visit
 
     def _visit(self, trace: Trace, span_id: int, start: int, room: bool) -> Visit:
@@ -275,7 +275,7 @@ class Tracer(Sink):
         visit.local = True
         visit.parent_id = self._parent(life, trace)
         if notes.link is not None:
-            visit.links.append(notes.link)
+            visit.links += (notes.link,)
         notes.link = None
         return visit
 
@@ -345,13 +345,13 @@ class Tracer(Sink):
         asker = self._known(life.cancel_by) if life.cancel_by else None
         attributes += ending_attributes(life, None if asker is None else asker.name)
         failed = state == RAISED
-        if failed and visit.last is not None and visit.last.error is not None:
-            attributes.append((c.ERROR_TYPE, visit.last.error))
+        if failed and visit.error is not None:
+            attributes.append((c.ERROR_TYPE, visit.error))
         if trace.own and not visit.parent_id:
             attributes += trace.attributes
         span = Span(
             c.TASK_SPAN + life.place.qualname, trace.trace_id, visit.span_id, visit.parent_id, visit.start,
-            visit.cursor, attributes, visit.links, failed, trace.trace_state, visit.parent_remote,
+            visit.cursor, attributes, list(visit.links), failed, trace.trace_state, visit.parent_remote,
             self._budget.events(visit.start, visit.cursor), describe.task_kind(life),
         )  # fmt: skip
         if failed and life.state is not None:  # its exception may turn out to be never retrieved
@@ -404,11 +404,12 @@ class Tracer(Sink):
     def _leave(self, life: TaskLife, now: int) -> None:
         notes: Notes = life.notes
         waiting = False
-        for trace_id, visit in list(notes.visits.items()):
+        for visit in notes.visits:
             if not visit.left:
                 continue
             if now - visit.left >= LINGER:
-                self._close(life, notes.visits.pop(trace_id))
+                notes.remove(visit)
+                self._close(life, visit)
             else:
                 waiting = True
         if not waiting:
@@ -418,7 +419,7 @@ class Tracer(Sink):
         """Export what is open of a long-lived task as a segment, and let a muted task be heard again."""
         notes: Notes = life.notes
         home = notes.home
-        if home is not None and home.next is not None and home.trace_id not in notes.visits:
+        if home is not None and home.next is not None and notes.visit_to(home.trace_id) is None:
             self._move(life, notes, home.latest())  # else every trace since would be kept in memory
         if life.unrecorded and life.pulse is not None and life.pulse.muted:
             if notes.home is None or self.traces.old(notes.home, now):
@@ -429,7 +430,7 @@ class Tracer(Sink):
         # records of its latest steps are still on their way; one that did not come since the last sweep is lost
         pending = index != life.steps and index != notes.ahead
         notes.ahead = index
-        for visit in list(notes.visits.values()):
+        for visit in notes.visits:
             due = min(self._segment << visit.segment, max(RETELL, self._segment))
             if now - visit.start >= due:
                 self._cut(life, notes, visit, now, pending)
@@ -441,9 +442,8 @@ class Tracer(Sink):
         if moment <= visit.start:
             return
         self._wait_until(visit, moment)
-        last = visit.last
-        del notes.visits[visit.trace.trace_id]
-        self._close(life, visit, state, describe.awaiting_name(last) if last is not None and state == WAITING else None)
+        notes.remove(visit)
+        self._close(life, visit, state, describe.awaited_name(visit.awaited) if state == WAITING else None)
         trace = visit.trace
         previous = link(trace.trace_id, visit.span_id, c.PREVIOUS_SEGMENT)
         if trace.own:
@@ -456,21 +456,21 @@ class Tracer(Sink):
             following = self._visit(trace, self._new_span_id(), moment, trace.take(self._caps.spans))
             following.parent_id, following.parent_remote = visit.parent_id, visit.parent_remote
             following.local = visit.local
-            following.links.append(previous)
+            following.links += (previous,)
         following.segment = told + 1 if visit.steps == 0 else 0
-        following.last = last
-        following.left = visit.left
-        notes.visits[following.trace.trace_id] = following
+        following.follow(visit)
+        notes.add(following)
 
     def finish(self, now: int) -> Iterator[None]:
         """Close everything that is open: nothing more will come."""
         for life in reversed(list(self.lives.values())):  # creators after those that stand under them
             notes: Notes = life.notes
             state, moment = _state(life, now)
-            for visit in list(notes.visits.values()):
+            for visit in notes.visits:
                 self._wait_until(visit, moment)
                 self._close(life, visit, state)
-            notes.visits = {}
+            notes.visits = ()
+
             self._redeem(life, notes)
             yield
         self.lives.clear()

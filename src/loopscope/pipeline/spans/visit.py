@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from loopscope import conventions as c
-from loopscope.model import BARE, FULL, READY, WAITING, YIELDED, Printed, Step, Where
-from loopscope.pipeline.spans import describe
+from loopscope.model import BARE, FULL, READY, WAITING, YIELDED, Place, Printed, Step, Wait, Where
 from loopscope.pipeline.spans.describe import SECOND
-from loopscope.pipeline.spans.span import Attributes, Link, Said, Span
+from loopscope.pipeline.spans.span import Attributes, Link, Span, Whose
 from loopscope.pipeline.spans.traces import Trace
 
 #: a task span that is shorter is a quick one (nanoseconds)
@@ -77,9 +76,9 @@ class Visit:
     """An open task span."""
 
     __slots__ = (
-        "_named", "_where", "_whose", "cursor", "detail", "first", "group", "held", "last", "left", "links", "local",
-        "longest", "parent_id", "parent_remote", "previous", "quiet", "ready", "room", "running", "segment", "silent",
-        "span_id", "start", "steps", "trace", "unkept", "untold", "waiting", "written",
+        "_whose", "awaited", "cursor", "detail", "ended", "error", "first", "group", "held", "last", "left", "links",
+        "local", "longest", "outcome", "parent_id", "parent_remote", "quiet", "ready", "room", "running", "segment",
+        "silent", "span_id", "start", "steps", "trace", "unkept", "untold", "waiting", "written",
     )  # fmt: skip
 
     def __init__(self, trace: Trace, span_id: int, start: int, room: bool) -> None:
@@ -94,18 +93,21 @@ class Visit:
         self.start = self.cursor = start
         self.running = self.ready = self.waiting = self.longest = 0
         self.steps = 0
-        #: index of its first step, -1 while it has none
-        self.first = -1
+        #: indices of its first step, and of the last one that it or the segment before it has; -1 while there is none
+        self.first = self.last = -1
+        #: of the latter: when it ended and how, its error's type, what it suspended on
+        self.ended = 0
+        self.outcome = ""
+        self.error: str | None = None
+        self.awaited: str | Place | Wait | None = None
         #: child spans written
         self.written = 0
-        self.links: list[Link] = []
+        self.links: tuple[Link, ...] = ()
         #: since when the trace is no longer current in the suspended task; 0 while it is
         self.left = 0
         #: how many segments this task has told since its last step
         self.segment = 0
-        self.last: Step | None = None
-        #: the step before it
-        self.previous: Step | None = None
+
         #: DETAIL=slow, or `untold`: its spans, as long as none of its steps was worth telling
         self.quiet: list[Span] | None = None
         #: the level of detail (`budget`) with which it was told, where that was less than all
@@ -119,23 +121,25 @@ class Visit:
         self.group: Group | None = None
         #: the latest of steps that could be coalesced, kept apart in case it is the last; whether it is shared
         self.held: tuple[Step, bool] | None = None
-        #: what its steps' spans share, and the name and the thread of which that tells
-        self._whose: Said | None = None
-        self._named = ""
-        self._where: Where | None = None
+        #: what its steps' spans share
+        self._whose: Whose | None = None
 
     @property
     def left_in(self) -> str:
         """The state in which its last step left the task."""
-        return READY if self.last is not None and self.last.outcome == YIELDED else WAITING
+        return READY if self.outcome == YIELDED else WAITING
 
-    def whose(self, name: str, where: Where) -> Said:
+    def whose(self, name: str, where: Where) -> Whose:
         """Whose steps these are, and where they run."""
         said = self._whose
-        if said is None or where is not self._where or name != self._named:
-            said = self._whose = describe.whose(name, where)
-            self._named, self._where = name, where
+        if said is None or where is not said.where or name != said.name:
+            said = self._whose = Whose(name, where)
         return said
+
+    def follow(self, visit: Visit) -> None:
+        """This is the segment after that one."""
+        self.last, self.ended, self.outcome = visit.last, visit.ended, visit.outcome
+        self.error, self.awaited, self.left = visit.error, visit.awaited, visit.left
 
     def account(self, step: Step) -> None:
         """Add a step to the sums."""
@@ -149,7 +153,8 @@ class Visit:
         self.running += end - start
         self.cursor = end
         self.steps += 1
-        self.previous, self.last = self.last, step
+        self.last, self.ended, self.outcome = step.index, step.end, step.outcome
+        self.error, self.awaited = step.error, step.awaiting
         if self.first < 0:
             self.first = step.index
         self.left = 0
