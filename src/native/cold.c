@@ -78,8 +78,6 @@ cold_load(void)
     NUMBERS(LOAD_NUMBER)
     TEXTS(LOAD_TEXT)
     ASKED(LOAD_NAME)
-    if ((cold.wait = fetch_type("loopscope.model", "Wait")) == NULL)
-        return -1;
     FETCH(piece, "loopscope.pipeline.occupancy", "Piece")
     FETCH(kind_step, "loopscope.pipeline.occupancy", "STEP")
     FETCH(kind_callback, "loopscope.pipeline.occupancy", "CALLBACK")
@@ -210,7 +208,7 @@ recent_put(PyObject *recent, PyObject *key, PyObject *value)
 PyObject *
 awaited_name(PyObject *awaited)
 {
-    if (Py_IS_TYPE(awaited, cold.wait))
+    if (Py_IS_TYPE(awaited, natives.wait))
         awaited = PyTuple_GET_ITEM(awaited, 0);
     return Py_IS_TYPE(awaited, natives.place.type) ? SLOT(awaited, natives.place.public) : awaited;
 }

@@ -163,7 +163,6 @@ typedef struct {
     NUMBERS(AS_NUMBER)
     struct { TEXTS(AS_TEXT) } text;
     struct { ASKED(AS_OBJECT) } name;
-    PyTypeObject *wait;
     /* objects like those that are made here; see `copy` */
     PyObject *a_life, *a_notes, *a_trace, *a_visit, *a_whose, *a_step;
 

@@ -51,7 +51,7 @@ core_traverse(Core *self, visitproc visit, void *arg)
     Py_VISIT(self->describe);
     Py_VISIT(self->cell);
     Py_VISIT(self->span);
-    for (int i = 0; i < KINDRED; i++)
+    for (int i = 0; i < TABLE; i++)
         Py_VISIT(self->kin[i].place);
     return 0;
 }
@@ -68,7 +68,7 @@ core_clear(Core *self)
     Py_CLEAR(self->describe);
     Py_CLEAR(self->cell);
     Py_CLEAR(self->span);
-    for (int i = 0; i < KINDRED; i++)
+    for (int i = 0; i < TABLE; i++)
         Py_CLEAR(self->kin[i].place);
     return 0;
 }

@@ -6,17 +6,6 @@
 #include "native.h"
 #include <string.h>
 
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc call;
-    PyObject *weak;
-    Core *core;
-    /* the method that was replaced, and the gate in Python */
-    PyObject *original, *reference;
-    /* the source traceback of the handles that the original makes */
-    Reader traceback;
-} Gate;
-
 /* What a call is to do. */
 typedef enum {
     ERROR = -1,
@@ -126,16 +115,26 @@ wakes(Core *core, Call *call, PyObject *future)
     return common > 0 ? RECORD : common < 0 ? ERROR : REFER;
 }
 
-/* A callback that is no task's own: one with a task that is done for its argument is a task's done callback. */
+/* A callback that is no task's own: one with a task that is done for its argument is a task's done callback, and whom
+ * it wakes was woken through the task's last step. See gate._after_task. */
 static Verdict
 other(Core *core, PyObject *const *args, Py_ssize_t count, Call *call)
 {
     int after = count < 3 ? 0 : PyObject_IsInstance(args[2], natives.tasks);
     if (after > 0)
         after = reader_ask_whether(&natives.task.done, args[2]);
-    if (after <= 0)
-        return after < 0 ? ERROR : FORWARD;
-    call->stand_in = PyObject_CallFunctionObjArgs(natives.after_task, core, args[1], args[2], NULL);
+    PyObject *life = NULL;
+    if (after <= 0 || hung_on(args[2], natives.names._loopscope, &life) < 0)
+        return after < 0 || PyErr_Occurred() ? ERROR : FORWARD;
+    if (life == NULL || !Py_IS_TYPE(life, natives.life.type) || !is_wrappable(args[1])) {
+        Py_XDECREF(life);
+        return FORWARD;
+    }
+    long long last = WHOLE(life, natives.life.index);
+    if (WHOLE(life, natives.life.started) == 0 && last > 0)
+        last--;
+    call->stand_in = callback_new(core, args[1], natives.callback_kind, 0, SLOT(life, natives.life.id), last);
+    Py_DECREF(life);
     return call->stand_in == NULL ? ERROR : RECORD;
 }
 
@@ -236,9 +235,8 @@ is_common(Py_ssize_t count, PyObject *keywords)
     return 1;
 }
 
-/* In debug mode a handle has a source traceback, from which our frames are taken. */
-static int
-trim(Gate *self, PyObject *handle)
+int
+gate_trim(Gate *self, PyObject *handle)
 {
     Reader *reader = &self->traceback;
     PyObject *traceback = NULL, *done = NULL;
@@ -265,7 +263,7 @@ carry_out(Gate *self, Verdict verdict, Call *call, PyObject *const *args, size_t
     if (handle == NULL && call->life != NULL)
         WHOLE(call->life, natives.life.ready) = 0;
 
-    if (handle != NULL && trim(self, handle) < 0)
+    if (handle != NULL && gate_trim(self, handle) < 0)
         Py_CLEAR(handle);
     return handle;
 }
@@ -294,21 +292,22 @@ gate_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords)
 
 /* ---------------------------------------------------------------- its type */
 
-/* Gate(core, original, reference) */
+/* Gate(core, original, reference) of call_soon; with one more of a method for timers. */
 static PyObject *
 gate_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     Core *core;
-    PyObject *original, *reference;
-    if (!PyArg_ParseTuple(args, "O!OO", natives.core, &core, &original, &reference))
+    PyObject *original, *reference, *debugging = NULL;
+    if (!PyArg_ParseTuple(args, "O!OO|O", natives.core, &core, &original, &reference, &debugging))
         return NULL;
     Gate *self = (Gate *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;
-    self->call = (vectorcallfunc)gate_call;
+    self->call = (vectorcallfunc)(debugging == NULL ? gate_call : timer_call);
     self->core = (Core *)Py_NewRef((PyObject *)core);
     self->original = Py_NewRef(original);
     self->reference = Py_NewRef(reference);
+    self->debugging = Py_XNewRef(debugging);
     return (PyObject *)self;
 }
 
@@ -344,6 +343,7 @@ gate_traverse(Gate *self, visitproc visit, void *arg)
     Py_VISIT(self->core);
     Py_VISIT(self->original);
     Py_VISIT(self->reference);
+    Py_VISIT(self->debugging);
     Py_VISIT(self->traceback.type);
     return 0;
 }
@@ -358,6 +358,7 @@ gate_dealloc(Gate *self)
     Py_XDECREF(self->core);
     Py_XDECREF(self->original);
     Py_XDECREF(self->reference);
+    Py_XDECREF(self->debugging);
     Py_XDECREF(self->traceback.type);
     Py_XDECREF(self->traceback.name);
     type->tp_free((PyObject *)self);
@@ -371,7 +372,7 @@ static PyMemberDef gate_members[] = {
 };
 
 static PyType_Slot gate_slots[] = {
-    {Py_tp_doc, "call_soon of a loop's class, with every scheduling of every task seen."},
+    {Py_tp_doc, "A method of a loop's class that schedules callbacks."},
     {Py_tp_new, gate_make},
     {Py_tp_call, PyVectorcall_Call},
     {Py_tp_descr_get, gate_get},

@@ -8,6 +8,8 @@
  * record.c  the record of a step
  * stepped.c what it says, once the step has ended
  * gate.c    call_soon
+ * timers.c  call_later and call_at
+ * callback.c what stands for a callback that is no task's own
  * core.c    the fields of a core that are read per step, and the way into the buffer
  * births.c  the birth of a task
  * guard.c   what tells of a task that never ended
@@ -51,18 +53,16 @@
 /* ---------------------------------------------------------------- names and slots */
 
 #define NAMES(X) \
-    X(_loopscope) X(_loopscope_due) X(_loopscope_guard) X(_loopscope_label) X(_loopscope_loop) X(PENDING) X(__name__) \
-    X(arrive) X(at) X(awaken) X(begin) X(context) X(dropped) \
-    X(extend) X(f_lasti) X(failing) X(rouse) \
-    X(alone) X(any_value) X(attributes) X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) \
+    X(_loopscope) X(_loopscope_due) X(_loopscope_guard) X(_loopscope_label) X(_loopscope_loop) X(PENDING) \
+    X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(dropped) X(extend) X(f_lasti) X(failing) X(rouse) \
+    X(time) X(alone) X(any_value) X(attributes) X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) \
     X(parent_remote) X(shared) X(span_id) X(start) X(state) X(text) X(trace_id) X(trace_state)
 
 #define LIFE(X) \
     X(activated) X(cell) X(core) X(excluded) X(here) X(id) X(left) X(loop) X(name) X(over) X(place) X(span) X(unborn) \
     X(where)
 #define LIFE_WHOLES(X) X(cancels) X(hush) X(index) X(ready) X(started)
-#define CALLBACK(X) X(__wrapped__) X(kind) X(waker)
-#define CALLBACK_WHOLES(X) X(since) X(waker_step)
+
 #define HERE(X) X(birth) X(blind) X(callback) X(ident) X(life) X(polls) X(where)
 #define HERE_WHOLES(X) X(ended) X(polled) X(polling) X(unpolled)
 #define LOOP_STATE(X) X(here) X(id) X(seen)
@@ -100,7 +100,7 @@ typedef struct {
 
 /* Types of the Python core, each with the offsets of its slots. */
 typedef struct { PyTypeObject *type; LIFE(AS_OFFSET) LIFE_WHOLES(AS_WHOLE) } LifeSlots;
-typedef struct { PyTypeObject *type; CALLBACK(AS_OFFSET) CALLBACK_WHOLES(AS_WHOLE) } CallbackSlots;
+
 
 typedef struct { PyTypeObject *type; HERE(AS_OFFSET) HERE_WHOLES(AS_WHOLE) } HereSlots;
 typedef struct { PyTypeObject *type; LOOP_STATE(AS_OFFSET) } LoopStateSlots;
@@ -115,24 +115,25 @@ typedef struct {
     Reader cancelled, owner, running, qualname;
     Kind kinds[3];
     LifeSlots life;
-    CallbackSlots callback;
+
     HereSlots here;
     LoopStateSlots loop_state;
     PlaceSlots place;
     ChainSlots chain;
-    PyTypeObject *core, *step, *record, *guard, *encoder;
+    PyTypeObject *core, *step, *callback, *record, *guard, *encoder, *wait;
     PyMethodDef *get; /* of a ContextVar */
     /* of a deque */
     PyTypeObject *deque;
     PyCFunction append, popleft;
     lenfunc length;
     PyObject *enter, *chains, *task_ids, *newborn, *gone;
-    PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *type_name, *tell_again, *kin, *nothing;
-    PyObject *about, *after_task, *current_task, *function_name;
-    PyObject *future, *tasks, *py_step, *py_wakeup;
+    PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *sleeps, *type_name, *tell_again, *kin, *nothing;
+    PyObject *about, *current_task, *function_name;
+    PyObject *future, *futures, *tasks, *py_step, *py_wakeup;
     PyObject *plain, *zero, *minus_one, *sixty_four, *no_arguments;
-    /* see life.py */
+    /* see life.py, and gate.py */
     long long never, first;
+    double seconds;
     /* see model.py */
     PyObject *tag, *birth_tag, *polls_tag, *suspended, *yielded, *returned, *raised;
     PyObject *start_kind, *task_kind, *timer_kind, *io_kind, *thread_kind, *callback_kind, *yield_kind;
@@ -219,11 +220,13 @@ int reader_ask_whether(const Reader *reader, PyObject *object);
 /* The object that a weak reference tells of, or that a callable returns: a new reference, NULL with an error set. */
 PyObject *content_of(PyObject *cell);
 
-/* Where something that goes by the address of an object stands in a table of 256. */
+/* Where something that goes by the address of an object stands in a table of so many. */
+enum { TABLE = 1024 };
+
 static inline size_t
 place_in_table(PyObject *object)
 {
-    return (size_t)((uint64_t)(uintptr_t)object * 0x9e3779b97f4a7c15u >> 56);
+    return (size_t)((uint64_t)(uintptr_t)object * 0x9e3779b97f4a7c15u >> 54);
 }
 
 /* Whether a call came to its end: takes over what it returned. -1 where an error is set. */
@@ -270,7 +273,6 @@ clock_read(long long *now)
 /* What is known of all tasks whose coroutine runs the code of this place: see births.kin. */
 typedef struct { PyObject *place; int uncommon, excluded; } Kin;
 
-enum { KINDRED = 256 }; /* see place_in_table */
 
 /* The base of loopscope.capture.native.Core. Its fields are attributes of the same names as the Python core's. */
 typedef struct {
@@ -281,7 +283,7 @@ typedef struct {
     /* the context that was looked at last, a weak reference, and the span in it */
     PyObject *cell, *span;
     /* by the address of the code */
-    Kin kin[KINDRED];
+    Kin kin[TABLE];
 } Core;
 
 extern PyType_Spec core_spec;
@@ -393,7 +395,49 @@ int stepped(Step *self, PyObject *here, long long start, long long end, PyObject
 
 /* ---------------------------------------------------------------- gate.c */
 
+/* What replaces a method of a loop's class. */
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    PyObject *weak;
+    Core *core;
+    /* the method that was replaced, and the gate in Python */
+    PyObject *original, *reference;
+    /* NULL for call_soon. For timers of uvloop, what tells whether a loop is in debug mode; None for asyncio's, whose
+     * handles tell, and which are given a time of the loop's rather than a delay */
+    PyObject *debugging;
+    /* the source traceback of the handles that the original makes */
+    Reader traceback;
+} Gate;
+
 extern PyType_Spec gate_spec;
+
+/* In debug mode a handle has a source traceback, from which our frames are taken: as core_fail. */
+int gate_trim(Gate *self, PyObject *handle);
+
+/* ---------------------------------------------------------------- timers.c */
+
+/* The call of a gate on timers. */
+PyObject *timer_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords);
+
+/* ---------------------------------------------------------------- callback.c */
+
+/* What stands for a callback that may wake tasks: see stand_ins.Callback. */
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    Core *core;
+    PyObject *wrapped, *kind, *waker;
+    long long since, waker_step;
+} Callback;
+
+extern PyType_Spec callback_spec;
+
+/* A new reference, NULL with an error set. */
+PyObject *callback_new(Core *core, PyObject *wrapped, PyObject *kind, long long since, PyObject *waker, long long step);
+
+/* As stand_ins.wrappable. */
+int is_wrappable(PyObject *callback);
 
 /* ---------------------------------------------------------------- polls.c */
 

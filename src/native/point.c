@@ -45,7 +45,7 @@ kind_of(PyObject *item)
 }
 
 /* Places found last, by the address of their code, which each keeps alive. */
-static PyObject *known[256];
+static PyObject *known[TABLE];
 
 /* The Place of what an item runs: a new reference. */
 static PyObject *
@@ -212,7 +212,8 @@ lasti_of(PyObject *item)
 static PyObject *
 plain(const Walk *walk, PyObject *waiter)
 {
-    if (walk->inner != NULL || walk->timed != NULL || (PyObject *)Py_TYPE(waiter) != natives.future)
+    if (walk->timed != NULL ||
+ (PyObject *)Py_TYPE(waiter) != natives.future)
         return NULL;
     PyObject *label;
     if (hung_on(waiter, natives.names._loopscope_label, &label) != 0) {
@@ -225,11 +226,72 @@ plain(const Walk *walk, PyObject *waiter)
     return Py_XNewRef(named);
 }
 
+#if PY_VERSION_HEX >= 0x030B0000
+
+/* What a coroutine refers to, one after the other: its first argument comes after its code. */
+typedef struct { PyObject *code, *argument; int count, next; } Search;
+
+static int
+search(PyObject *object, void *arg)
+{
+    Search *search = arg;
+    if (search->next) {
+        search->argument = object;
+        return 1;
+    }
+    search->next = search->count++ >= 2 && object == search->code;
+    return 0;
+}
+
+/* How long a coroutine of asyncio.sleep sleeps, as private.argument: borrowed, NULL where that is not found. */
+static PyObject *
+delay_of(PyObject *sleep)
+{
+    Search found = {.code = natives.sleep};
+    Py_TYPE(sleep)->tp_traverse(sleep, search, &found);
+    return found.argument;
+}
+
+/* The Wait of asyncio.sleep, where its delay was met before: a new reference. NULL, with or without an error set, where
+ * that is not so. */
+static PyObject *
+sleeping(const Walk *walk, PyObject *waiter)
+{
+    if (walk->held == NULL || walk->timed != NULL || (PyObject *)Py_TYPE(waiter) != natives.future
+        || SLOT(walk->inner, natives.place.code) != natives.sleep)
+        return NULL;
+    PyObject *delay = delay_of(walk->held);
+    if (delay == NULL || (!PyFloat_CheckExact(delay) && !PyLong_CheckExact(delay)))
+        return NULL;
+    PyObject *details = PyDict_GetItemWithError(natives.sleeps, delay);
+    if (details
+ == NULL || PyTuple_GET_SIZE(details) == 0)
+        return NULL;
+    PyObject *made = natives.wait->tp_alloc(natives.wait, 2);
+    if (made == NULL)
+        return NULL;
+    PyTuple_SET_ITEM(made, 0, Py_NewRef(walk->inner));
+    PyTuple_SET_ITEM(made, 1, Py_NewRef(details));
+    PyObject_GC_UnTrack(made); /* it is in no cycle */
+    return made;
+}
+
+#else
+
+/* Its arguments hang on its frame. */
+static PyObject *
+sleeping(const Walk *walk, PyObject *waiter)
+{
+    return NULL;
+}
+
+#endif
+
 /* As awaits.told. */
 static PyObject *
 awaiting(const Walk *walk, PyObject *waiter)
 {
-    PyObject *found = plain(walk, waiter);
+    PyObject *found = walk->inner == NULL ? plain(walk, waiter) : sleeping(walk, waiter);
     if (found != NULL || PyErr_Occurred())
         return found;
     return PyObject_CallFunctionObjArgs(

@@ -135,7 +135,6 @@ fetch_type(const char *module, const char *name)
 }
 
 LOADER(load_life, LifeSlots, LIFE, LIFE_WHOLES, "loopscope.capture.life", "Life")
-LOADER(load_callback, CallbackSlots, CALLBACK, CALLBACK_WHOLES, "loopscope.capture.stand_ins", "Callback")
 LOADER(load_here, HereSlots, HERE, HERE_WHOLES, "loopscope.capture.life", "Here")
 LOADER(load_loop_state, LoopStateSlots, LOOP_STATE, NO_WHOLES, "loopscope.capture.life", "LoopState")
 LOADER(load_place, PlaceSlots, PLACE, NO_WHOLES, "loopscope.model", "Place")
@@ -226,9 +225,8 @@ static int
 load_classes(void)
 {
     int failed = wholes_begin() < 0 || load_life(&natives.life) < 0 || check_life() < 0
-        || load_callback(&natives.callback) < 0 || load_here(&natives.here) < 0
-        || load_loop_state(&natives.loop_state) < 0 || load_place(&natives.place) < 0
-        || load_chain(&natives.chain) < 0;
+        || load_here(&natives.here) < 0 || load_loop_state(&natives.loop_state) < 0
+        || load_place(&natives.place) < 0 || load_chain(&natives.chain) < 0;
     wholes_end();
     return failed ? -1 : 0;
 }
@@ -275,15 +273,16 @@ slots_load(void)
     FETCH(tell_again, "loopscope.capture.births", "tell_again")
     FETCH(kin, "loopscope.capture.births", "kin")
     FETCH(about, "loopscope.capture.wakes", "about")
-    FETCH(after_task, "loopscope.capture.gate", "_after_task")
     FETCH(current_task, "loopscope.capture.private", "current_task")
     FETCH(function_name, "loopscope.capture.awaits", "function_name")
     FETCH(hidden, "loopscope.capture.awaits", "_hidden")
     FETCH(hiding, "loopscope.capture.awaits", "_HIDING")
     FETCH(sleep, "loopscope.capture.awaits", "_SLEEP")
+    FETCH(sleeps, "loopscope.capture.waits", "_sleeps")
     FETCH(told, "loopscope.capture.awaits", "told")
     FETCH(trim, "loopscope.capture.private", "trim")
     FETCH(tasks, "loopscope.capture.private", "TASKS")
+    FETCH(futures, "loopscope.capture.private", "FUTURES")
     FETCH(py_step, "loopscope.capture.private", "PY_STEP")
     FETCH(py_wakeup, "loopscope.capture.private", "PY_WAKEUP")
     NUMBER(kept, "loopscope.capture.polls", "KEPT")
@@ -294,7 +293,7 @@ slots_load(void)
     NUMBER(depth, "loopscope.capture.wakes", "DEPTH")
     if ((natives.chains = PyImport_ImportModule("loopscope.capture.chains")) == NULL)
         return -1;
-    if (load_calls() < 0)
+    if ((natives.wait = fetch_type("loopscope.model", "Wait")) == NULL || load_calls() < 0)
         return -1;
     natives.zero = PyLong_FromLong(0);
     natives.minus_one = PyLong_FromLong(-1);
@@ -302,7 +301,11 @@ slots_load(void)
     natives.no_arguments = PyTuple_New(0);
     natives.plain = PyUnicode_InternFromString("asyncio.Future");
     PyObject *cancelling = fetch("loopscope.capture.private", "CANCELLING");
-    if (!natives.zero || !natives.minus_one || !natives.sixty_four || !natives.no_arguments || !natives.plain
+    PyObject *seconds = fetch("loopscope.capture.gate", "_NEVER");
+    natives.seconds = seconds == NULL ? 0 : PyFloat_AsDouble(seconds);
+    Py_XDECREF(seconds);
+    if (!natives.zero
+ || !natives.minus_one || !natives.sixty_four || !natives.no_arguments || !natives.plain
         || !cancelling)
         return -1;
     natives.cancelling = PyObject_IsTrue(cancelling);

@@ -198,7 +198,7 @@ contend(Ordinary *self, Passing *passing)
             && wait_over(SLOT(self->sums, cold.sums.waits), passing, 0, PyTuple_GET_ITEM(before, 0), length) < 0)
             return -1;
     }
-    int details_known = Py_IS_TYPE(passing->awaiting, cold.wait);
+    int details_known = Py_IS_TYPE(passing->awaiting, natives.wait);
     PyObject *details = details_known ? PyTuple_GET_ITEM(passing->awaiting, 1) : cold.nothing;
     for (Py_ssize_t place = 0; place < PyTuple_GET_SIZE(details); place++) {
         PyObject *detail = PyTuple_GET_ITEM(details, place);

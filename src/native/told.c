@@ -129,7 +129,7 @@ say_delay(Passing *passing, Said *said)
 static int
 say_details(Passing *passing, Said *said)
 {
-    if (!Py_IS_TYPE(passing->awaiting, cold.wait))
+    if (!Py_IS_TYPE(passing->awaiting, natives.wait))
         return 0;
     return say_all(said, PyTuple_GET_ITEM(passing->awaiting, 1));
 }
@@ -246,7 +246,7 @@ static PyObject *
 kind_of(Ordinary *self, Passing *passing)
 {
     PyObject *awaiting = passing->awaiting;
-    if (Py_IS_TYPE(awaiting, cold.wait))
+    if (Py_IS_TYPE(awaiting, natives.wait))
         awaiting = PyTuple_GET_ITEM(awaiting, 0);
     PyObject *of[] = {awaiting, passing->point, passing->outcome, passing->kind};
     size_t place = (size_t)passing->point + ((size_t)passing->lasti << 7);

@@ -7,7 +7,7 @@
 /* What is known of the code of a frame: see wakes.About. Owned. */
 typedef struct { PyObject *code, *name; int io, last; } About;
 
-static About abouts[256];
+static About abouts[TABLE];
 
 /* NULL with an error set. */
 static const About *
@@ -93,15 +93,11 @@ earlier(long long since, long long now)
 
 /* By what the loop calls for a timer, for another thread, or as a task ends. */
 static int
-by_callback(PyObject *callback, PyObject *label, long long now, How *how)
+by_callback(const Callback *callback, PyObject *label, long long now, How *how)
 {
-    const CallbackSlots *at = &natives.callback;
-    int named = label != Py_None && SLOT(callback, at->kind) == natives.thread_kind;
-    PyObject *name =
-        named ? Py_NewRef(label) : PyObject_CallOneArg(natives.function_name, SLOT(callback, at->__wrapped__));
-    return tell(how, earlier(WHOLE(callback, at->since), now), SLOT(callback, at->kind), SLOT(callback, at->waker),
-                WHOLE(callback, at->waker_step), name);
-
+    int named = label != Py_None && callback->kind == natives.thread_kind;
+    PyObject *name = named ? Py_NewRef(label) : PyObject_CallOneArg(natives.function_name, callback->wrapped);
+    return tell(how, earlier(callback->since, now), callback->kind, callback->waker, callback->waker_step, name);
 }
 
 /* By I/O, or by any other callback. */
@@ -165,9 +161,10 @@ woken(PyObject *loop, PyObject *future, PyObject *here, long long now, How *how)
     int done = hung_on(future, natives.names._loopscope_label, &label);
     if (label == NULL)
         label = Py_NewRef(Py_None);
-    if (done >= 0)
-        done = callback != Py_None ? by_callback(callback, label, now, how)
-                                   : woken_alone(loop, future, label, here, now, how);
+    if (done >= 0 && callback == Py_None)
+        done = woken_alone(loop, future, label, here, now, how);
+    else if (done >= 0)
+        done = Py_IS_TYPE(callback, natives.callback) ? by_callback((Callback *)callback, label, now, how) : 0;
     Py_DECREF(callback);
     Py_DECREF(label);
     return done;

@@ -260,7 +260,6 @@ async def hearing() -> None:
         await early
         timer.cancel()
     for when in (0, 0.000001, -1, -(10**8), -(10**10)):  # due long ago, before a clock's zero
-
         for past in (loop.call_at, loop.call_later):
             due, called = done(), done()
             past(when, finish, due)

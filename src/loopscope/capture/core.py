@@ -25,7 +25,7 @@ from loopscope.capture.awaits import point
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.life import GUARD, LIFE, LOOP, Here, Life, LoopState, enter, local, nothing
 from loopscope.capture.polls import see, select, selector_of, unsee
-from loopscope.capture.stand_ins import How, Scheduled, named
+from loopscope.capture.stand_ins import Callback, How, Scheduled, named
 from loopscope.model import (
     BIRTH,
     CALLBACK,
@@ -68,6 +68,8 @@ class Core:
     show: Callable[[Any, Subject], Any] = Scheduled
     #: make what stands on a loop's selector as its `select`
     select: Callable[..., Any] = staticmethod(select)
+    #: make what stands for a callback that is no task's own
+    callback: Callable[..., Any] = Callback
 
     def __init__(self, buffer: Buffer, wanted: Callable[[str], bool], failed: Callable[[], None]) -> None:
         self.on = True
@@ -149,8 +151,11 @@ class Core:
         except Exception:
             self.fail()
 
-    def guards(self, original: Any, gate: Any) -> Any:
-        """What replaces a loop's `call_soon`, for the gate in Python."""
+    def guards(self, original: Any, gate: Any, *debugging: Any) -> Any:
+        """What replaces a loop's `call_soon`, for the gate in Python.
+
+        Of a method for timers one more is given: what tells whether a loop is in debug mode, where its timers do not.
+        """
         return gate
 
     def run_as(self, name: str) -> Any:

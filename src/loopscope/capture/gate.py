@@ -16,7 +16,7 @@ from loopscope.capture import awaits, births, creations, handoffs, mishaps, priv
 from loopscope.capture.core import Core
 from loopscope.capture.life import DUE, PASSED_BY, enter
 from loopscope.capture.patches import Patches
-from loopscope.capture.stand_ins import Callback, wrappable
+from loopscope.capture.stand_ins import wrappable
 from loopscope.model import CALLBACK, THREAD, TIMER, clock
 
 #: a timer that is further away (seconds), such as asyncio.sleep(math.inf)'s, has no due time; nor has one of NaN.
@@ -41,7 +41,7 @@ class Gate:
         loop = asyncio.base_events.BaseEventLoop
         put(loop, "call_soon", lambda original: core.guards(original, _call_soon(core, original, private.debugging)))
         put(loop, "call_soon_threadsafe", lambda original: _call_soon_threadsafe(core, original))
-        put(loop, "call_at", lambda original: _call_at(core, original))
+        put(loop, "call_at", lambda original: core.guards(original, _call_at(core, original), None))
         put(loop, "run_in_executor", lambda original: _run_in_executor(core, original))
         if private.EAGER:
             put(loop, "create_task", lambda original: _create_task(core, original))
@@ -61,7 +61,7 @@ class Gate:
         core, put = self.core, self.patches.put
         put(loop, "call_soon", lambda original: core.guards(original, _call_soon(core, original, loop.get_debug)))
         put(loop, "call_soon_threadsafe", lambda original: _call_soon_threadsafe(core, original))
-        put(loop, "call_later", lambda original: _call_later(core, original))
+        put(loop, "call_later", lambda original: core.guards(original, _call_later(core, original), loop.get_debug))
         put(loop, "run_forever", lambda original: _run_forever(core, original))
         mishaps.install_on(core, self.patches, loop)
         put(loop, "run_in_executor", lambda original: _run_in_executor(core, original))
@@ -191,10 +191,10 @@ def _adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool) -> Any:
 def _after_task(core: Core, callback: Any, task: Any) -> Any:
     """A done callback of a task: whom it wakes was woken through the task's last step."""
     life = getattr(task, "_loopscope", None)
-    if life is None or not wrappable(callback):
+    if life is None or not wrappable(core, callback):
         return callback
     last = life.index if life.started else max(life.index - 1, 0)
-    return Callback(core, callback, CALLBACK, 0, life.id, last)
+    return core.callback(core, callback, CALLBACK, 0, life.id, last)
 
 
 def _call_soon_threadsafe(core: Core, original: Any) -> Any:
@@ -204,12 +204,12 @@ def _call_soon_threadsafe(core: Core, original: Any) -> Any:
                 handoffs.passed_on(core, *args)
             except Exception:
                 core.fail()
-        if core.on and private.running_loop() is not self and wrappable(callback):
+        if core.on and private.running_loop() is not self and wrappable(core, callback):
             by = enter().life
             callback = (
-                Callback(core, callback, THREAD, clock())
+                core.callback(core, callback, THREAD, clock())
                 if by is None
-                else Callback(core, callback, THREAD, clock(), by.id, by.index)
+                else core.callback(core, callback, THREAD, clock(), by.id, by.index)
             )
         handle = original(self, callback, *args, context=context)
         if getattr(handle, "_source_traceback", None) is not None:
@@ -225,7 +225,7 @@ def _timed(core: Core, callback: Any, args: tuple[Any, ...], due: int) -> Any:
     if isinstance(future, private.FUTURES) and not isinstance(future, private.TASKS):
         setattr(future, DUE, due)
         return callback
-    return Callback(core, callback, TIMER, due) if wrappable(callback) else callback
+    return core.callback(core, callback, TIMER, due) if wrappable(core, callback) else callback
 
 
 def _call_at(core: Core, original: Any) -> Any:

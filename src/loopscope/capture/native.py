@@ -16,10 +16,11 @@ class NativeCore(_native.Core, Core):
 
     name = "native"
     bind = show = _native.Step
+    callback = _native.Callback
     select = _native.Select
 
-    def guards(self, original: Any, gate: Any) -> Any:
-        return _native.Gate(self, original, gate)
+    def guards(self, original: Any, gate: Any, *debugging: Any) -> Any:
+        return _native.Gate(self, original, gate, *debugging)
 
     def run_as(self, name: str) -> Any:
         return self  # a stand-in shows the callback's own name

@@ -96,9 +96,9 @@ def named(run: FunctionType, name: str) -> FunctionType:
     return made
 
 
-def wrappable(callback: Any) -> bool:
+def wrappable(core: Core, callback: Any) -> bool:
     """Whether a callback can be stood for: callable, and none that debug mode would refuse."""
     function = callback.__func__ if type(callback) is MethodType else callback
     if type(function) is FunctionType:
         return not function.__code__.co_flags & _COROUTINE
-    return callable(callback) and type(callback) is not Callback
+    return callable(callback) and type(callback) is not core.callback

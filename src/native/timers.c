@@ -1,0 +1,124 @@
+/* call_later of uvloop's loops and call_at of asyncio's, with the due time of every timer noted. gate.py is the
+ * reference, and is called for all that is not common: a number that is none of Python's own, many arguments, a
+ * callback of a rare kind. It adds no frame. */
+
+#include "native.h"
+
+enum { LOOP, WHEN, CALLBACK, ARGUMENT, MOST = 8 };
+
+/* Seconds, where that is a number of Python's own and a time that comes: 1, else 0. */
+static int
+seconds_of(PyObject *number, double *seconds)
+{
+    if (!PyFloat_CheckExact(number) && !PyLong_CheckExact(number))
+        return 0;
+    *seconds = PyFloat_AsDouble(number);
+    if (*seconds == -1 && PyErr_Occurred()) {
+        PyErr_Clear(); /* it has too many digits */
+        return 0;
+    }
+    return -natives.seconds < *seconds && *seconds < natives.seconds;
+}
+
+/* When a timer is due, in nanoseconds of our clock: 1; 0 where nobody knows, -1 with an error set. */
+static int
+due_at(Gate *self, PyObject *loop, PyObject *when, long long *due)
+{
+    double seconds, now = 0;
+    if (!seconds_of(when, &seconds))
+        return 0;
+    if (clock_read(due) < 0)
+        return -1;
+    if (self->debugging == Py_None) {
+        PyObject *time = PyObject_CallMethodNoArgs(loop, natives.names.time);
+        int known = time != NULL && seconds_of(time, &now);
+        Py_XDECREF(time);
+        if (!known)
+            return PyErr_Occurred() ? -1 : 0;
+    }
+    *due += (long long)((seconds - now) * 1e9);
+    return 1;
+}
+
+/* The future that a timer sets, or whatever else its first argument is, or what its callback belongs to: borrowed. */
+static PyObject *
+subject_of(PyObject *const *args, Py_ssize_t count)
+{
+    PyObject *callback = args[CALLBACK];
+    if (count > ARGUMENT)
+        return args[ARGUMENT];
+    if (PyMethod_Check(callback))
+        return PyMethod_GET_SELF(callback);
+    return PyCFunction_CheckExact(callback) ? PyCFunction_GET_SELF(callback) : NULL;
+}
+
+/* What to schedule: gate._timed. A new reference, NULL with an error set. */
+static PyObject *
+timed(Gate *self, PyObject *const *args, Py_ssize_t count, long long due)
+{
+    PyObject *callback = args[CALLBACK], *subject = subject_of(args, count);
+    int future = subject == NULL ? 0 : PyObject_IsInstance(subject, natives.futures);
+    if (future > 0) {
+        int task = PyObject_IsInstance(subject, natives.tasks);
+        future = task < 0 ? -1 : !task;
+    }
+    if (future < 0)
+        return NULL;
+    if (!future)
+        return is_wrappable(callback) ? callback_new(self->core, callback, natives.timer_kind, due, natives.zero, 0)
+                                      : Py_NewRef(callback);
+    PyObject *time = PyLong_FromLongLong(due);
+    int failed = time == NULL ? -1 : PyObject_SetAttr(subject, natives.names._loopscope_due, time);
+    Py_XDECREF(time);
+    return failed ? NULL : Py_NewRef(callback);
+}
+
+/* In debug mode our frames are taken from where the timer was made, which uvloop's timers do not show. */
+static int
+trim(Gate *self, PyObject *loop, PyObject *handle)
+{
+    if (self->debugging == Py_None)
+        return gate_trim(self, handle);
+    PyObject *debugs = PyObject_CallOneArg(self->debugging, loop);
+    int failed = debugs == NULL ? -1 : debugs == Py_True ? came(PyObject_CallOneArg(natives.trim, handle)) : 0;
+    Py_XDECREF(debugs);
+    return failed < 0 ? core_fail(self->core) : 0;
+}
+
+/* Whether what is given is common; `callback` is what to schedule then, owned. -1 where something is meant for the
+ * host. */
+static int
+judge(Gate *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords, PyObject **callback)
+{
+    Py_ssize_t named = keywords == NULL ? 0 : PyTuple_GET_SIZE(keywords);
+    long long due;
+    if (!self->core->on || count <= CALLBACK || count + named > MOST
+        || !(PyMethod_Check(args[CALLBACK]) || PyFunction_Check(args[CALLBACK])
+             || PyCFunction_CheckExact(args[CALLBACK])))
+        return 0;
+    int known = due_at(self, args[LOOP], args[WHEN], &due);
+    if (known > 0)
+        *callback = timed(self, args, count, due);
+    if (known < 0 || (known > 0 && *callback == NULL))
+        return core_fail(self->core);
+    return known;
+}
+
+PyObject *
+timer_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords)
+{
+    Py_ssize_t count = PyVectorcall_NARGS(flagged);
+    PyObject *callback = NULL, *given[MOST];
+    int common = judge(self, args, count, keywords, &callback);
+    if (common <= 0)
+        return common < 0 ? NULL : PyObject_Vectorcall(self->reference, args, flagged, keywords);
+    Py_ssize_t total = count + (keywords == NULL ? 0 : PyTuple_GET_SIZE(keywords));
+    for (Py_ssize_t place = 0; place < total; place++)
+        given[place] = args[place];
+    given[CALLBACK] = callback;
+    PyObject *handle = PyObject_Vectorcall(self->original, given, count, keywords);
+    Py_DECREF(callback);
+    if (handle != NULL && trim(self, args[LOOP], handle) < 0)
+        Py_CLEAR(handle);
+    return handle;
+}
