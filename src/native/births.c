@@ -8,12 +8,12 @@
 static int
 attach(PyObject *task, PyObject *life)
 {
-    if (PyObject_SetAttr(task, natives.names._loopscope, life) < 0)
+    if (PyObject_GenericSetAttr(task, natives.names._loopscope, life) < 0)
         return -1;
     PyObject *guard = guard_new(life);
     if (guard == NULL)
         return -1;
-    int failed = PyObject_SetAttr(task, natives.names._loopscope_guard, guard);
+    int failed = PyObject_GenericSetAttr(task, natives.names._loopscope_guard, guard);
     Py_DECREF(guard);
     return failed;
 }

@@ -120,7 +120,7 @@ wakes(Core *core, Call *call, PyObject *future)
 static Verdict
 other(Core *core, PyObject *const *args, Py_ssize_t count, Call *call)
 {
-    int after = count < 3 ? 0 : PyObject_IsInstance(args[2], natives.tasks);
+    int after = count < 3 ? 0 : is_of_any(args[2], natives.tasks);
     if (after > 0)
         after = reader_ask_whether(&natives.task.done, args[2]);
     PyObject *life = NULL;
@@ -163,9 +163,9 @@ is_wakeup(PyObject *callback, PyObject *owner)
     PyMethodDef *method = ((PyCFunctionObject *)callback)->m_ml;
     if (method == natives.wakeup)
         return 1;
-    int task = owner == NULL ? 0 : PyObject_IsInstance(owner, natives.tasks);
-    if (task <= 0)
-        return task;
+    int task = owner != NULL && is_of_any(owner, natives.tasks);
+    if (!task)
+        return 0;
     if (strcmp(method->ml_name, "task_wakeup") != 0)
         return -1;
     natives.wakeup = method;

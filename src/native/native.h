@@ -201,17 +201,18 @@ reader_read(const Reader *reader, PyObject *object)
     return found != NULL ? Py_NewRef(found) : reader_ask(reader, object);
 }
 
-/* What hangs on an object of the application's under a name of ours: 1 and a new reference, 0 for nothing, -1 with an
- * error set. Where the object's own dictionary is at hand, its class need not be asked. */
+/* What hangs on an object of the application's under a name of ours, as life.hung_on: 1 and a new reference, 0 for
+ * nothing, -1 with an error set. Its class is not asked. */
+int hung_on(PyObject *object, PyObject *name, PyObject **found);
+
+/* Whether an object is of one of these types. It is not asked itself. */
 static inline int
-hung_on(PyObject *object, PyObject *name, PyObject **found)
+is_of_any(PyObject *object, PyObject *types)
 {
-    PyTypeObject *type = Py_TYPE(object);
-    if (type->tp_dictoffset <= 0 || type->tp_getattro != PyObject_GenericGetAttr)
-        return PyObject_GetOptionalAttr(object, name, found);
-    PyObject *own = *(PyObject **)((char *)object + type->tp_dictoffset);
-    *found = own == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(own, name));
-    return *found != NULL ? 1 : PyErr_Occurred() ? -1 : 0;
+    for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(types); at++)
+        if (PyType_IsSubtype(Py_TYPE(object), (PyTypeObject *)PyTuple_GET_ITEM(types, at)))
+            return 1;
+    return 0;
 }
 
 /* Whether it reads something true; -1 with an error set. */

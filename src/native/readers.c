@@ -69,3 +69,17 @@ content_of(PyObject *cell)
     return Py_NewRef(PyWeakref_GET_OBJECT(cell));
 #endif
 }
+
+int
+hung_on(PyObject *object, PyObject *name, PyObject **found)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (type->tp_dictoffset > 0) { /* it can hang nowhere else */
+        PyObject *own = *(PyObject **)((char *)object + type->tp_dictoffset);
+        *found = own == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(own, name));
+    } else if (type->tp_getattro == PyObject_GenericGetAttr)
+        return PyObject_GetOptionalAttr(object, name, found);
+    else if ((*found = PyObject_GenericGetAttr(object, name)) == NULL && PyErr_ExceptionMatches(PyExc_AttributeError))
+        PyErr_Clear();
+    return *found != NULL ? 1 : PyErr_Occurred() ? -1 : 0;
+}

@@ -179,17 +179,17 @@ step_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
     }
     if (!PyArg_ParseTuple(args, "O!(OOO!)", natives.core, &core, &task, &callback, &PyTuple_Type, &tuple))
         return NULL;
-    PyObject *life = PyObject_GetAttr(task, natives.names._loopscope);
-    if (life == NULL)
+    PyObject *life;
+    if (hung_on(task, natives.names._loopscope, &life) < 0)
         return NULL;
     PyObject *made = NULL;
     How how = {0};
-    if (!Py_IS_TYPE(life, natives.life.type))
+    if (life == NULL || !Py_IS_TYPE(life, natives.life.type))
         PyErr_SetString(PyExc_TypeError, "not a Life");
     else if (how_read(&how, tuple) == 0)
         made = step_new(core, task, callback, &how, life);
     how_clear(&how);
-    Py_DECREF(life);
+    Py_XDECREF(life);
     return made;
 }
 

@@ -57,18 +57,11 @@ static PyObject *
 timed(Gate *self, PyObject *const *args, Py_ssize_t count, long long due)
 {
     PyObject *callback = args[CALLBACK], *subject = subject_of(args, count);
-    int future = subject == NULL ? 0 : PyObject_IsInstance(subject, natives.futures);
-    if (future > 0) {
-        int task = PyObject_IsInstance(subject, natives.tasks);
-        future = task < 0 ? -1 : !task;
-    }
-    if (future < 0)
-        return NULL;
-    if (!future)
+    if (subject == NULL || !is_of_any(subject, natives.futures) || is_of_any(subject, natives.tasks))
         return is_wrappable(callback) ? callback_new(self->core, callback, natives.timer_kind, due, natives.zero, 0)
                                       : Py_NewRef(callback);
     PyObject *time = PyLong_FromLongLong(due);
-    int failed = time == NULL ? -1 : PyObject_SetAttr(subject, natives.names._loopscope_due, time);
+    int failed = time == NULL ? -1 : PyObject_GenericSetAttr(subject, natives.names._loopscope_due, time);
     Py_XDECREF(time);
     return failed ? NULL : Py_NewRef(callback);
 }

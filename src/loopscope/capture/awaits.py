@@ -9,6 +9,7 @@ from typing import Any
 
 from loopscope.capture import chains, coroutines, private, waits
 from loopscope.capture.chains import Chain
+from loopscope.capture.life import LIFE, hung_on
 from loopscope.model import APPLICATION, STANDARD, Place, Wait
 
 #: attribute of a future that run_in_executor() gave: what it runs
@@ -136,10 +137,10 @@ def _hidden(item: Any) -> Any:
 
 
 def _awaiting(waiter: Any, inner: Place | None) -> str | Place:
-    if isinstance(waiter, private.TASKS):
+    if private.is_task(waiter):
         return f"task {title(waiter)}"
     if inner is None or inner.public == _THREADED:
-        label = getattr(waiter, LABEL, None)
+        label = hung_on(waiter, LABEL)
         if label is not None:
             return label  # type: ignore[no-any-return]
     if inner is not None:
@@ -149,7 +150,7 @@ def _awaiting(waiter: Any, inner: Place | None) -> str | Place:
 
 def title(task: Any) -> str:
     """The qualname of a task's coroutine as its own span has it."""
-    life = getattr(task, "_loopscope", None)
+    life = hung_on(task, LIFE)
     if life is not None:
         return life.place.qualname  # type: ignore[no-any-return]
     return coroutines.identify(task.get_coro()).qualname

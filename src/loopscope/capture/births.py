@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from loopscope.capture import coroutines, private
-from loopscope.capture.life import GUARD, LIFE, Birth, Guard, Here, Life, enter
+from loopscope.capture.life import GUARD, LIFE, Birth, Guard, Here, Life, enter, hang, hung_on
 from loopscope.capture.stand_ins import How
 from loopscope.model import BIRTH, GONE, START, Place, clock
 
@@ -55,8 +55,8 @@ def kin(core: Core, coroutine: Any) -> tuple[Place, bool | None]:
 
 
 def _attach(task: Any, life: Life) -> None:
-    setattr(task, LIFE, life)
-    setattr(task, GUARD, Guard(life))
+    hang(task, LIFE, life)
+    hang(task, GUARD, Guard(life))
 
 
 def _born(core: Core, life: Life, name: str, now: int, creator: Life | None, context: Any, late: bool) -> None:
@@ -109,8 +109,8 @@ def create(core: Core, original: Any, loop: Any, coroutine: Any, options: dict[s
 def _created(core: Core, task: Any, life: Life, waiting: bool, how: How, here: Here, start: int, end: int) -> None:
     if not waiting:  # scheduled as any other task: adopt() took it over
         return
-    known = getattr(task, LIFE, None)
-    if not isinstance(task, private.TASKS) or known not in (None, life):
+    known = hung_on(task, LIFE)
+    if not private.is_task(task) or known not in (None, life):
         life.over = True
         core.buffer.put_vital((GONE, life.id, end, True))
         return

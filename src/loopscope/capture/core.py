@@ -23,7 +23,7 @@ from weakref import WeakValueDictionary, ref
 from loopscope.capture import births, cancels, coroutines, private, wakers
 from loopscope.capture.awaits import point
 from loopscope.capture.buffer import Buffer
-from loopscope.capture.life import GUARD, LIFE, LOOP, Here, Life, LoopState, enter, local, nothing
+from loopscope.capture.life import GUARD, LIFE, LOOP, Here, Life, LoopState, enter, hang, hung_on, local, nothing
 from loopscope.capture.polls import see, select, selector_of, unsee
 from loopscope.capture.stand_ins import Callback, How, Scheduled, named
 from loopscope.model import (
@@ -172,7 +172,7 @@ class Core:
                 return callback(*args)
             if core.dozing:
                 core.rouse()
-            life = task._loopscope
+            life = task._loopscope if type(task) is private.Task else hung_on(task, LIFE)
             here = life.loop.here or core.arrive(life.loop)
             outer = here.life
             doomed = task._must_cancel
@@ -301,7 +301,7 @@ class Core:
         """A span is activated in a step that is not recorded: record the task's next steps again."""
         if private.running_loop() is None:
             return
-        life: Life | None = getattr(private.current_task(), LIFE, None)
+        life: Life | None = hung_on(private.current_task(), LIFE)
         if life is None or not life.muted or life.excluded:
             return
         span = self.describe(context)
@@ -312,12 +312,12 @@ class Core:
 
     def state_of(self, loop: Any) -> LoopState:
         """The loop's state, made when it is first seen."""
-        state: LoopState | None = getattr(loop, LOOP, None)
+        state: LoopState | None = hung_on(loop, LOOP)
         if state is None:
             kind = type(loop)
             state = LoopState(next(_loops), f"{kind.__module__}.{kind.__qualname__}")
-            with suppress(AttributeError):
-                setattr(loop, LOOP, state)
+            with suppress(AttributeError, TypeError):
+                hang(loop, LOOP, state)
             with suppress(TypeError):  # it takes no weak references
                 self.living[state.id] = loop
         return state

@@ -10,7 +10,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from loopscope.capture import coroutines, wakes
-from loopscope.capture.life import PLACE
+from loopscope.capture.life import PLACE, hang
 from loopscope.capture.patches import Patches
 from loopscope.model import APPLICATION, LIBRARY, STANDARD
 from loopscope.origin import origin_of
@@ -49,7 +49,7 @@ def _init(core: Core, original: Any) -> Any:
         original(self, *args, **options)
         if core.on:
             with suppress(Exception):  # an instance that takes no attributes
-                object.__setattr__(self, PLACE, creator(1))
+                hang(self, PLACE, creator(1))
 
     return __init__
 

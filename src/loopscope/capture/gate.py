@@ -14,7 +14,7 @@ from typing import Any
 
 from loopscope.capture import awaits, births, creations, handoffs, mishaps, private, stacks
 from loopscope.capture.core import Core
-from loopscope.capture.life import DUE, PASSED_BY, enter
+from loopscope.capture.life import DUE, LIFE, PASSED_BY, enter, hang, hung_on
 from loopscope.capture.patches import Patches
 from loopscope.capture.stand_ins import wrappable
 from loopscope.model import CALLBACK, THREAD, TIMER, clock
@@ -94,7 +94,7 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
     Naming the first argument lets the common calls avoid packing and unpacking; a task whose steps are not
     recorded costs little more than the call itself.
     """
-    builtin, method, tasks = private.BUILTIN, MethodType, private.TASKS
+    builtin, method, plain, is_task = private.BUILTIN, MethodType, private.Task, private.is_task
     bind, show = core.bind, core.show
     runs_step, runs_wakeup = core.run_as(private.SHOWN_STEP), core.run_as(private.SHOWN_WAKEUP)
     step, wakeup = private.PY_STEP, private.PY_WAKEUP
@@ -107,8 +107,10 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
         if kind is wrapper:
             task = callback.__self__
             try:
-                life = task._loopscope
+                life = task._loopscope if type(task) is plain else hung_on(task, LIFE)
             except AttributeError:
+                life = None
+            if life is None:
                 life = _adopt(core, self, task, context, False) if core.on else PASSED_BY
             index = life.index
             if index >= life.hush:
@@ -122,9 +124,10 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
         elif core.on:
             if kind is builtin:
                 task = callback.__self__
-                life = getattr(task, "_loopscope", None)
+                if is_task(task):
+                    life = hung_on(task, LIFE)
                 if life is None:
-                    if isinstance(task, tasks) and callback.__name__ == "task_wakeup":
+                    if is_task(task) and callback.__name__ == "task_wakeup":
                         life = _adopt(core, self, task, context, True)
                 elif arg is not task._fut_waiter and callback.__name__ != "task_wakeup":
                     life = None
@@ -132,7 +135,7 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
                 function = callback.__func__
                 if function is step or function is wakeup:
                     task = callback.__self__
-                    life = getattr(task, "_loopscope", None) or _adopt(core, self, task, context, function is wakeup)
+                    life = hung_on(task, LIFE) or _adopt(core, self, task, context, function is wakeup)
             elif wrapper is None and kind.__name__ == private.STEP_WRAPPER:
                 wrapper = kind
                 return call_soon(self, callback, context=context)
@@ -147,7 +150,7 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
                             how = core.wakes(self, task, life, arg)
                     except Exception:
                         core.fail()
-            elif isinstance(arg, tasks) and arg.done():  # type: ignore[attr-defined]
+            elif is_task(arg) and arg.done():
                 callback = _after_task(core, callback, arg)
         try:
             if how is not None:
@@ -190,7 +193,7 @@ def _adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool) -> Any:
 
 def _after_task(core: Core, callback: Any, task: Any) -> Any:
     """A done callback of a task: whom it wakes was woken through the task's last step."""
-    life = getattr(task, "_loopscope", None)
+    life = hung_on(task, LIFE)
     if life is None or not wrappable(core, callback):
         return callback
     last = life.index if life.started else max(life.index - 1, 0)
@@ -222,8 +225,8 @@ def _call_soon_threadsafe(core: Core, original: Any) -> Any:
 def _timed(core: Core, callback: Any, args: tuple[Any, ...], due: int) -> Any:
     """What to schedule for a timer: its due time is noted at the future it will set, or with the callback."""
     future = args[0] if args else getattr(callback, "__self__", None)
-    if isinstance(future, private.FUTURES) and not isinstance(future, private.TASKS):
-        setattr(future, DUE, due)
+    if private.is_future(future) and not private.is_task(future):
+        hang(future, DUE, due)
         return callback
     return core.callback(core, callback, TIMER, due) if wrappable(core, callback) else callback
 
@@ -262,12 +265,12 @@ def _run_in_executor(core: Core, original: Any) -> Any:
     def run_in_executor(self: Any, executor: Any, func: Any, *args: Any) -> Any:
         submitted, items = clock(), enter().items
         future = original(self, executor, func, *args)
-        if core.on and isinstance(future, private.FUTURES):
+        if core.on and private.is_future(future):
             try:
-                setattr(future, awaits.LABEL, handoffs.label(func, args))
+                hang(future, awaits.LABEL, handoffs.label(func, args))
                 if enter().items == items:
                     handoffs.foreign(core, future, func, args, submitted)
-                if future._source_traceback is not None:  # type: ignore[attr-defined]
+                if future._source_traceback is not None:
                     private.trim(future)
             except Exception:
                 core.fail()

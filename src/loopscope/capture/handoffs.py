@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from loopscope.capture import awaits, coroutines, private
 from loopscope.capture.core import Core
-from loopscope.capture.life import enter
+from loopscope.capture.life import enter, hang, hung_on
 from loopscope.capture.patches import Patches
 from loopscope.model import HANDOFF, Handoff, clock
 
@@ -50,12 +50,12 @@ def foreign(core: Core, future: Any, function: Any, args: tuple[Any, ...], submi
     """run_in_executor() made no work item: its executor is no thread pool. Note the submission on the future."""
     submission = _submission(_inner(function, args), submitted)
     if submission is not None:
-        setattr(future, SUBMISSION, submission)
+        hang(future, SUBMISSION, submission)
 
 
 def passed_on(core: Core, future: Any, source: Any) -> None:
     """An executor's result is passed on to the loop's future: that of a foreign executor is told here."""
-    submission = getattr(future, SUBMISSION, None)
+    submission = hung_on(future, SUBMISSION)
     if submission is not None:
         delattr(future, SUBMISSION)
         _tell(core, submission, 0, clock(), source, 0, "")

@@ -28,6 +28,21 @@ LIFE, GUARD, DUE, LOOP = "_loopscope", "_loopscope_guard", "_loopscope_due", "_l
 PLACE, PEER = "_loopscope_place", "_loopscope_peer"
 
 
+def hung_on(thing: Any, name: str) -> Any:
+    """What hangs on one of the application's objects under a name of ours, None for nothing.
+
+    Its class is not asked: it may answer for names that it does not know, or refuse to.
+    """
+    try:
+        return object.__getattribute__(thing, name)
+    except AttributeError:
+        return None
+
+
+#: hangs something on one of the application's objects, without asking its class: (object, name, value)
+hang: Callable[[Any, str, Any], None] = object.__setattr__
+
+
 def nothing() -> None:
     """Stands where a callable is wanted and there is nothing to call."""
     return None

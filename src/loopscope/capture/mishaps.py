@@ -14,7 +14,7 @@ import warnings
 from typing import Any
 
 from loopscope.capture.core import Core
-from loopscope.capture.life import LIFE, local
+from loopscope.capture.life import LIFE, hung_on, local
 from loopscope.capture.patches import Patches
 from loopscope.model import MISHAP, NEVER_AWAITED, NEVER_RETRIEVED, PENDING_DESTROYED, clock
 
@@ -55,7 +55,7 @@ def _told(core: Core, context: Any) -> None:
         return
     for ending, key, kind in _MESSAGES:
         if message.endswith(ending):
-            life = getattr(context.get(key), LIFE, None)
+            life = hung_on(context.get(key), LIFE)
             core.buffer.put((MISHAP, 0 if life is None else life.id, clock(), kind))
 
 

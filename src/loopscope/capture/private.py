@@ -22,10 +22,21 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 #: the class that tasks are instances of; the C one where there is one
-Task: type = asyncio.tasks.Task
+Task: Any = asyncio.tasks.Task
 PyTask: type = getattr(asyncio.tasks, "_PyTask", Task)
 TASKS: tuple[type, ...] = (Task, PyTask) if Task is not PyTask else (Task,)
 FUTURES: tuple[type, ...] = (asyncio.Future, getattr(asyncio.futures, "_PyFuture", asyncio.Future))
+
+
+def is_task(thing: Any) -> bool:
+    """Whether it is a task. It is not asked itself: it may stand for something else."""
+    return issubclass(type(thing), TASKS)
+
+
+def is_future(thing: Any) -> bool:
+    """Whether it is a future, or a task."""
+    return issubclass(type(thing), FUTURES)
+
 
 #: a C task's wakes are builtin methods of this name; so are `task.cancel` and the like
 BUILTIN = types.BuiltinMethodType
@@ -93,7 +104,7 @@ def was_cancelled(args: tuple[Any, ...]) -> bool:
 
     gather() sets a CancelledError as an exception where one cancels it.
     """
-    if not args or not isinstance(args[0], FUTURES):
+    if not args or not is_future(args[0]):
         return False
     future: Any = args[0]
     return future.cancelled() or isinstance(future._exception, asyncio.CancelledError)

@@ -16,7 +16,7 @@ from typing import Any
 
 from loopscope import conventions as c
 from loopscope.capture import private
-from loopscope.capture.life import PEER, PLACE
+from loopscope.capture.life import PEER, PLACE, hang, hung_on
 
 Details = tuple[tuple[str, Any], ...]
 Reader = Callable[[Any, Any, Any], Details]
@@ -76,7 +76,7 @@ def _guard(kind: Any) -> Reader:
 
     def read(coroutine: Any, waiter: Any, around: Any) -> Details:
         guard = _first(coroutine, kind)
-        place = getattr(guard, PLACE, None)
+        place = hung_on(guard, PLACE)
         waiters = (c.WAIT_WAITERS, private.waiters(guard))
         return (waiters,) if place is None else (waiters, (c.WAIT_PLACE, place))
 
@@ -95,7 +95,7 @@ def _event(coroutine: Any, waiter: Any, around: Any) -> Details:
 def _queue(coroutine: Any, waiter: Any, around: Any) -> Details:
     queue = _first(coroutine, asyncio.Queue)
     size, bound = private.queue_size(queue)
-    place = getattr(queue, PLACE, None)
+    place = hung_on(queue, PLACE)
     told = (c.WAIT_QUEUE_SIZE, size), (c.WAIT_QUEUE_BOUND, bound)
     return told if place is None else (*told, (c.WAIT_PLACE, place))
 
@@ -119,13 +119,13 @@ def _wait(coroutine: Any, waiter: Any, around: Any) -> Details:
 
 def _stream(coroutine: Any, waiter: Any, around: Any) -> Details:
     stream = _first(coroutine, (asyncio.StreamReader, asyncio.StreamWriter))
-    peer = getattr(stream, PEER, None)
+    peer = hung_on(stream, PEER)
     if peer is None:
         peer = ""
         with suppress(Exception):
             peer = _text(private.transport(stream).get_extra_info("peername"))
         with suppress(Exception):
-            object.__setattr__(stream, PEER, peer)
+            hang(stream, PEER, peer)
     return ((c.WAIT_PEER, peer),) if peer else ()
 
 

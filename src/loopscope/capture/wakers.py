@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from loopscope.capture import awaits, cancels, private, wakes
-from loopscope.capture.life import DUE, LIFE, Here, Life
+from loopscope.capture.life import DUE, LIFE, Here, Life, hung_on
 from loopscope.capture.stand_ins import How
 from loopscope.model import CANCEL, IO, TASK, THREAD, TIMER
 
@@ -22,18 +22,18 @@ def woken(loop: Any, task: Any, life: Life, future: Any, now: int, here: Here) -
         function = callback.__wrapped__
         name = awaits.function_name(function)
         if callback.kind is THREAD:
-            name = getattr(future, awaits.LABEL, name)
+            name = hung_on(future, awaits.LABEL) or name
         since = callback.since
         return (since if 0 < since < now else now), callback.kind, callback.waker, callback.waker_step, name
-    due = getattr(future, DUE, 0)
+    due = hung_on(future, DUE)
     if due and due <= now + EARLY:
         return (due if due < now else now), TIMER, 0, 0, None
     running = private.current_task(loop)
     if running is not None:  # a task whose steps are not recorded, or of which this one is not
-        other: Life | None = getattr(running, LIFE, None)
+        other: Life | None = hung_on(running, LIFE)
         waker, step = (other.id, other.index) if other is not None else (0, 0)
         return now, TASK, waker, step, awaits.title(running)
-    label = getattr(future, awaits.LABEL, None)
+    label = hung_on(future, awaits.LABEL)
     if label is not None:  # the executor's function ended before its future was chained to this one
         return now, THREAD, 0, 0, label
     kind, function = wakes.caller(3)
@@ -54,7 +54,7 @@ def _asked(task: Any, future: Any, now: int, here: Here) -> How:
     else:
         running = private.current_task(task.get_loop())
         if running is not None:  # a task whose steps are not recorded, or of which this one is not
-            other: Life | None = getattr(running, LIFE, None)
+            other: Life | None = hung_on(running, LIFE)
             waker, step = (other.id, other.index) if other is not None else (0, 0)
             name = awaits.title(running)
         else:
@@ -64,7 +64,7 @@ def _asked(task: Any, future: Any, now: int, here: Here) -> How:
 
 def cancelled(task: Any, life: Life, future: Any) -> bool:
     """Whether this wake is a cancellation of the task, not of what it waits for."""
-    if isinstance(future, private.TASKS):
+    if private.is_task(future):
         return False
     if not private.CANCELLING:
         return True

@@ -1,0 +1,89 @@
+"""Objects of the application's that answer for every attribute, or allow none: nothing of ours asks them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.noninterference.both import Log, both
+from tests.scenarios.tasks import quick
+from tests.support import LOOPS
+
+
+class Delegating(asyncio.Task[Any]):
+    def __getattr__(self, name: str) -> Any:
+        return getattr("what it stands for", name, None)
+
+
+class Answering(asyncio.Task[Any]):
+    def __getattr__(self, name: str) -> Any:
+        return 42
+
+
+class Refusing(asyncio.Task[Any]):
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+class Closed(asyncio.Task[Any]):
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not hasattr(asyncio.Task, name):
+            raise RuntimeError(name)
+        super().__setattr__(name, value)
+
+
+@pytest.mark.parametrize("kind", [Delegating, Answering, Refusing, Closed])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_tasks(loop: str, kind: type[asyncio.Task[Any]]) -> None:
+    async def slow() -> str:
+        await asyncio.sleep(0.001)
+        return await kind(quick(), loop=asyncio.get_running_loop())
+
+    async def program(log: Log) -> None:
+        loop = asyncio.get_running_loop()
+        task, woken = kind(slow(), loop=loop), loop.create_future()
+        task.add_done_callback(lambda _: woken.set_result("called back"))
+        log += [str(await task), await woken]
+        doomed = kind(asyncio.sleep(9), loop=loop)
+        await asyncio.sleep(0)
+        doomed.cancel()
+        log.append(str(await asyncio.gather(doomed, return_exceptions=True)))
+
+    assert both(program, loop, steps=8) == ["quick", "called back", "[CancelledError('')]"]
+
+
+class Future(asyncio.Future[Any]):
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_loopscope"):
+            raise RuntimeError(name)
+        super().__setattr__(name, value)
+
+
+class Items(list[Any]):
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    __class__ = property(lambda self: 1 / 0)  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_futures_and_what_callbacks_belong_to(loop: str) -> None:
+    async def program(log: Log) -> None:
+        loop, items = asyncio.get_running_loop(), Items()
+        for schedule in (loop.call_soon, lambda *call: loop.call_later(0.001, *call)):
+            future = Future(loop=loop)
+            schedule(items.append, 1)
+            schedule(list.append, items, 2)
+            schedule(future.set_result, "set")
+            log.append(await future)
+            timed = Future(loop=loop)
+            schedule(asyncio.futures._set_result_unless_cancelled, timed, "by its argument")  # type: ignore[attr-defined]
+            log.append(await timed)
+        log.append(str(list(items)))
+
+    assert both(program, loop, steps=4)[-1] == "[1, 2, 1, 2]"
