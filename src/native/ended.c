@@ -131,7 +131,7 @@ say_creator(Ordinary *self, Said *said, PyObject *life)
         return -1;
     if (say(said, cold.text.TASK_CREATOR_ID, id) < 0)
         return -1;
-    return creator == NULL ? 0 : say(said, cold.text.TASK_CREATOR_NAME, SLOT(creator, cold.life.name));
+    return creator == NULL ? 0 : say_if(said, cold.text.TASK_CREATOR_NAME, SLOT(creator, cold.life.name));
 }
 
 /* What the sampler wants said on the root. */

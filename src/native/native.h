@@ -390,9 +390,8 @@ PyObject *step_new(Core *core, PyObject *task, PyObject *callback, How *how, PyO
 
 /* ---------------------------------------------------------------- stepped.c */
 
-/* A step has ended that was called with these arguments: writes its record. As Core.stepped. */
-int stepped(Step *self, PyObject *here, long long start, long long end, PyObject *doomed, PyObject *const *args,
-            Py_ssize_t count);
+/* A step has ended: writes its record. As Core.stepped. */
+int stepped(Step *self, PyObject *here, long long start, long long end, PyObject *doomed);
 
 /* ---------------------------------------------------------------- gate.c */
 

@@ -55,8 +55,7 @@ begin(Step *self, PyObject *here, long long *start)
 
 /* It has ended. The application's own exception, if any, is kept aside. */
 static int
-end(Step *self, PyObject *here, PyObject *outer, long long start, PyObject *doomed, PyObject *const *args,
-    Py_ssize_t count)
+end(Step *self, PyObject *here, PyObject *outer, long long start, PyObject *doomed)
 {
     long long now;
     int failed = clock_read(&now);
@@ -64,7 +63,7 @@ end(Step *self, PyObject *here, PyObject *outer, long long start, PyObject *doom
     if (failed == 0 && start != 0 && WHOLE(self->life, natives.life.started) != 0) {
         WHOLE(self->life, natives.life.started) = 0;
 
-        failed = stepped(self, here, start, now, doomed, args, count);
+        failed = stepped(self, here, start, now, doomed);
     }
     return failed < 0 ? core_fail(self->core) : 0;
 }
@@ -97,7 +96,7 @@ run(Step *self, PyObject *here, PyObject *doomed, PyObject *const *args, size_t 
     PyObject *type = NULL, *error = NULL, *traceback = NULL;
     if (result == NULL)
         PyErr_Fetch(&type, &error, &traceback);
-    if (end(self, here, outer, start, doomed, args, PyVectorcall_NARGS(flagged)) < 0) {
+    if (end(self, here, outer, start, doomed) < 0) {
         Py_CLEAR(result);
         Py_XDECREF(type);
         Py_XDECREF(error);

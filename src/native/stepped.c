@@ -235,23 +235,18 @@ settle(Step *self, PyObject *here, long long start)
 
 /* Core.stepped, in Python. */
 static int
-stepped_rarely(Step *self, PyObject *here, long long start, long long end, PyObject *doomed, PyObject *const *args,
-               Py_ssize_t count)
+stepped_rarely(Step *self, PyObject *here, long long start, long long end, PyObject *doomed)
 {
-    PyObject *how = how_tuple(&self->how), *given = PyTuple_New(count), *done = NULL;
-    for (Py_ssize_t i = 0; given != NULL && i < count; i++)
-        PyTuple_SET_ITEM(given, i, Py_NewRef(args[i]));
-    if (how != NULL && given != NULL)
-        done = PyObject_CallMethod((PyObject *)self->core, "stepped", "OOOOLLOO", how, self->task, self->life, here,
-                                   start, end, given, doomed);
+    PyObject *how = how_tuple(&self->how), *done = NULL;
+    if (how != NULL)
+        done = PyObject_CallMethod((PyObject *)self->core, "stepped", "OOOOLLO", how, self->task, self->life, here,
+                                   start, end, doomed);
     Py_XDECREF(how);
-    Py_XDECREF(given);
     return came(done);
 }
 
 int
-stepped(Step *self, PyObject *here, long long start, long long end, PyObject *doomed, PyObject *const *args,
-        Py_ssize_t count)
+stepped(Step *self, PyObject *here, long long start, long long end, PyObject *doomed)
 {
     PyObject *waiter = reader_read(&natives.task.waiter, self->task);
     if (waiter == NULL)
@@ -260,7 +255,7 @@ stepped(Step *self, PyObject *here, long long start, long long end, PyObject *do
     /* The loop's looks are to be seen anew; or who asked for its end, and whether it heeded, matters. */
     if (fate == UNKNOWN || fate == CANCELLED || SLOT(here, natives.here.blind) != Py_False) {
         Py_DECREF(waiter);
-        return fate == UNKNOWN ? -1 : stepped_rarely(self, here, start, end, doomed, args, count);
+        return fate == UNKNOWN ? -1 : stepped_rarely(self, here, start, end, doomed);
     }
     Told told = {0};
     int failed = SLOT(self->life, natives.life.here) == here ? 0 : settle(self, here, start);

@@ -96,7 +96,7 @@ static int
 say_waker(Passing *passing, Said *said)
 {
     PyObject *name = SLOT(passing->waker_life, cold.life.name);
-    if (say(said, cold.text.STEP_WAKER_TASK, name) < 0)
+    if (say_if(said, cold.text.STEP_WAKER_TASK, name) < 0)
         return -1;
     PyObject *waited = awaited_name(passing->waited);
     if (waited == Py_None)
@@ -104,7 +104,7 @@ say_waker(Passing *passing, Said *said)
     PyObject *key = PyDict_GetItemWithError(cold.freed_by, waited);
     if (key == NULL)
         return PyErr_Occurred() ? -1 : 0;
-    return say(said, key, name);
+    return say_if(said, key, name);
 }
 
 /* Who delayed the step, if anybody did: describe.delay_attributes. */

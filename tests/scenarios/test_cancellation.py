@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+from contextlib import suppress
 
 import pytest
 
@@ -142,13 +142,54 @@ def test_cancels_itself_and_returns(loop: str) -> None:
         await _ended(asyncio.create_task(suicidal()))
 
     story = checked(main, loop)
-    own = "returned" if sys.version_info >= (3, 11) else "cancelled"  # 3.10 cannot tell them apart
     assert story.lines() == [
         "main 0: start > suspended asyncio.wait",
-        f"suicidal 0: start by main > {own}",
+        "suicidal 0: start by main > returned",
         "main 1: callback by _on_completion > returned",
     ]
     assert family(story) == ["main: returned", "suicidal: cancelled under main by main"]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_cancels_itself_once_more_and_returns(loop: str) -> None:
+    """It was thrown a cancellation in that step, and outlived it."""
+
+    async def suicidal() -> None:
+        with suppress(asyncio.CancelledError):
+            await stuck()
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+
+    async def main() -> None:
+        task = asyncio.create_task(suicidal())
+        await asyncio.sleep(0)
+        task.cancel()
+        await _ended(task)
+
+    story = checked(main, loop)
+    assert "suicidal 1: cancel by main > returned" in story.lines()
+    assert "suicidal: cancelled under main by main" in family(story)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_cancels_itself_and_is_cancelled_by_what_it_awaits(loop: str) -> None:
+    """The CancelledError is not its own, and it never suspends."""
+
+    async def suicidal(dead: asyncio.Future[None]) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await dead
+
+    async def main() -> None:
+        dead = asyncio.get_running_loop().create_future()
+        dead.cancel()
+        await _ended(asyncio.create_task(suicidal(dead)))
+
+    story = checked(main, loop)
+    assert "suicidal 0: start by main > cancelled" in story.lines()
+    assert "suicidal: cancelled under main by main" in family(story)
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -218,3 +218,18 @@ def test_an_exception_is_freed_when_it_would_be_without() -> None:
         assert record(main).result == asyncio.run(main())  # type: ignore[attr-defined]
     finally:
         gc.enable()
+
+
+def test_a_creator_without_a_name_yet() -> None:
+    """Before 3.14 a task gets its number after its first step: a child that ends before that has no name to tell."""
+
+    async def creator() -> None:
+        await asyncio.get_running_loop().create_task(quick(), name="child")
+
+    async def main() -> None:
+        await asyncio.get_running_loop().create_task(creator())
+
+    story = _eager(main)
+    child = story.task("quick").attributes
+    assert child["asyncio.task.creator.id"] == story.task("creator").attributes["asyncio.task.id"]
+    assert child.get("asyncio.task.creator.name") != ""

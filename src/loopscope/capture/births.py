@@ -119,7 +119,7 @@ def _created(core: Core, task: Any, life: Life, waiting: bool, how: How, here: H
     if life.muted:
         life.index = 1
     else:
-        core.stepped(how, task, life, here, start, end, (), False)
+        core.stepped(how, task, life, here, start, end, False)
 
 
 def _running(coroutine: Any) -> bool:

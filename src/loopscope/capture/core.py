@@ -194,7 +194,7 @@ class Core:
                 if life.started:
                     life.started = 0
                     try:
-                        core.stepped(how, task, life, here, start, end, args, doomed)
+                        core.stepped(how, task, life, here, start, end, doomed)
                     except Exception:
                         core.fail()
                 # The traceback of the task's exception may hold this frame: no cycle through it, as in Handle._run.
@@ -202,9 +202,7 @@ class Core:
 
         return run
 
-    def stepped(
-        self, how: How, task: Any, life: Life, here: Here, start: int, end: int, args: Any, doomed: Any
-    ) -> None:
+    def stepped(self, how: How, task: Any, life: Life, here: Here, start: int, end: int, doomed: Any) -> None:
         """A step has ended: write its record."""
         if life.here is not here:
             life.here, life.where = here, here.at(life.loop.id)
@@ -227,7 +225,7 @@ class Core:
             if _CANCELLING and (doomed or life.cancels):
                 life.cancels = task.cancelling()
         else:
-            outcome, state, error = self._ending(task, life, doomed or private.was_cancelled(args))
+            outcome, state, error = self._ending(task)
             life.name = task.get_name()
             if _CANCELLING:
                 life.cancels = task.cancelling()
@@ -266,11 +264,10 @@ class Core:
             self.awaken()
 
     @staticmethod
-    def _ending(task: Any, life: Life, thrown: bool) -> tuple[str, str, str | None]:
+    def _ending(task: Any) -> tuple[str, str, str | None]:
         """(the coroutine's own outcome, the task's state, the type of the error)."""
         if task.cancelled():
-            own = not thrown and private.CANCELLING and task.cancelling() > life.cancels
-            return RETURNED if own else CANCELLED, CANCELLED, None
+            return CANCELLED if private.raised_cancelled(task) else RETURNED, CANCELLED, None
         error = private.failure(task)
         if error is None:
             return RETURNED, RETURNED, None

@@ -99,15 +99,17 @@ def failure(task: Any) -> BaseException | None:
     return task._exception  # type: ignore[no-any-return]
 
 
-def was_cancelled(args: tuple[Any, ...]) -> bool:
-    """Whether a step that is called with these arguments throws a cancellation into the coroutine.
+def raised_cancelled(task: Any) -> bool:
+    """Whether the coroutine of a cancelled task, which has just ended, raised a CancelledError: the task keeps it.
 
-    gather() sets a CancelledError as an exception where one cancels it.
+    Another one returned, and the task was cancelled all the same: it had been asked to, and nothing had been thrown.
     """
-    if not args or not is_future(args[0]):
-        return False
-    future: Any = args[0]
-    return future.cancelled() or isinstance(future._exception, asyncio.CancelledError)
+    if isinstance(task, PyTask) and PyTask is not Task:
+        return task._cancelled_exc is not None  # type: ignore[attr-defined]
+    return any(
+        thing is asyncio.CancelledError or issubclass(type(thing), asyncio.CancelledError)
+        for thing in gc.get_referents(task)
+    )
 
 
 def locals_of(coroutine: Any) -> list[Any]:

@@ -6,7 +6,11 @@ import base64
 import json
 import math
 import os
+import select
 from typing import Any
+
+#: how long a pipe's reader may keep a writer waiting (seconds)
+PATIENCE = 2.0
 
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -45,10 +49,14 @@ class TraceFile:
     def __init__(self, path: str) -> None:
         self.path = path
         self._file = -1
+        #: the last line was not written to its end
+        self._torn = False
         self._open()
 
     def _open(self) -> None:
-        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        # a pipe that nobody reads is an error at once
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
+        self._file = os.open(self.path, flags, 0o644)
 
     def write(self, resource: Any, scope: tuple[str, str, str], spans: list[str]) -> None:
         """Append a line with these spans, each already OTLP JSON."""
@@ -61,8 +69,17 @@ class TraceFile:
             f'{{"resourceSpans":[{{"resource":{head},"scopeSpans":[{{"scope":{about},'
             f'"spans":[{",".join(spans)}],"schemaUrl":{json.dumps(schema)}}}]}}]}}\n'
         ).encode()
+        if self._torn:
+            line = b"\n" + line
         while line:
-            line = line[os.write(self._file, line) :]
+            try:
+                written = os.write(self._file, line)
+            except BlockingIOError:
+                if select.select([], [self._file], [], PATIENCE)[1]:
+                    continue
+                raise
+            self._torn, line = True, line[written:]
+        self._torn = False
 
     def close(self) -> None:
         """Close the file; a later `write` opens it anew."""

@@ -85,7 +85,7 @@ def freed_by(step: Step, waker: str) -> Attributes:
     """What it means that this task's step woke this one: it held the lock, or finished last."""
     name = awaited_name(step.waited)
     key = FREED_BY.get(name) if name is not None else None
-    return [] if key is None else [(key, waker)]
+    return [] if key is None or not waker else [(key, waker)]
 
 
 def step_attributes(step: Step) -> Attributes:

@@ -198,7 +198,8 @@ class StepSpans:
             key = step.waker, step.waker_step
             if waker is not None:
                 name = name or waker.place.qualname
-                attributes.append((c.STEP_WAKER_TASK, waker.name))
+                if waker.name:
+                    attributes.append((c.STEP_WAKER_TASK, waker.name))
                 if step.waited is not None:
                     attributes += describe.freed_by(step, waker.name)
                 if waker.state is None and step.waker_step >= waker.steps:

@@ -340,7 +340,7 @@ class Tracer(Sink):
         if life.creator:
             attributes.append((c.TASK_CREATOR_ID, life.creator))
             creator = self._known(life.creator)
-            if creator is not None:
+            if creator is not None and creator.name:  # an eager one may get its name after its first step
                 attributes.append((c.TASK_CREATOR_NAME, creator.name))
         asker = self._known(life.cancel_by) if life.cancel_by else None
         attributes += ending_attributes(life, None if asker is None else asker.name)

@@ -1,0 +1,64 @@
+"""A trace file that takes a line in part, or that nobody reads."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loopscope.recording import writer
+from loopscope.recording.writer import TraceFile
+
+SCOPE = ("loopscope", "1", "")
+
+
+def _spans(line: str) -> list[Any]:
+    (resource,) = json.loads(line)["resourceSpans"]
+    return list(resource["scopeSpans"][0]["spans"])
+
+
+def test_a_torn_line_takes_no_other_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, original = tmp_path / "traces", os.write
+    left = [30]
+
+    def write(file: int, line: bytes) -> int:  # a disk that has so many bytes left
+        if not left[0]:
+            raise OSError(28, "No space left on device")
+        written = original(file, line[: left[0]])
+        left[0] -= written
+        return written
+
+    file = TraceFile(str(path))
+    monkeypatch.setattr(writer.os, "write", write)
+    for _ in range(2):
+        with pytest.raises(OSError, match="No space"):
+            file.write((), SCOPE, ['"lost"'])
+    left[0] = 1 << 20
+    file.write((), SCOPE, ['"first"'])
+    file.write((), SCOPE, ['"second"'])
+    file.close()
+    torn, *lines = path.read_text().splitlines()
+    assert len(torn) == 30 and [_spans(line) for line in lines] == [["first"], ["second"]]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that nobody reads is an error at once; a reader that stops keeps nobody for long."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="No such device"):
+        TraceFile(str(path))
+    monkeypatch.setattr(writer, "PATIENCE", 0.05)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        file = TraceFile(str(path))
+        file.write((), SCOPE, ['"read"'])
+        assert _spans(os.read(reader, 1 << 16).decode()) == ["read"]
+        with pytest.raises(BlockingIOError):
+            file.write((), SCOPE, [json.dumps("x" * (1 << 20))])
+        file.close()
+    finally:
+        os.close(reader)
