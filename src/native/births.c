@@ -125,7 +125,6 @@ make_record(PyObject *life, PyObject *creator, PyObject *name, long long time)
     Py_XDECREF(now);
     Py_XDECREF(step);
     return record;
-
 }
 
 static int

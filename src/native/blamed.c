@@ -250,7 +250,6 @@ by_callbacks(long long duration, int count, PyObject *function, PyObject *place)
     return named_tuple(cold.delay, 7, Py_NewRef(cold.text.CALLBACK), Py_NewRef(Py_None), PyLong_FromLongLong(duration),
                        PyLong_FromLong(count), Py_NewRef(function), Py_NewRef(place),
                        key_of(natives.zero, -1));
-
 }
 
 /* One of the loop's callbacks, by the name of its function if that was seen: a new Delay */

@@ -98,5 +98,4 @@ born(Ordinary *self, PyObject *record)
     failed = failed || (self->traces && begin_notes(self, life) < 0);
     Py_DECREF(life);
     return failed ? -1 : 1;
-
 }

@@ -72,7 +72,6 @@ coalesce(Ordinary *self, Passing *passing)
         return -1;
     if (passing->level > WHOLE(visit, cold.visit.detail))
         WHOLE(visit, cold.visit.detail) = passing->level;
-
     PyObject *held = Py_NewRef(SLOT(visit, cold.visit.held));
     slot_put(visit, cold.visit.held, now);
     int failed = held == Py_None ? 0 : coalesce_held(self, passing, PyTuple_GET_ITEM(held, 0));

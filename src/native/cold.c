@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-
 Cold cold;
 
 LOADER(load_life, TaskLifeSlots, TASK_LIFE, TASK_LIFE_WHOLES, "loopscope.model", "TaskLife")

@@ -165,7 +165,6 @@ typedef struct {
     struct { ASKED(AS_OBJECT) } name;
     /* objects like those that are made here; see `copy` */
     PyObject *a_life, *a_notes, *a_trace, *a_visit, *a_whose, *a_step;
-
     PyObject *piece, *holder, *delay, *delayed_by_step, *function_of, *place_of;
     PyObject *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
     PyObject *empty; /* a text */
@@ -188,7 +187,6 @@ number(PyObject *object, long long *into)
     *into = whole(object);
     return *into == -1 && PyErr_Occurred() ? -1 : 0;
 }
-
 
 /* Sets a pair of numbers in a dict, into the same tuple if nobody else has it. */
 int put_pair_of(PyObject *dict, PyObject *key, PyObject *before, long long first, long long second);
@@ -442,7 +440,6 @@ void forget_batch(Ordinary *self);
 /* Pipeline._emit, of a span that ends then: takes over its bytes, which are NULL with an error set where it could not
  * be encoded. */
 int emit(Ordinary *self, long long end, PyObject *bytes);
-
 
 /* ---------------------------------------------------------------- opened.c */
 

@@ -279,7 +279,6 @@ close_visit(Ordinary *self, Passing *passing, PyObject *visit, int bare)
         of[OF_REMOTE] = SLOT(visit, cold.visit.parent_remote);
         of[OF_STATE] = SLOT(trace, cold.trace.trace_state);
         of[OF_NAME] = name;
-
         of[OF_SHARED] = shared;
         of[OF_EVENTS] = events;
         of[OF_LINKS] = SLOT(visit, cold.visit.links);
@@ -340,7 +339,6 @@ end_telling(Ordinary *self, Passing *passing)
         || close_visits(self, passing) < 0)
         return -1;
     slot_put(notes, cold.notes.visits, Py_NewRef(cold.nothing));
-
     if (end_handoffs(self, id) < 0
         || (SLOT(notes, cold.notes.reserved) != Py_False && ask_tracer(self, cold.name._redeem, life, notes) < 0))
         return -1;
@@ -365,5 +363,4 @@ ended(Ordinary *self, Passing *passing)
     PyObject *done = end == NULL ? NULL : PyObject_CallMethodObjArgs(self->sink, cold.name.ended, life, end, NULL);
     Py_XDECREF(end);
     return came(done);
-
 }

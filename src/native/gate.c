@@ -262,7 +262,6 @@ carry_out(Gate *self, Verdict verdict, Call *call, PyObject *const *args, size_t
         handle = PyObject_Vectorcall(self->original, args, flagged, keywords);
     if (handle == NULL && call->life != NULL)
         WHOLE(call->life, natives.life.ready) = 0;
-
     if (handle != NULL && gate_trim(self, handle) < 0)
         Py_CLEAR(handle);
     return handle;

@@ -7,8 +7,7 @@
  * step.c    what stands in a callback's place: its call is a step
  * record.c  the record of a step
  * stepped.c what it says, once the step has ended
- * gate.c    call_soon
- * timers.c  call_later and call_at
+ * gate.c    call_soon; timers.c: call_later and call_at
  * callback.c what stands for a callback that is no task's own
  * core.c    the fields of a core that are read per step, and the way into the buffer
  * births.c  the birth of a task
@@ -49,7 +48,6 @@
 #error "the native core keeps numbers of 64 bits in the place of addresses"
 #endif
 
-
 /* ---------------------------------------------------------------- names and slots */
 
 #define NAMES(X) \
@@ -62,7 +60,6 @@
     X(activated) X(cell) X(core) X(excluded) X(here) X(id) X(left) X(loop) X(name) X(over) X(place) X(span) X(unborn) \
     X(where)
 #define LIFE_WHOLES(X) X(cancels) X(hush) X(index) X(ready) X(started)
-
 #define HERE(X) X(birth) X(blind) X(callback) X(ident) X(life) X(polls) X(where)
 #define HERE_WHOLES(X) X(ended) X(polled) X(polling) X(unpolled)
 #define LOOP_STATE(X) X(here) X(id) X(seen)
@@ -100,8 +97,6 @@ typedef struct {
 
 /* Types of the Python core, each with the offsets of its slots. */
 typedef struct { PyTypeObject *type; LIFE(AS_OFFSET) LIFE_WHOLES(AS_WHOLE) } LifeSlots;
-
-
 typedef struct { PyTypeObject *type; HERE(AS_OFFSET) HERE_WHOLES(AS_WHOLE) } HereSlots;
 typedef struct { PyTypeObject *type; LOOP_STATE(AS_OFFSET) } LoopStateSlots;
 typedef struct { PyTypeObject *type; PLACE(AS_OFFSET) } PlaceSlots;
@@ -115,7 +110,6 @@ typedef struct {
     Reader cancelled, owner, running, qualname;
     Kind kinds[3];
     LifeSlots life;
-
     HereSlots here;
     LoopStateSlots loop_state;
     PlaceSlots place;
@@ -221,9 +215,9 @@ int reader_ask_whether(const Reader *reader, PyObject *object);
 /* The object that a weak reference tells of, or that a callable returns: a new reference, NULL with an error set. */
 PyObject *content_of(PyObject *cell);
 
-/* Where something that goes by the address of an object stands in a table of so many. */
 enum { TABLE = 1024 };
 
+/* Where something that goes by the address of an object stands in a table of so many. */
 static inline size_t
 place_in_table(PyObject *object)
 {
@@ -268,12 +262,10 @@ clock_read(long long *now)
     return 0;
 }
 
-
 /* ---------------------------------------------------------------- core.c */
 
 /* What is known of all tasks whose coroutine runs the code of this place: see births.kin. */
 typedef struct { PyObject *place; int uncommon, excluded; } Kin;
-
 
 /* The base of loopscope.capture.native.Core. Its fields are attributes of the same names as the Python core's. */
 typedef struct {
@@ -452,7 +444,6 @@ int encode_pair(PyObject *encoder, Bytes *bytes, char tag, PyObject *key, PyObje
 int encode_pairs(PyObject *encoder, Bytes *bytes, char tag, PyObject *pairs);
 int encode_whole(PyObject *encoder, Bytes *bytes, char tag, PyObject *key, long long value);
 int encode_double(PyObject *encoder, Bytes *bytes, char tag, PyObject *key, double value);
-
 
 /* The tags of an attribute of a span and of a link. */
 enum { SPAN_ATTRIBUTE = 0x4a, LINK_ATTRIBUTE = 0x22 };

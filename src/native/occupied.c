@@ -124,7 +124,6 @@ between(Ordinary *self, Pieces *pieces, long long until, PyObject *polls)
 {
     long long at = WHOLE(pieces->occupancy, cold.occupancy._until), begin, end;
     if (at == 0)
-
         at = until;
     int shown = polls != Py_None;
     slot_put(pieces->occupancy, cold.occupancy._shown, Py_NewRef(shown ? Py_True : Py_False));

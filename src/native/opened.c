@@ -61,7 +61,6 @@ add_visit(PyObject *notes, PyObject *visit)
 }
 
 /* Whether the task stands under no other, and nothing was prepared for its span. */
-
 static int
 opened_fits(Ordinary *self, Passing *passing)
 {

@@ -156,7 +156,6 @@ drop_step(Ordinary *self, PyObject *step)
 }
 
 /* The Step: a new reference */
-
 static PyObject *
 make_step(Ordinary *self, Passing *passing)
 {

@@ -125,7 +125,6 @@ put_value(Encoder *self, Bytes *bytes, char tag, const char *key, size_t length,
         if (!overflow)
             return write_whole(bytes, tag, key, length, number);
     }
-
     PyObject *made = PyObject_CallMethodObjArgs(self->values, natives.names.any_value, value, NULL);
     char *data;
     Py_ssize_t size;

@@ -161,7 +161,6 @@ may_wait(Select *self, PyObject *timeout, long long start)
         busy = 0;
     }
     WHOLE(self->here, natives.here.polling) = start;
-
     PyObject *found = ask(self, timeout);
     Aside aside;
     PyErr_Fetch(&aside.type, &aside.error, &aside.traceback);

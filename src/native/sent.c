@@ -135,7 +135,6 @@ refuse(Ordinary *self, PyObject *type, PyObject *error, PyObject *traceback)
 
 int
 emit(Ordinary *self, long long end, PyObject *bytes)
-
 {
     PyObject *type, *error, *traceback;
     PyErr_Fetch(&type, &error, &traceback);

@@ -265,7 +265,6 @@ slots_load(void)
     FETCH(newborn, "loopscope.capture.life", "NEWBORN")
     FETCH(gone, "loopscope.capture.life", "gone")
     NUMBER(first, "loopscope.capture.life", "FIRST")
-
     FETCH(task_ids, "loopscope.capture.core", "_tasks")
     FETCH(yield_kind, "loopscope.model", "YIELD")
     FETCH(place_of, "loopscope.capture.coroutines", "place_of")

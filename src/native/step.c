@@ -62,7 +62,6 @@ end(Step *self, PyObject *here, PyObject *outer, long long start, PyObject *doom
     slot_put(here, natives.here.life, Py_NewRef(outer));
     if (failed == 0 && start != 0 && WHOLE(self->life, natives.life.started) != 0) {
         WHOLE(self->life, natives.life.started) = 0;
-
         failed = stepped(self, here, start, now, doomed);
     }
     return failed < 0 ? core_fail(self->core) : 0;

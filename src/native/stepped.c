@@ -223,8 +223,7 @@ settle(Step *self, PyObject *here, long long start)
     if (PyDict_SetItem(self->core->threads, SLOT(here, natives.here.ident), here) < 0
         || ask_name(self->task, life) < 0)
         return -1;
-    if (SLOT(life, natives.life.unborn)
- == Py_False)
+    if (SLOT(life, natives.life.unborn) == Py_False)
         return 0;
     PyObject *time = PyLong_FromLongLong(start);
     PyObject *done = time == NULL

@@ -283,7 +283,6 @@ whose(Passing *passing)
     return made;
 }
 
-
 /* A delayed step's span has gone out: it may be an exemplar. */
 static int
 tell_exported(Ordinary *self, Passing *passing, PyObject *span_id)
@@ -370,6 +369,5 @@ told(Ordinary *self, Passing *passing)
     }
     account(passing);
     WHOLE(passing->notes, cold.notes.idle) = 0;
-
     return passing->way == TELLS ? tell(self, passing) : coalesce(self, passing);
 }

@@ -101,7 +101,6 @@ is_of(PyObject *visit, PyObject *trace)
 }
 
 /* The open visit to that trace, where it is the only one and is told as it comes, or not at all. */
-
 static int
 find_visit(Passing *passing)
 {
