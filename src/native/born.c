@@ -66,8 +66,7 @@ begin_notes(Ordinary *self, PyObject *life)
     PyObject *notes = copy(cold.a_notes);
     if (notes == NULL)
         return -1;
-    slot_put(life
-, cold.life.notes, notes);
+    slot_put(life, cold.life.notes, notes);
     if (put_untracked(self->known, SLOT(life, cold.life.id), life) < 0)
         return -1;
     return find_creator(self, life, notes);

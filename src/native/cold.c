@@ -105,8 +105,7 @@ cold_load(void)
     cold.a_whose = load_model(cold.whose.type, PyObject_CallFunction((PyObject *)cold.whose.type, "sO", "", Py_None));
     cold.a_step = load_step_model();
     if (cold.a_life == NULL || cold.a_notes == NULL || cold.a_trace == NULL || cold.a_visit == NULL
-        || cold.a_whose == NULL
- || cold.a_step == NULL)
+        || cold.a_whose == NULL || cold.a_step == NULL)
         return -1;
     PyTypeObject *queue = fetch_type("collections", "deque");
     if (queue == NULL)

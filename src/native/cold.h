@@ -108,7 +108,6 @@ SLOTS(BatchSlots, BATCH, BATCH_WHOLES)
     X("loopscope.conventions", TASK_READY) X("loopscope.conventions", TASK_WAITING) \
     X("loopscope.conventions", TASK_STEP_MAX) X("loopscope.conventions", LOOP_COVERAGE) \
     X("loopscope.conventions", TASK_SPANS_DROPPED) X("loopscope.conventions", DETAIL_LEVEL) \
-    X("loopscope.conventions", THREAD_ID) X("loopscope.conventions", LOOP_ID) \
     X("loopscope.conventions", TASK_CREATOR_ID) X("loopscope.conventions", TASK_CREATOR_NAME) \
     X("loopscope.model", RAISED) X("loopscope.model", START) X("loopscope.model", TASK) X("loopscope.model", TIMER) \
     X("loopscope.model", IO) X("loopscope.model", THREAD) X("loopscope.model", CALLBACK) X("loopscope.model", YIELD) \

@@ -124,9 +124,9 @@ typedef struct {
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *sleeps, *type_name, *tell_again, *kin, *nothing;
     PyObject *about, *current_task, *function_name;
     PyObject *future, *futures, *tasks, *py_step, *py_wakeup;
-    PyObject *plain, *zero, *minus_one, *sixty_four, *no_arguments;
+    PyObject *plain, *zero, *sixty_four, *no_arguments;
     /* see life.py, and gate.py */
-    long long never, first;
+    long long first;
     double seconds;
     /* see model.py */
     PyObject *tag, *birth_tag, *polls_tag, *suspended, *yielded, *returned, *raised;

@@ -50,42 +50,6 @@ put_object(PyObject **cell, PyObject *made)
     return 0;
 }
 
-/* Numbers of two digits that nobody has any more, for the next ones: a clock's readings come and go all the time. */
-enum { SPARE_NUMBERS = 32 };
-extern PyObject *spare_numbers[SPARE_NUMBERS];
-extern int spare_number;
-
-static inline void
-set_digits(digit *digits, long long value)
-{
-    digits[0] = (digit)(value & PyLong_MASK);
-    digits[1] = (digit)(value >> 30);
-}
-
-/* A number: a new reference, NULL with an error set. */
-static inline PyObject *
-make_whole(long long value)
-{
-    digit *digits;
-    if (spare_number == 0 || value >> 30 == 0 || (unsigned long long)value >> 60)
-        return PyLong_FromLongLong(value);
-    PyObject *made = spare_numbers[--spare_number];
-    digits_of(made, &digits);
-    set_digits(digits, value);
-    return made;
-}
-
-/* Gives a reference to a number back. */
-static inline void
-drop_whole(PyObject *object)
-{
-    digit *digits;
-    if (spare_number < SPARE_NUMBERS && Py_REFCNT(object) == 1 && digits_of(object, &digits) == 2)
-        spare_numbers[spare_number++] = object;
-    else
-        Py_DECREF(object);
-}
-
 /* Puts a number in the place of another, whose reference is given back; into the same object if nobody else has it. */
 static inline int
 put_whole(PyObject **cell, long long value)
@@ -95,7 +59,8 @@ put_whole(PyObject **cell, long long value)
     if (Py_REFCNT(before) == 1 && value >= 1 << 12 && value < 1LL << 60) { /* no number that the interpreter shares */
         Py_ssize_t count = digits_of(before, &digits);
         if (count == 2 && value >> 30) {
-            set_digits(digits, value);
+            digits[0] = (digit)(value & PyLong_MASK);
+            digits[1] = (digit)(value >> 30);
             return 0;
         }
         if (count == 1 && !(value >> 30)) {
@@ -103,12 +68,7 @@ put_whole(PyObject **cell, long long value)
             return 0;
         }
     }
-    PyObject *made = make_whole(value);
-    if (made == NULL)
-        return -1;
-    *cell = made;
-    drop_whole(before);
-    return 0;
+    return put_object(cell, PyLong_FromLongLong(value));
 }
 
 /* The same of a float. */

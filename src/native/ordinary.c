@@ -219,8 +219,7 @@ assemble(Ordinary *self, Passing *passing)
     WHOLE(life, cold.life.steps) = passing->index + 1;
     WHOLE(life, cold.life.running) += passing->end - passing->start;
     WHOLE(life, cold.life.ready) += passing->start - passing->ready;
-    return passing->state
- == Py_None ? 0 : end_life(self, passing);
+    return passing->state == Py_None ? 0 : end_life(self, passing);
 }
 
 int

@@ -212,8 +212,7 @@ lasti_of(PyObject *item)
 static PyObject *
 plain(const Walk *walk, PyObject *waiter)
 {
-    if (walk->timed != NULL ||
- (PyObject *)Py_TYPE(waiter) != natives.future)
+    if (walk->timed != NULL || (PyObject *)Py_TYPE(waiter) != natives.future)
         return NULL;
     PyObject *label;
     if (hung_on(waiter, natives.names._loopscope_label, &label) != 0) {
@@ -264,8 +263,7 @@ sleeping(const Walk *walk, PyObject *waiter)
     if (delay == NULL || (!PyFloat_CheckExact(delay) && !PyLong_CheckExact(delay)))
         return NULL;
     PyObject *details = PyDict_GetItemWithError(natives.sleeps, delay);
-    if (details
- == NULL || PyTuple_GET_SIZE(details) == 0)
+    if (details == NULL || PyTuple_GET_SIZE(details) == 0)
         return NULL;
     PyObject *made = natives.wait->tp_alloc(natives.wait, 2);
     if (made == NULL)

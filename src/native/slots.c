@@ -4,9 +4,6 @@
 
 Natives natives;
 
-PyObject *spare_numbers[SPARE_NUMBERS];
-int spare_number = 0;
-
 /* What a class says of one slot: NULL with an error set where it has no such slot of an object. */
 static PyMemberDef *
 member_of(PyTypeObject *type, const char *name)
@@ -246,7 +243,6 @@ slots_load(void)
     FETCH(future, "asyncio", "Future")
     if (load_task() < 0)
         return -1;
-    NUMBER(never, "loopscope.capture.life", "NEVER")
     FETCH(tag, "loopscope.model", "STEP")
     FETCH(birth_tag, "loopscope.model", "BIRTH")
     FETCH(polls_tag, "loopscope.model", "POLLS")
@@ -295,7 +291,6 @@ slots_load(void)
     if ((natives.wait = fetch_type("loopscope.model", "Wait")) == NULL || load_calls() < 0)
         return -1;
     natives.zero = PyLong_FromLong(0);
-    natives.minus_one = PyLong_FromLong(-1);
     natives.sixty_four = PyLong_FromLong(64);
     natives.no_arguments = PyTuple_New(0);
     natives.plain = PyUnicode_InternFromString("asyncio.Future");
@@ -303,9 +298,7 @@ slots_load(void)
     PyObject *seconds = fetch("loopscope.capture.gate", "_NEVER");
     natives.seconds = seconds == NULL ? 0 : PyFloat_AsDouble(seconds);
     Py_XDECREF(seconds);
-    if (!natives.zero
- || !natives.minus_one || !natives.sixty_four || !natives.no_arguments || !natives.plain
-        || !cancelling)
+    if (!natives.zero || !natives.sixty_four || !natives.no_arguments || !natives.plain || !cancelling)
         return -1;
     natives.cancelling = PyObject_IsTrue(cancelling);
     Py_DECREF(cancelling);

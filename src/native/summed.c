@@ -31,8 +31,7 @@ add_delay(PyObject *window, long long duration)
     if (number(SLOT(histogram, cold.histogram._max), &most) < 0
         || (duration > most && put_whole(&SLOT(histogram, cold.histogram._max), duration) < 0))
         return -1;
-    if
- (duration >= cold.longest)
+    if (duration >= cold.longest)
         place = duration = cold.longest;
     if (duration >= 2 * cold.parts) {
         int shift = 0;
@@ -251,8 +250,7 @@ summed(Ordinary *self, Passing *passing)
     WHOLE(sums, cold.sums.steps) += passing->index + 1 - following;
     WHOLE(sums, cold.sums.running) += passing->end - passing->start;
     WHOLE(sums, cold.sums.ready) += delay;
-    if (add_delay
-(SLOT(sums, cold.sums.delays), delay + (passing->unpolled > 0 ? passing->unpolled : 0)) < 0
+    if (add_delay(SLOT(sums, cold.sums.delays), delay + (passing->unpolled > 0 ? passing->unpolled : 0)) < 0
         || (has_looks(passing) && looked(passing->loop_time, passing->polls, passing->start) < 0)
         || loop_stepped(passing->loop_time, passing) < 0)
         return -1;

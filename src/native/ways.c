@@ -186,8 +186,7 @@ find_way(Ordinary *self, Passing *passing)
     PyObject *visit = passing->visit;
     long long steps = WHOLE(visit, cold.visit.steps), written = WHOLE(visit, cold.visit.written);
     long long spans = WHOLE(passing->trace, cold.trace.spans), level = WHOLE(self->budget, cold.budget.level);
-    int own
- = SLOT(passing->trace, cold.trace.own) == Py_True;
+    int own = SLOT(passing->trace, cold.trace.own) == Py_True;
     passing->level = own || level >= cold.requests ? (int)level : 0;
     int keeps = written < self->steps * 3 / 4 && spans < self->room * 3 / 4;
     int notable = passing->start - passing->ready >= self->delay;
