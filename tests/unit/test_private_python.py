@@ -104,25 +104,40 @@ def test_a_loop_takes_an_attribute() -> None:
 
 
 def test_gather() -> None:
-    """Its future's type, and how it cancels."""
+    """Its future's type."""
+
+    async def main() -> None:
+        assert type(asyncio.gather(asyncio.sleep(0))).__name__ == private.GATHERING
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", private.TASKS)
+def test_what_a_cancelled_task_s_coroutine_did(kind: Any) -> None:
+    """It raised a CancelledError, its own or another's; or it returned, and its task was cancelled all the same."""
+    told: dict[str, bool] = {}
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        inner = loop.create_future()
-        gathered = asyncio.gather(inner)
-        assert type(gathered).__name__ == private.GATHERING
-        seen: list[Any] = []
-        gathered.add_done_callback(seen.append)
-        gathered.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await gathered
-        assert private.was_cancelled((seen[0],))
-        plain = loop.create_future()
-        plain.set_result(None)
-        assert not private.was_cancelled((plain,))
-        assert not private.was_cancelled(())
+        dead = loop.create_future()
+        dead.cancel("message")
+
+        async def returns() -> None:
+            task.cancel()
+
+        async def raises() -> None:
+            raise asyncio.CancelledError
+
+        for coroutine in returns(), raises(), asyncio.wait_for(dead, None), asyncio.sleep(9):
+            task = kind(coroutine, loop=loop)
+            if coroutine.__name__ == "sleep":
+                loop.call_soon(task.cancel, "message")
+            task.add_done_callback(lambda task: told.update({task.get_coro().__name__: private.raised_cancelled(task)}))
+            await asyncio.wait([task])
+            assert task.cancelled()
 
     asyncio.run(main())
+    assert told == {"returns": False, "raises": True, "wait_for": True, "sleep": True}
 
 
 def test_what_each_version_has() -> None:
