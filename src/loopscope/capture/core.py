@@ -164,7 +164,7 @@ class Core:
 
     def _make_run(self) -> Any:
         """What the gate puts in a callback's place, bound to (task, callback, how): its call is one step."""
-        core = self
+        core, plain = self, private.Task
 
         def run(subject: Subject, *args: Any) -> Any:
             task, callback, how = subject
@@ -172,7 +172,7 @@ class Core:
                 return callback(*args)
             if core.dozing:
                 core.rouse()
-            life = task._loopscope if type(task) is private.Task else hung_on(task, LIFE)
+            life = task._loopscope if type(task) is plain else hung_on(task, LIFE)
             here = life.loop.here or core.arrive(life.loop)
             outer = here.life
             doomed = task._must_cancel

@@ -92,9 +92,10 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
     """The gate. Written for speed: every scheduling of every task passes here.
 
     Naming the first argument lets the common calls avoid packing and unpacking; a task whose steps are not
-    recorded costs little more than the call itself.
+    recorded costs little more than the call itself. Tasks of classes of the application's are not asked: see `hung_on`.
     """
-    builtin, method, plain, is_task = private.BUILTIN, MethodType, private.Task, private.is_task
+    builtin, method, plain, tasks = private.BUILTIN, MethodType, private.Task, private.TASKS
+    unasked = object.__getattribute__
     bind, show = core.bind, core.show
     runs_step, runs_wakeup = core.run_as(private.SHOWN_STEP), core.run_as(private.SHOWN_WAKEUP)
     step, wakeup = private.PY_STEP, private.PY_WAKEUP
@@ -107,10 +108,8 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
         if kind is wrapper:
             task = callback.__self__
             try:
-                life = task._loopscope if type(task) is plain else hung_on(task, LIFE)
+                life = task._loopscope if type(task) is plain else unasked(task, LIFE)
             except AttributeError:
-                life = None
-            if life is None:
                 life = _adopt(core, self, task, context, False) if core.on else PASSED_BY
             index = life.index
             if index >= life.hush:
@@ -124,10 +123,12 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
         elif core.on:
             if kind is builtin:
                 task = callback.__self__
-                if is_task(task):
+                if type(task) is plain:
+                    life = getattr(task, "_loopscope", None)
+                elif issubclass(type(task), tasks):
                     life = hung_on(task, LIFE)
                 if life is None:
-                    if is_task(task) and callback.__name__ == "task_wakeup":
+                    if issubclass(type(task), tasks) and callback.__name__ == "task_wakeup":
                         life = _adopt(core, self, task, context, True)
                 elif arg is not task._fut_waiter and callback.__name__ != "task_wakeup":
                     life = None
@@ -150,7 +151,7 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
                             how = core.wakes(self, task, life, arg)
                     except Exception:
                         core.fail()
-            elif is_task(arg) and arg.done():
+            elif issubclass(type(arg), tasks) and arg.done():
                 callback = _after_task(core, callback, arg)
         try:
             if how is not None:
