@@ -13,27 +13,14 @@ is_wrappable(PyObject *callback)
 
 /* ---------------------------------------------------------------- its call */
 
-/* This thread's Here, where it can be had: a new reference. NULL without an error set where it cannot, -1 in `failed`
- * where something is meant for the host. */
-static PyObject *
-arrive(Core *core, int *failed)
-{
-    *failed = core->dozing ? core_tell(core, natives.names.rouse) : 0;
-    PyObject *here = *failed < 0 ? NULL : enter();
-    if (here == NULL && *failed == 0)
-        *failed = core_fail(core);
-    return Py_XNewRef(here);
-}
-
 static PyObject *
 callback_call(Callback *self, PyObject *const *args, size_t flagged, PyObject *keywords)
 {
-    int failed;
-    PyObject *here = arrive(self->core, &failed);
-    if (failed < 0)
+    if (self->core->dozing && core_tell(self->core, natives.names.rouse) < 0)
         return NULL;
+    PyObject *here = Py_XNewRef(enter());
     if (here == NULL)
-        return PyObject_Vectorcall(self->wrapped, args, flagged, keywords);
+        return core_fail(self->core) < 0 ? NULL : PyObject_Vectorcall(self->wrapped, args, flagged, keywords);
     PyObject *callback = SLOT(here, natives.here.callback), *life = SLOT(here, natives.here.life);
     SLOT(here, natives.here.callback) = Py_NewRef((PyObject *)self);
     SLOT(here, natives.here.life) = Py_NewRef(Py_None);
@@ -84,11 +71,7 @@ class_get(Callback *self, void *closure)
 static PyObject *
 callback_getattr(Callback *self, PyObject *name)
 {
-    PyObject *found = PyObject_GenericGetAttr((PyObject *)self, name);
-    if (found != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError))
-        return found;
-    PyErr_Clear();
-    return PyObject_GetAttr(self->wrapped, name);
+    return attribute_of((PyObject *)self, self->wrapped, name);
 }
 
 static PyObject *

@@ -163,8 +163,7 @@ is_wakeup(PyObject *callback, PyObject *owner)
     PyMethodDef *method = ((PyCFunctionObject *)callback)->m_ml;
     if (method == natives.wakeup)
         return 1;
-    int task = owner != NULL && is_of_any(owner, natives.tasks);
-    if (!task)
+    if (owner == NULL || !is_of_any(owner, natives.tasks))
         return 0;
     if (strcmp(method->ml_name, "task_wakeup") != 0)
         return -1;
@@ -321,11 +320,7 @@ gate_get(PyObject *self, PyObject *loop, PyObject *type)
 static PyObject *
 gate_getattr(Gate *self, PyObject *name)
 {
-    PyObject *found = PyObject_GenericGetAttr((PyObject *)self, name);
-    if (found != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError))
-        return found;
-    PyErr_Clear();
-    return PyObject_GetAttr(self->reference, name);
+    return attribute_of((PyObject *)self, self->reference, name);
 }
 
 static PyObject *

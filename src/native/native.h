@@ -199,6 +199,9 @@ reader_read(const Reader *reader, PyObject *object)
  * nothing, -1 with an error set. Its class is not asked. */
 int hung_on(PyObject *object, PyObject *name, PyObject **found);
 
+/* An attribute of ours, or else of what stands behind it: a new reference, NULL with an error set. */
+PyObject *attribute_of(PyObject *self, PyObject *behind, PyObject *name);
+
 /* Whether an object is of one of these types. It is not asked itself. */
 static inline int
 is_of_any(PyObject *object, PyObject *types)

@@ -83,3 +83,13 @@ hung_on(PyObject *object, PyObject *name, PyObject **found)
         PyErr_Clear();
     return *found != NULL ? 1 : PyErr_Occurred() ? -1 : 0;
 }
+
+PyObject *
+attribute_of(PyObject *self, PyObject *behind, PyObject *name)
+{
+    PyObject *found = PyObject_GenericGetAttr(self, name);
+    if (found != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return found;
+    PyErr_Clear();
+    return PyObject_GetAttr(behind, name);
+}

@@ -194,11 +194,7 @@ step_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
 static PyObject *
 step_getattr(Step *self, PyObject *name)
 {
-    PyObject *found = PyObject_GenericGetAttr((PyObject *)self, name);
-    if (found != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError))
-        return found;
-    PyErr_Clear();
-    return PyObject_GetAttr(self->callback, name);
+    return attribute_of((PyObject *)self, self->callback, name);
 }
 
 static PyObject *

@@ -1,7 +1,6 @@
 /* call_later of uvloop's loops and call_at of asyncio's, with the due time of every timer noted. gate.py is the
  * reference, and is called for all that is not common: a number that is none of Python's own, many arguments, a
  * callback of a rare kind. It adds no frame. */
-
 #include "native.h"
 
 enum { LOOP, WHEN, CALLBACK, ARGUMENT, MOST = 8 };

@@ -104,8 +104,8 @@ def raised_cancelled(task: Any) -> bool:
 
     Another one returned, and the task was cancelled all the same: it had been asked to, and nothing had been thrown.
     """
-    if isinstance(task, PyTask) and PyTask is not Task:
-        return task._cancelled_exc is not None  # type: ignore[attr-defined]
+    if PyTask is not Task and issubclass(type(task), PyTask):
+        return task._cancelled_exc is not None
     return any(
         thing is asyncio.CancelledError or issubclass(type(thing), asyncio.CancelledError)
         for thing in gc.get_referents(task)
