@@ -75,6 +75,37 @@ def test_broken_endpoint(kind: str, protocol: Protocol, size: str) -> None:
         assert "lost 15 spans (export_failed)" in losses
 
 
+@pytest.mark.parametrize("size", ["short", "long"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_nobody_listens(protocol: Protocol, size: str) -> None:
+    """The exit does not wait out the exporter's ten seconds, neither for spans nor for metrics."""
+    [port] = free_ports(1)
+    environment = switched_on(f"http://127.0.0.1:{port}", protocol, OTEL_METRICS_EXPORTER="otlp")
+    jobs, steps, seconds = SIZES[size]
+    ended = run(PROGRAM.format(jobs=jobs, steps=steps, seconds=seconds), environment)
+    last_line, seeded = ended.out.split()
+    assert (ended.code, seeded) == (0, SEEDED)
+    assert ended.at - float(last_line) < TIMEOUT + SLACK
+    assert [line.split(":")[0].split(" ", 1)[1] for line in ended.told if "reach" in line] == [
+        "spans do not reach " + ("http" if protocol == "http" else "127.0.0.1"), "metrics do not reach otlp",
+    ]  # fmt: skip
+    assert "retrying" not in ended.err
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_busy_at_the_end(protocol: Protocol) -> None:
+    """A backend that is there, but has no time at the moment, is asked again."""
+    jobs, steps, seconds = SIZES["short"]
+    with Receiver("refuse") as receiver:
+        program = Program(PROGRAM.format(jobs=jobs, steps=steps, seconds=seconds), to(receiver, protocol))
+        receiver.wait_for_requests(1)
+        receiver.mode = "accept"
+        ended = program.end()
+        spans = receiver.spans()
+    assert (ended.code, ended.told) == (0, [])
+    assert len(spans) == 15
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("size", ["short", "long"])
 def test_warnings_are_errors(protocol: Protocol, size: str) -> None:

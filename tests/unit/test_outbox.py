@@ -38,6 +38,10 @@ class Target:
             self.sent.append(items)
         return self.reason
 
+    def hurry(self) -> None:
+        """See Target."""
+        self.calls.append("hurry")
+
     def abort(self) -> None:
         """See Target."""
         self.calls.append("abort")
@@ -150,7 +154,7 @@ def test_a_flush_without_time_leaves_what_waits() -> None:
 def test_past_the_end_nothing_is_sent() -> None:
     """A full batch too is counted as lost to the shutdown; so is all that waits when it is given up."""
     outbox = Outbox([target := Target(2)], lambda: "r")
-    outbox.until = clock() - 1
+    outbox.hurry(clock() - 1)
     put(outbox, "abc")
     assert dict(outbox.dropped) == {"shutdown": 2}
     outbox.give_up()
@@ -162,11 +166,22 @@ def test_near_the_end_a_target_that_failed_is_not_tried_again() -> None:
     target = Target(1)
     target.reason = "dead"
     outbox = Outbox([target], lambda: "r")
-    outbox.until = clock() + 10**12
+    outbox.hurry(clock() + 10**12)
     put(outbox, "a")
     target.reason = None
     put(outbox, "b")
     assert (dict(outbox.dropped), target.sent) == ({"export_failed": 1, "shutdown": 1}, [])
+
+
+def test_at_the_end_only_who_was_met_is_waited_for() -> None:
+    """Where something arrived before, somebody listens, or will again."""
+    met, unmet = Target(1), Target(1)
+    unmet.reason = "dead"
+    outbox = Outbox([met, unmet], lambda: "r")
+    put(outbox, "a")
+    outbox.hurry(clock() + 10**12)
+    outbox.hurry(0)
+    assert (met.calls, unmet.calls) == ([], ["hurry"])
 
 
 def test_the_resource_is_asked_for_each_span() -> None:

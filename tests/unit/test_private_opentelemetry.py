@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import inspect
+import logging
 import random
 from collections.abc import Iterator
 from types import ModuleType
@@ -23,6 +24,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
+from loopscope.capture.life import nothing
 from loopscope.pipeline.export import otlp_grpc, otlp_http
 from loopscope.pipeline.export.choose import _exporters_of
 from loopscope.pipeline.export.provider import Provider, global_provider
@@ -217,9 +219,7 @@ def test_a_private_random_is_undone() -> None:
 
 def test_quiet_keeps_only_what_is_logged_inside(caplog: pytest.LogCaptureFixture) -> None:
     """The application's own exporter logs on; ours is remembered."""
-    import logging
-
-    quiet = Quiet("test.stock")
+    quiet = Quiet(["test.stock"], nothing)
     logger = logging.getLogger("test.stock")
     logger.error("theirs %d", 1)
     with quiet:
@@ -228,6 +228,33 @@ def test_quiet_keeps_only_what_is_logged_inside(caplog: pytest.LogCaptureFixture
     quiet.remove()
     assert [record.getMessage() for record in caplog.records] == ["theirs 1", "theirs 3"]
     assert quiet.last == "ours 2"
+
+
+@pytest.mark.parametrize("message", [
+    "Transient error [Errno 111] Connection refused encountered, retrying in 1.02s.",
+    "Transient error StatusCode.UNAVAILABLE, retrying in 0.9s. Error details: failed to connect to all addresses",
+    "Transient error ... Failed to resolve 'nowhere' ([Errno -2] Name or service not known), retrying in 2s.",
+])  # fmt: skip
+def test_quiet_knows_by_what_is_logged_that_nobody_listens(message: str) -> None:
+    """Hurried before or meanwhile it gives up, once the exporter says so; what else is said of it is no reason."""
+    given_up: list[int] = []
+    quiet, logger = Quiet(["test.stock"], lambda: given_up.append(1)), logging.getLogger("test.stock")
+    with quiet:
+        logger.warning(message)
+    assert not given_up
+    with quiet:
+        logger.warning(message)
+        quiet.hurry()
+        logger.warning("Shutdown in progress")
+    assert len(given_up) == 1
+    assert quiet.last[:15] == "Transient error" and "retrying" not in quiet.last
+    with quiet:
+        logger.warning("Transient error Service Unavailable encountered, retrying in 1.02s.")
+    assert len(given_up) == 1
+    with quiet:
+        logger.warning(message)
+    assert len(given_up) == 2
+    quiet.remove()
 
 
 def test_span_ids_are_the_providers_from_the_first_on() -> None:

@@ -48,6 +48,9 @@ class Sink:
         self.sent += len(items)
         return None
 
+    def hurry(self) -> None:
+        """See Target."""
+
     def abort(self) -> None:
         """See Target."""
 

@@ -44,6 +44,16 @@ class LoopscopeInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """
 
     configuration = Configuration
+    _asked = False
+
+    @property
+    def _is_instrumented_by_opentelemetry(self) -> bool:
+        """The start-up file starts the runtime without this class, whose imports cost as much as all others."""
+        return self._asked or runtime.current() is not None
+
+    @_is_instrumented_by_opentelemetry.setter
+    def _is_instrumented_by_opentelemetry(self, value: bool) -> None:
+        self._asked = value
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """None: asyncio is part of Python."""

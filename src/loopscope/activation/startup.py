@@ -1,17 +1,20 @@
 """Switching on by the environment alone: called by the .pth or .start file at every interpreter start.
 
 Until asyncio is imported there is only an import hook. The first loop that is made starts the runtime, which
-imports OpenTelemetry's SDK. (wrapt's import hooks cannot serve here: importing wrapt imports asyncio.)
+imports OpenTelemetry's SDK. (wrapt's import hooks cannot serve here: importing wrapt imports asyncio; nor do the
+bases of importlib.abc and `typing`, which take longer than all else that Python does at its start.)
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
 
 _LOOPS = {"asyncio.base_events": "BaseEventLoop", "uvloop": "Loop"}
 
@@ -32,7 +35,7 @@ def main() -> None:
     sys.meta_path.insert(0, _watching)
 
 
-class Finder(MetaPathFinder):
+class Finder:
     """Finds nothing itself: lets `_watch` see the loops' modules once they are imported."""
 
     def __init__(self) -> None:
@@ -41,7 +44,7 @@ class Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """See MetaPathFinder."""
+        """See importlib.abc.MetaPathFinder."""
         if fullname not in _LOOPS or fullname in self._busy:
             return None
         self._busy.add(fullname)
@@ -52,22 +55,22 @@ class Finder(MetaPathFinder):
         finally:
             self._busy.discard(fullname)
         if spec is not None and spec.loader is not None:
-            spec.loader = Watched(spec.loader)
+            spec.loader = Watched(spec.loader)  # type: ignore[assignment]  # as one, without its bases
         return spec
 
 
-class Watched(Loader):
+class Watched:
     """A module's own loader, and a look at the module afterwards."""
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """See Loader."""
+        """See importlib.abc.Loader."""
         return self._loader.create_module(spec)  # type: ignore[no-any-return]
 
     def exec_module(self, module: ModuleType) -> None:
-        """See Loader."""
+        """See importlib.abc.Loader."""
         spec = module.__spec__
         if spec is not None:
             spec.loader = self._loader
@@ -112,11 +115,9 @@ def begin() -> None:
     while _undo:
         _undo.pop()()
     try:
-        from loopscope.activation.instrumentor import LoopscopeInstrumentor
+        from loopscope import runtime
 
-        instrumentor = LoopscopeInstrumentor()
-        if not instrumentor.is_instrumented_by_opentelemetry:
-            instrumentor.instrument()
+        runtime.start()
     except Exception:
         import logging
 

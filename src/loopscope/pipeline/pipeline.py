@@ -136,8 +136,10 @@ class Pipeline:
     def hurry(self, until: int) -> None:
         """Past this clock reading nothing more is done: what is left is counted as lost. 0: there is time."""
         self._until = until
+        if until:
+            self.metrics.hurry()
         if self._outbox is not None:
-            self._outbox.until = until
+            self._outbox.hurry(until)
 
     def give_up(self) -> None:
         """Count everything as lost that waits."""
@@ -170,7 +172,7 @@ class Pipeline:
         outbox = self._outbox
         if outbox is None:
             outbox = self._outbox = self._open_outbox()
-            outbox.until = self._until
+            outbox.hurry(self._until)
         return outbox
 
     def _hand_over(self, outbox: Outbox) -> Iterator[None]:

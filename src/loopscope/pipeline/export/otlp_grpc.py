@@ -74,7 +74,7 @@ class GrpcSender:
         self._exporter = exporter
         self.where = exporter._endpoint
         self._shut = False
-        self._quiet = Quiet(stock.__name__)
+        self._quiet = Quiet([stock.__name__], self.abort)
         self._undo = private_random(stock)
 
     def send(self, body: bytes, spans: int) -> str | None:
@@ -82,6 +82,10 @@ class GrpcSender:
         with self._quiet:
             result = self._exporter._export((body, spans))  # type: ignore[arg-type]
         return None if result is SpanExportResult.SUCCESS else self._quiet.last or "the exporter said FAILURE"
+
+    def hurry(self) -> None:
+        """See Sender."""
+        self._quiet.hurry()
 
     def abort(self) -> None:
         """See Sender."""

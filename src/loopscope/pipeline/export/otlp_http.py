@@ -41,7 +41,7 @@ class HttpSender:
         self._exporter: Any = exporter
         self.where = exporter._endpoint
         self._shut = False
-        self._quiet = Quiet(stock.__name__)
+        self._quiet = Quiet([stock.__name__], self.abort)
         self._undo = private_random(self._jitter())
 
     def _jitter(self) -> Any:
@@ -55,6 +55,10 @@ class HttpSender:
         if result.success:
             return None
         return str(result.error or result.reason or self._quiet.last)
+
+    def hurry(self) -> None:
+        """See Sender."""
+        self._quiet.hurry()
 
     def abort(self) -> None:
         """See Sender."""

@@ -22,7 +22,7 @@ HEAVY = 1 << 20
 class Batch:
     """What waits for one target."""
 
-    __slots__ = ("bytes", "given_up", "items", "sending", "since", "target", "warned")
+    __slots__ = ("bytes", "given_up", "items", "reached", "sending", "since", "target", "warned")
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -33,6 +33,8 @@ class Batch:
         self.sending = 0
         self.since = 0
         self.warned = False
+        #: something arrived
+        self.reached = False
         #: it failed while there was little time left
         self.given_up = False
 
@@ -46,13 +48,22 @@ class Outbox:
         self.exported = 0
         #: spans that did not arrive, by cause
         self.dropped: Counter[str] = Counter()
-        #: clock reading past which nothing is sent any more; 0 while there is time
-        self.until = 0
+        self._until = 0
 
     @property
     def targets(self) -> list[Target]:
         """The targets, in order."""
         return [batch.target for batch in self._batches]
+
+    def hurry(self, until: int) -> None:
+        """Past this clock reading nothing is sent any more, and nothing is tried again where nobody was met so far.
+
+        0: there is time.
+        """
+        self._until = until
+        for batch in self._batches:
+            if until and not batch.reached:
+                batch.target.hurry()
 
     def put(self, span: Span) -> None:
         """Take a span; send what is full."""
@@ -105,7 +116,7 @@ class Outbox:
 
     def _send(self, batch: Batch) -> None:
         items, batch.items, batch.bytes = batch.items, [], 0
-        if self.until and (batch.given_up or clock() >= self.until):
+        if self._until and (batch.given_up or clock() >= self._until):
             self.dropped["shutdown"] += len(items)
             return
         batch.sending = len(items)
@@ -115,10 +126,11 @@ class Outbox:
             reason = f"{type(error).__name__}: {error}"
         batch.sending = 0
         if reason is None:
+            batch.reached = True
             self.exported += len(items)
             return
         self.dropped["export_failed"] += len(items)
-        batch.given_up = self.until > 0
+        batch.given_up = self._until > 0
         self._warn(batch, reason)
 
     def _warn(self, batch: Batch, reason: str, error: Exception | None = None) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -28,9 +29,13 @@ logger = logging.getLogger("loopscope")
 
 SCOPE = (conventions.SCOPE, conventions.VERSION, conventions.SCHEMA_URL)
 
+#: what a stock exporter logs where nobody listens, and of that, what is not so where it is kept from it
+_NOBODY = re.compile("(connection|actively) refused|failed to connect|resolv|resolution|name or service", re.I)
+_RETRYING = re.compile(r", retrying in [\d.]+s")
+
 
 class Target(Protocol):
-    """Takes spans and sends them. But for `abort`, one thread at a time calls it."""
+    """Takes spans and sends them. But for `hurry` and `abort`, one thread at a time calls it."""
 
     #: where it sends to, for people
     where: str
@@ -44,6 +49,9 @@ class Target(Protocol):
 
     def send(self, items: list[Any], resource: Any) -> str | None:
         """Send a batch. None, or why it did not arrive."""
+
+    def hurry(self) -> None:
+        """The process ends: where nobody listens, what is sent now is not tried again."""
 
     def abort(self) -> None:
         """Give up what another thread is sending or retrying, as far as can be."""
@@ -76,6 +84,9 @@ class File:
         except OSError as error:
             return str(error)
         return None
+
+    def hurry(self) -> None:
+        """See Target. Writing does not wait for anybody."""
 
     def abort(self) -> None:
         """See Target. Writing does not wait for anybody."""
@@ -111,6 +122,9 @@ class Exporter:
         except Exception as error:
             return f"{type(error).__name__}: {error}"
         return None if result is SpanExportResult.SUCCESS else "the exporter said FAILURE"
+
+    def hurry(self) -> None:
+        """See Target. There is no public way."""
 
     def abort(self) -> None:
         """See Target. There is no public way."""
@@ -152,6 +166,12 @@ class Bytes:
         except Exception as error:
             return f"{type(error).__name__}: {error}"
 
+    def hurry(self) -> None:
+        """See Target."""
+        sender = self._sender
+        if sender is not None:
+            sender.hurry()
+
     def abort(self) -> None:
         """See Target."""
         sender = self._sender
@@ -177,6 +197,9 @@ class Sender(Protocol):
     def send(self, body: bytes, spans: int) -> str | None:
         """Send one request. None, or why it did not arrive."""
 
+    def hurry(self) -> None:
+        """See Target."""
+
     def abort(self) -> None:
         """Give up what another thread is sending."""
 
@@ -187,32 +210,52 @@ class Sender(Protocol):
 class Quiet(logging.Filter):
     """Keeps a stock exporter's log of our failures to ourselves, and remembers the last line of it.
 
-    The application has an exporter of its own that logs there: only what is logged inside `with` is kept.
+    The application has an exporter of its own that logs there: only what is logged inside `with` is kept. By what it
+    logs is known that it finds nobody, and will try again: `give_up` keeps it from that, where there is no time.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, names: Iterable[str], give_up: Callable[[], None]) -> None:
         super().__init__()
-        self._logger = logging.getLogger(name)
+        self._loggers = [logging.getLogger(name) for name in names]
         self._local = threading.local()
+        self._give_up = give_up
+        self._hurried = self._nobody = False
         self.last = ""
-        self._logger.addFilter(self)
+        for logger in self._loggers:
+            logger.addFilter(self)
 
     def __enter__(self) -> None:
-        self._local.ours = True
+        self._local.depth = getattr(self._local, "depth", 0) + 1
 
     def __exit__(self, *error: object) -> None:
-        self._local.ours = False
+        self._local.depth -= 1
+        if not self._local.depth:
+            self._nobody = False
+
+    def hurry(self) -> None:
+        """Where nobody listens it is not tried again, by another thread either."""
+        self._hurried = True
+        if self._nobody:
+            self._give_up()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """See logging.Filter."""
-        if not getattr(self._local, "ours", False):
+        if not getattr(self._local, "depth", 0):
             return True
-        self.last = record.getMessage()
+        message = record.getMessage()
+        if _NOBODY.search(message):
+            self.last = _RETRYING.sub("", message)
+            self._nobody = True
+            if self._hurried:
+                self._give_up()
+        elif not self._nobody:
+            self.last = message
         return False
 
     def remove(self) -> None:
-        """Take it off the logger."""
-        self._logger.removeFilter(self)
+        """Take it off the loggers."""
+        for logger in self._loggers:
+            logger.removeFilter(self)
 
 
 class _Private(random.Random):

@@ -109,6 +109,11 @@ class Metrics:
         if self._board is not None and self._board.source is self:
             self._board.source = None
 
+    def hurry(self) -> None:
+        """The process ends: our own provider's readers do not try again where nobody listens."""
+        if self._own is not None:
+            self._own.hurry()
+
     def disconnect(self) -> None:
         """Let go of our own provider's connections."""
         if self._own is not None:

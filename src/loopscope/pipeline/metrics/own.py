@@ -33,14 +33,15 @@ class Reader(MetricReader):
         self._exporter: MetricExporter | None = self._connect()
         self._where = where
         self._warned = False
-        #: the last export
+        #: the last export; any of them
         self.arrived = True
+        self._reached = False
         kind = type(self._exporter)
         super().__init__(
             preferred_temporality=self._exporter._preferred_temporality,
             preferred_aggregation=self._exporter._preferred_aggregation,
         )
-        self._quiet = Quiet(kind.__module__)
+        self._quiet = Quiet(_modules(kind), self._shut)
         self._undo = [private_random(module) for module in _jitter(kind)]
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
@@ -53,6 +54,7 @@ class Reader(MetricReader):
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}"
         self.arrived = reason is None
+        self._reached = self._reached or self.arrived
         if reason is not None and not self._warned:
             self._warned = True
             logger.warning("loopscope's metrics do not reach %s: %s", self._where, reason)
@@ -63,6 +65,16 @@ class Reader(MetricReader):
 
             self._threads = otlp_grpc.threads()
         return self._make()
+
+    def hurry(self) -> None:
+        """The process ends: where nobody was met so far, what is sent now is not tried again."""
+        if not self._reached:
+            self._quiet.hurry()
+
+    def _shut(self) -> None:
+        exporter = self._exporter
+        if exporter is not None:
+            exporter.shutdown()
 
     def disconnect(self) -> None:
         """Let go of the connection before a fork, or give up what another thread is sending."""
@@ -97,6 +109,11 @@ class Own:
         for reader in self.readers:
             reader.collect(timeout_millis=timeout * 1e3)
         return all(reader.arrived for reader in self.readers)
+
+    def hurry(self) -> None:
+        """See Reader."""
+        for reader in self.readers:
+            reader.hurry()
 
     def disconnect(self) -> None:
         """See Reader."""
@@ -134,6 +151,10 @@ def _load(name: str, standard: Standard) -> Any:
 
 def _jitter(kind: type) -> list[Any]:
     """The modules that draw the pauses between an OTLP exporter's retries from `random`."""
-    names = {base.__module__ for base in kind.__mro__} | {"opentelemetry.exporter.otlp.common.http"}
-    modules = [sys.modules.get(name) for name in names if name.startswith("opentelemetry.exporter.otlp.")]
+    modules = map(sys.modules.get, _modules(kind) | {"opentelemetry.exporter.otlp.common.http"})
     return [module for module in modules if hasattr(module, "random")]
+
+
+def _modules(kind: type) -> set[str]:
+    """Those of the OTLP exporters' that a class is made of, by which it logs."""
+    return {base.__module__ for base in kind.__mro__ if base.__module__.startswith("opentelemetry.exporter.otlp.")}
