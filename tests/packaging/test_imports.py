@@ -54,6 +54,15 @@ def test_variable_set_but_no_loop(version: str) -> None:
     assert imported(version, "import uvloop", "true") == sorted(["asyncio", "uvloop", *WATCHING])
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_where_no_loop_is_made_nothing_else_is_imported(version: str) -> None:
+    """No module of the standard library's either: programs without asyncio start as fast as they did."""
+    names = "import sys; print(*sorted(name for name in sys.modules if not name.startswith('loopscope')))"
+    python = with_uvloop(version)
+    off, on = (run(names, {**clean(), **more}, python=python).out.split() for more in ({}, {ENABLED: "true"}))
+    assert set(on) - set(off) <= {"__future__"}
+
+
 @pytest.mark.parametrize("module", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_first_loop(version: str, module: str) -> None:
