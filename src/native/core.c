@@ -39,6 +39,11 @@ static PyGetSetDef core_getset[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+static PyMethodDef core_methods[] = {
+    {"creator", creator, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 static int
 core_traverse(Core *self, visitproc visit, void *arg)
 {
@@ -87,6 +92,7 @@ static PyType_Slot core_slots[] = {
     {Py_tp_doc, "The fields of a core that are read per step."},
     {Py_tp_members, core_members},
     {Py_tp_getset, core_getset},
+    {Py_tp_methods, core_methods},
     {Py_tp_new, PyType_GenericNew},
     {Py_tp_traverse, core_traverse},
     {Py_tp_clear, core_clear},

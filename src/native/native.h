@@ -11,6 +11,7 @@
  * callback.c what stands for a callback that is no task's own
  * core.c    the fields of a core that are read per step, and the way into the buffer
  * births.c  the birth of a task
+ * creations.c where a lock, a queue and the like is made
  * guard.c   what tells of a task that never ended
  * wakes.c   who or what woke a task, where no recorded step did
  * polls.c   what stands on asyncio's selector
@@ -28,6 +29,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <structmember.h>
+#include <frameobject.h>
 #include <stddef.h>
 #include "numbers.h"
 #include "bytes.h"
@@ -122,7 +124,7 @@ typedef struct {
     lenfunc length;
     PyObject *enter, *chains, *task_ids, *newborn, *gone;
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *sleeps, *type_name, *tell_again, *kin, *nothing;
-    PyObject *about, *current_task, *function_name;
+    PyObject *about, *current_task, *function_name, *whose, *line_of;
     PyObject *future, *futures, *tasks, *py_step, *py_wakeup;
     PyObject *plain, *zero, *sixty_four, *no_arguments;
     /* see life.py, and gate.py */
@@ -133,6 +135,8 @@ typedef struct {
     PyObject *start_kind, *task_kind, *timer_kind, *io_kind, *thread_kind, *callback_kind, *yield_kind;
     /* see polls.py, wakers.py and wakes.py */
     long long kept, turns, waited, matters, early, depth;
+    /* see creations.py */
+    long long creators, outside, application, standard;
     /* what the interpreter has: task.cancelling() */
     int cancelling;
     /* the type of what a C task passes for a step that is not a wake, once it is met */
@@ -343,6 +347,11 @@ Record *record_of(PyObject *tuple);
 /* As births.adopt, for a task that is to take its first step in this context (NULL for the running one): its Life, a
  * new reference; NULL where that is not common, or with an error set. */
 PyObject *adopt(Core *core, PyObject *loop, PyObject *task, PyObject *context, PyObject *here, long long now);
+
+/* ---------------------------------------------------------------- creations.c */
+
+/* As creations.creator: a new reference, NULL with an error set. A method of the core's. */
+PyObject *creator(PyObject *core, PyObject *arguments);
 
 /* ---------------------------------------------------------------- guard.c */
 

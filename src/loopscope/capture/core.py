@@ -20,7 +20,7 @@ from types import CodeType, MethodType
 from typing import Any
 from weakref import WeakValueDictionary, ref
 
-from loopscope.capture import births, cancels, coroutines, private, wakers
+from loopscope.capture import births, cancels, coroutines, creations, private, wakers
 from loopscope.capture.awaits import point
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.life import GUARD, LIFE, LOOP, Here, Life, LoopState, enter, hang, hung_on, local, nothing
@@ -70,6 +70,9 @@ class Core:
     select: Callable[..., Any] = staticmethod(select)
     #: make what stands for a callback that is no task's own
     callback: Callable[..., Any] = Callback
+
+    #: where what is made now is made: see creations
+    creator: Callable[[], str | None] = staticmethod(creations.creator)
 
     def __init__(self, buffer: Buffer, wanted: Callable[[str], bool], failed: Callable[[], None]) -> None:
         self.on = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
-from contextlib import suppress
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -48,18 +47,20 @@ def _init(core: Core, original: Any) -> Any:
     def __init__(self: Any, *args: Any, **options: Any) -> None:
         original(self, *args, **options)
         if core.on:
-            with suppress(Exception):  # an instance that takes no attributes
-                hang(self, PLACE, creator(1))
+            try:
+                hang(self, PLACE, core.creator())
+            except Exception:
+                return  # an instance that takes no attributes
 
     return __init__
 
 
-def creator(depth: int) -> str | None:
-    """`file:line` of the innermost application frame, `depth` frames up; else of an installed package's.
+def creator() -> str | None:
+    """`file:line` of the innermost application frame above its caller's; else of an installed package's.
 
     What a loop's callback makes was made by whoever wrote the callback, and not by whoever runs the loop.
     """
-    frame: Any = sys._getframe(depth + 1)
+    frame: Any = sys._getframe(2)
     library = None
     for _ in range(_DEPTH):
         if frame is None:
