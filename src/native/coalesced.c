@@ -36,11 +36,17 @@ static int
 begin_group(Ordinary *self, PyObject *visit, PyObject *step)
 {
     PyObject *span_id = new_span_id(self);
-    PyObject *group = span_id == NULL
-        ? NULL : PyObject_CallFunctionObjArgs((PyObject *)cold.group.type, span_id, step, NULL);
-    Py_XDECREF(span_id);
-    if (group == NULL)
+    PyObject *group = span_id == NULL ? NULL : copy(cold.a_group);
+    if (group == NULL) {
+        Py_XDECREF(span_id);
         return -1;
+    }
+    slot_put(group, cold.group.span_id, span_id);
+    slot_put(group, cold.group.step, Py_NewRef(step));
+    WHOLE(group, cold.group.index) = WHOLE(step, cold.step.index);
+    WHOLE(group, cold.group.start) = WHOLE(step, cold.step.start);
+    WHOLE(group, cold.group.count) = WHOLE(group, cold.group.running) = WHOLE(group, cold.group.ready) = 0;
+    group_add(group, step);
     slot_put(visit, cold.visit.group, group);
     return 0;
 }

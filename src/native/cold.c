@@ -103,9 +103,11 @@ cold_load(void)
     cold.a_visit = load_model(cold.visit.type, PyObject_CallFunction((PyObject *)cold.visit.type, "OiiO", Py_None, 0, 0,
                                                                      Py_True));
     cold.a_whose = load_model(cold.whose.type, PyObject_CallFunction((PyObject *)cold.whose.type, "sO", "", Py_None));
-    cold.a_step = load_step_model();
+    if ((cold.a_step = load_step_model()) == NULL)
+        return -1;
+    cold.a_group = load_model(cold.group.type, PyObject_CallFunction((PyObject *)cold.group.type, "iO", 0, cold.a_step));
     if (cold.a_life == NULL || cold.a_notes == NULL || cold.a_trace == NULL || cold.a_visit == NULL
-        || cold.a_whose == NULL || cold.a_step == NULL)
+        || cold.a_whose == NULL || cold.a_group == NULL)
         return -1;
     PyTypeObject *queue = fetch_type("collections", "deque");
     if (queue == NULL)

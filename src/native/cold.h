@@ -49,7 +49,7 @@
     X(cursor) X(detail) X(ended) X(first) X(last) X(left) X(longest) X(ready) X(running) X(segment) X(start) X(steps) \
     X(unkept) X(waiting) X(written)
 #define WHOSE(X) X(encoded) X(name) X(where)
-#define GROUP(X) X(span_id)
+#define GROUP(X) X(span_id) X(step)
 #define GROUP_WHOLES(X) X(count) X(end) X(index) X(ready) X(running) X(start)
 #define OCCUPANCY(X) X(_longs) X(_rows) X(_shown) X(_whose)
 #define OCCUPANCY_WHOLES(X) X(_long) X(_short) X(_until)
@@ -163,7 +163,7 @@ typedef struct {
     struct { TEXTS(AS_TEXT) } text;
     struct { ASKED(AS_OBJECT) } name;
     /* objects like those that are made here; see `copy` */
-    PyObject *a_life, *a_notes, *a_trace, *a_visit, *a_whose, *a_step;
+    PyObject *a_life, *a_notes, *a_trace, *a_visit, *a_whose, *a_step, *a_group;
     PyObject *piece, *holder, *delay, *delayed_by_step, *function_of, *place_of;
     PyObject *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
     PyObject *empty; /* a text */

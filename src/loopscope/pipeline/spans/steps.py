@@ -7,7 +7,7 @@ step still runs.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from loopscope import conventions as c
@@ -272,7 +272,7 @@ def link(trace_id: int, span_id: int, kind: str, more: Attributes | None = None)
     return Link(trace_id, span_id, attributes)
 
 
-def _printed(lines: list[Printed] | None) -> list[Event] | None:
+def _printed(lines: Sequence[Printed] | None) -> list[Event] | None:
     if not lines:
         return None
     return [

@@ -48,7 +48,7 @@ class Group:
         self.start = step.start
         self.end = step.end
         self.count = self.running = self.ready = 0
-        self.printed: list[Printed] = []
+        self.printed: tuple[Printed, ...] = ()
         self.add(step)
 
     def add(self, step: Step) -> None:
@@ -57,7 +57,8 @@ class Group:
         self.running += step.end - step.start
         self.ready += step.start - step.ready
         self.end = step.end
-        self.printed += step.printed or ()
+        if step.printed is not None:
+            self.printed += tuple(step.printed)
 
     def attributes(self, task_name: str) -> Attributes:
         """Exact sums of what was coalesced."""
