@@ -1,4 +1,6 @@
-"""To read other threads' frames must not lock the interpreter up (CPython 3.11's own `sys._current_frames` may)."""
+"""To read other threads' frames must neither lock the interpreter up (CPython 3.11's own `sys._current_frames` may), nor
+have it write to frames that have ended (as its own `f_back` may).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,8 @@ import gc
 import subprocess
 import sys
 import threading
+
+import pytest
 
 from loopscope.capture import private
 
@@ -47,10 +51,62 @@ while time.monotonic() < until:
 print("ended")
 """
 
+#: A thread calls functions of different sizes to different depths; another reads its frames, with a collection due at
+#: any moment, whose callback lets the GIL go.
+ENDING = """
+import gc, random, threading, time
+from loopscope.capture import private, stacks
 
-def test_no_collection_while_the_interpreter_is_locked() -> None:
-    done = subprocess.run([sys.executable, "-c", SOURCE], capture_output=True, text=True, timeout=30, check=False)
-    assert done.stdout == "ended\n", done.stderr
+def small(depth):
+    return random.choice(functions)(depth - 1) if depth else 1
+def middling(depth, x=1, y=2):
+    a = b = [x]
+    return [random.choice(functions)(depth - 1), a, b] if depth else 2
+def large(depth, x=1, y=2):
+    a = b = c = d = e = f = g = h = i = {}
+    return (a, random.choice(functions)(depth - 1), h, i) if depth else 3
+functions = [small, middling, large]
+
+def work():
+    while not over:
+        small(random.randrange(60))
+
+def slow(phase, info):
+    if threading.current_thread() is not worker:
+        time.sleep(0.0002)
+
+over = False
+worker = threading.Thread(target=work)
+worker.start()
+gc.callbacks.append(slow)
+gc.set_threshold(5, 1000, 1000)
+until, turn = time.monotonic() + 3, 0
+while time.monotonic() < until:
+    turn += 1
+    stacks.read(private.current_frames().get(worker.ident))
+    if turn % 3 == 0:
+        time.sleep(0)
+over = True
+worker.join()
+print("ended")
+"""
+
+
+@pytest.mark.parametrize("source", [SOURCE, ENDING], ids=["locked", "ending"])
+def test_no_collection_while_frames_are_made(source: str) -> None:
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
+
+
+def test_callers() -> None:
+    """Innermost first, to the last."""
+    frame, expected = sys._getframe(), []
+    while frame is not None:
+        expected.append(frame)
+        frame = frame.f_back
+    found = list(private.callers(sys._getframe()))
+    assert found == expected and len(found) > 9
+    assert list(private.callers(None)) == []
 
 
 def test_the_collector_stays_as_it_is() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import asyncio.base_events
 import asyncio.events
 import asyncio.tasks
+import functools
 import gc
 import operator
 import os
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 import types
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -233,25 +235,60 @@ RUN_DELAY = os.path.exists(f"/proc/self/task/{threading.get_native_id()}/schedst
 SWITCHES = hasattr(resource, "RUSAGE_THREAD")
 
 
-def _frames_uncollected() -> dict[int, types.FrameType]:
-    """Frames of all threads where `sys._current_frames` makes objects while it holds a lock of the interpreter.
+_CALL = operator.methodcaller("__call__")
+_BACK = operator.attrgetter("f_back")
 
-    A collection then could let the GIL go, and another thread that starts one would wait for that lock for ever, with
-    the GIL (CPython 3.11). The four calls are made in C at one go: no other thread ever sees the collector off.
+
+def _uncollected(call: Callable[[], Any]) -> Any:
+    """Call something made in C while the collector is off.
+
+    CPython 3.11 makes frame objects when they are asked for, and before 3.12 to make an object may start a collection,
+    which may let the GIL go. The four calls are made in C at one go: no other thread ever sees the collector off.
     """
     if not gc.isenabled():
-        return sys._current_frames()
-    enabled, _, frames, _ = tuple(map(_CALL, _UNCOLLECTED))
+        return call()
+    try:
+        enabled, _, made, _ = tuple(map(_CALL, (gc.isenabled, gc.disable, call, gc.enable)))
+    except BaseException:
+        gc.enable()
+        raise
     if not enabled:  # by another thread, just now
         gc.disable()
-    return frames  # type: ignore[no-any-return]
+    return made
 
 
-_CALL = operator.methodcaller("__call__")
-_UNCOLLECTED = (gc.isenabled, gc.disable, sys._current_frames, gc.enable)
+def _frames_uncollected() -> dict[int, types.FrameType]:
+    """Another thread's collection would wait for the lock that `sys._current_frames` holds, for ever, with the GIL."""
+    return _uncollected(sys._current_frames)  # type: ignore[no-any-return]
+
+
+def _callers(frame: types.FrameType | None) -> Iterator[types.FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _callers_uncollected(frame: types.FrameType | None) -> Iterator[types.FrameType]:
+    """All are made at once: while an object is made for a frame, the other thread could leave that frame.
+
+    The interpreter would then write to memory that is another frame's by now. The list feeds on itself.
+    """
+    if frame is None:
+        return
+    chain = [frame]
+    _uncollected(functools.partial(chain.extend, filter(None, map(_BACK, chain))))
+    chain.reverse()
+    while chain:
+        yield chain.pop()
+
+
+#: no collection starts where an object is made
+_COLLECTED_APART = sys.version_info >= (3, 12)
 
 #: frames of all threads by ident, as they are now
-current_frames = sys._current_frames if sys.version_info >= (3, 12) else _frames_uncollected
+current_frames = sys._current_frames if _COLLECTED_APART else _frames_uncollected
+#: a frame, of any thread, and those that called it, innermost first
+callers = _callers if _COLLECTED_APART else _callers_uncollected
 
 #: asyncio's frame around a callback that a loop calls, and the loop's own frames
 HANDLE_RUN = asyncio.events.Handle._run.__code__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -48,11 +49,11 @@ def around(runner: Any) -> None:
     _RUNNERS.add(id(runner.__code__))
 
 
-def read(frame: FrameType | None, kept: bool = True) -> Seen:
+def read(innermost: FrameType | None, kept: bool = True) -> Seen:
     """Read a thread's frames from its innermost one on; `kept`: also the stack."""
     stack: list[Frame] = []
     inner = None
-    while frame is not None and len(stack) < _REACH:
+    for frame in islice(private.callers(innermost), _REACH):
         code = frame.f_code
         if id(code) in _BEGINNINGS:
             step = id(code) in _STEPS
@@ -62,7 +63,7 @@ def read(frame: FrameType | None, kept: bool = True) -> Seen:
         if id(code) in _LOOPS:
             return IDLE
         stack.append(Frame(code, frame.f_lineno or code.co_firstlineno) if len(stack) < DEPTH else _MORE)
-        inner, frame = frame, frame.f_back
+        inner = frame
     return Seen(_cut(stack, kept), False, None)
 
 
