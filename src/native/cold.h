@@ -120,7 +120,7 @@ SLOTS(BatchSlots, BATCH, BATCH_WHOLES)
     X(named, "loopscope.pipeline.culprits", "_NAMED") X(part, "loopscope.pipeline.culprits", "_PART") \
     X(most, "loopscope.pipeline.culprits", "_MOST") X(late, "loopscope.pipeline.culprits", "_LATE") \
     X(back, "loopscope.pipeline.culprits", "_BACK") X(heavy, "loopscope.pipeline.export.outbox", "HEAVY") \
-    X(kept, "loopscope.pipeline.occupancy", "_KEPT") \
+    X(kept, "loopscope.pipeline.occupancy", "_KEPT") X(all, "loopscope.pipeline.spans.quiet", "ALL") \
     X(fresh, "loopscope.pipeline.spans.traces", "FRESH") \
     X(second, "loopscope.pipeline.spans.traces", "SECOND") X(gap, "loopscope.pipeline.metrics.looptime", "GAP") \
     X(nested, "loopscope.pipeline.metrics.looptime", "NESTED") \
@@ -134,7 +134,7 @@ SLOTS(BatchSlots, BATCH, BATCH_WHOLES)
 #define ASKED(X) \
     X(_batches) X(_close) X(_forget) X(_grow) X(_home) X(_open) X(_outbox) X(_redeem) X(_send) X(add) X(closed) \
     X(coalesced) X(encoder) X(excluded) X(is_remote) X(refused) \
-    X(ended) X(file) X(index) X(line) X(size) X(stepped) X(trace_flags) X(trace_id)
+    X(ended) X(file) X(index) X(line) X(size) X(stepped) X(trace_flags) X(trace_id) X(waiting)
 
 #define AS_NUMBER(name, module, constant) long long name;
 #define AS_TEXT(module, name) PyObject *name;
@@ -248,7 +248,7 @@ PyObject *awaited_name(PyObject *awaited);
     X(names, "tracer", "_names") X(foreign, "tracer.traces", "_foreign") X(handoffs, "tracer", "_handoffs") \
     X(leaving, "tracer", "_leaving") \
     X(lost, "tracer", "_lost") X(ask_coverage, "tracer", "_coverage") X(making, "culprits._bursts", "born") \
-    X(closed, "tracer._handoffs", "_closed") X(waiting, "tracer._handoffs", "_waiting") \
+    X(closed, "tracer._handoffs", "_closed") X(waiting, "tracer._handoffs", "_waiting") X(silent, "tracer", "_quiet") \
     X(spans, "tracer", "steps") X(placed, "tracer.steps", "_placed") X(owed, "tracer.steps", "_owed") \
     X(held, "", "_held") X(budget, "", "budget") X(new_span_id, "tracer.steps", "_new_span_id") \
     X(spare_ids, "_provider", "spare_span_ids") X(queue, "_source", "queue") \
@@ -325,6 +325,8 @@ typedef struct {
     PyObject *waited, *step;
     /* what is done of its span, and the level of detail at which it is coalesced */
     int way, level;
+    /* it is worth telling, and its visit was not told until now: see Quiet.speak */
+    int speaks;
 } Passing;
 
 /* Takes one record: 1 where it went its way here, 0 where to the assembler; -1 with an error set. */

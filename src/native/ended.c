@@ -73,7 +73,7 @@ visit_fits(Ordinary *self, PyObject *visit, int *bare)
         || self->states || SLOT(visit, cold.visit.silent) != Py_False || SLOT(visit, cold.visit.room) != Py_True)
         return 0;
     int quiet = SLOT(visit, cold.visit.quiet) != Py_None;
-    if (quiet ? !is_untold(visit) : PyObject_IsTrue(SLOT(visit, cold.visit.untold)))
+    if (quiet && !is_untold(visit))
         return 0;
     *bare = is_bare(visit);
     if (*bare || quiet)

@@ -306,7 +306,9 @@ tell(Ordinary *self, Passing *passing)
     PyObject *name = span_id == NULL ? NULL : PyUnicode_Concat(cold.text.STEP_SPAN, function);
     PyObject *mine = name == NULL ? NULL : whose(passing), *kind = mine == NULL ? NULL : kind_of(self, passing);
     PyObject *shared = kind == NULL ? NULL : PyTuple_Pack(2, mine, kind);
-    int failed = shared == NULL ? -1 : remember(self, passing->id, passing->index, trace, span_id, 1);
+    int failed = shared == NULL ? -1 : 0;
+    if (!failed && !passing->speaks) /* nobody links to what might not have been told */
+        failed = remember(self, passing->id, passing->index, trace, span_id, 1);
     if (!failed) {
         of[OF_TRACE] = SLOT(trace, cold.trace.trace_id);
         of[OF_ID] = span_id;
@@ -318,7 +320,9 @@ tell(Ordinary *self, Passing *passing)
         of[OF_EVENTS] = Py_None;
         failed = emit(self, passing->end, encode(self, passing, of));
     }
-    if (!failed && SLOT(step, cold.step.delay) != Py_None)
+    if (passing->speaks)
+        slot_put(visit, cold.visit.quiet, Py_NewRef(Py_None));
+    else if (!failed && SLOT(step, cold.step.delay) != Py_None)
         failed = tell_exported(self, passing, span_id);
     Py_XDECREF(span_id);
     Py_XDECREF(name);

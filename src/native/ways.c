@@ -100,9 +100,32 @@ is_of(PyObject *visit, PyObject *trace)
     return PyObject_RichCompareBool(SLOT(of, cold.trace.trace_id), SLOT(trace, cold.trace.trace_id), Py_EQ);
 }
 
-/* The open visit to that trace, where it is the only one and is told as it comes, or not at all. */
 static int
-find_visit(Passing *passing)
+is_notable(Ordinary *self, Passing *passing)
+{
+    return passing->start - passing->ready >= self->delay;
+}
+
+/* Whether an untold visit is told from this step on, and nothing but that step's span is to be written of it. */
+static int
+speaks(Ordinary *self, Passing *passing)
+{
+    PyObject *visit = passing->visit;
+    if (!is_notable(self, passing) || SLOT(visit, cold.visit.held) != Py_None
+        || SLOT(visit, cold.visit.group) != Py_None)
+        return 0;
+    PyObject *creator = known(self, SLOT(passing->notes, cold.notes.under));
+    if (creator != NULL || PyErr_Occurred()) /* it may have to be told, too */
+        return creator != NULL ? 0 : -1;
+    PyObject *said = PyObject_GetAttr(self->silent, cold.name.waiting);
+    long long waiting = said == NULL ? -1 : whole(said);
+    Py_XDECREF(said);
+    return waiting < 0 ? -1 : (passing->speaks = waiting < cold.all);
+}
+
+/* The open visit to that trace, where it is the only one and is told as it comes or from now on, or not at all. */
+static int
+find_visit(Ordinary *self, Passing *passing)
 {
     PyObject *visits = SLOT(passing->notes, cold.notes.visits);
     if (!PyTuple_CheckExact(visits) || PyTuple_GET_SIZE(visits) != 1)
@@ -114,9 +137,12 @@ find_visit(Passing *passing)
     if (fits != 1)
         return fits;
     passing->visit = visit;
+    passing->trace = SLOT(visit, cold.visit.trace); /* one of the same id may have been forgotten and met anew */
     int told = SLOT(visit, cold.visit.quiet) == Py_None;
-    if (!told) /* it stays so */
-        told = !passing->delayed && is_untold(visit) && stays_quick(passing);
+    if (!told && is_untold(visit))
+        told = passing->delayed ? speaks(self, passing) : stays_quick(passing);
+    if (told < 0)
+        return -1;
     return told && SLOT(visit, cold.visit.silent) == Py_False
         && (passing->span == Py_None || SLOT(visit, cold.visit.local) == Py_True);
 }
@@ -189,7 +215,7 @@ find_way(Ordinary *self, Passing *passing)
     int own = SLOT(passing->trace, cold.trace.own) == Py_True;
     passing->level = own || level >= cold.requests ? (int)level : 0;
     int keeps = written < self->steps * 3 / 4 && spans < self->room * 3 / 4;
-    int notable = passing->start - passing->ready >= self->delay;
+    int notable = is_notable(self, passing);
     if ((steps < 1 || notable) && !keeps) /* there is room left for such steps */
         return 0;
     int spares = !notable && passing->level != cold.full && (steps > 0 || (own && passing->level >= cold.bare));
@@ -197,7 +223,7 @@ find_way(Ordinary *self, Passing *passing)
     if (!keeps)
         passing->level = (int)cold.full; /* the caps have it coalesced, not the budget */
     if (passing->way == TELLS)
-        return SLOT(visit, cold.visit.quiet) == Py_None ? tells(self, passing, level) : 0;
+        return passing->speaks || SLOT(visit, cold.visit.quiet) == Py_None ? tells(self, passing, level) : 0;
     return coalesces(self, visit, written, spans);
 }
 
@@ -215,7 +241,7 @@ find_place(Ordinary *self, Passing *passing)
 {
     int fits = passing->span == Py_None ? find_home(self, passing) : find_foreign(self, passing);
     if (fits == 1)
-        fits = find_visit(passing);
+        fits = find_visit(self, passing);
     if (fits == 1)
         fits = find_way(self, passing);
     return fits;

@@ -133,12 +133,13 @@ class Stream:
         yield self._step(task, START)
 
     def _brief(self) -> Iterator[Record]:
-        """A task that takes a few plain steps, one after the other, and ends."""
+        """A task that takes a few plain steps, one after the other, some of them late, and ends."""
         self._ids += 1
         task, place = Task(self._ids, self._random.choice((1, 2)), None), self._random.choice(PLACES)
         yield (BIRTH, task.id, self.now, task.pulse, task.name, place, 0, 0, None, False)
         last = self._random.randrange(4)
         for index in range(last + 1):
+            self.now += self._random.choice((0, 0, 0, 2 * MS))
             yield self._step(task, "" if index else START, RETURNED if index == last else None)
 
     def _identity(self) -> Identity:
