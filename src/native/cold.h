@@ -103,6 +103,7 @@ SLOTS(BatchSlots, BATCH, BATCH_WHOLES)
     X("loopscope.conventions", DELAYED_BY_FUNCTION) X("loopscope.conventions", DELAYED_BY_PLACE) \
     X("loopscope.conventions", STEP_SPAN) X("loopscope.conventions", TASK_SPAN) X("loopscope.conventions", TASK_ID) \
     X("loopscope.conventions", TASK_NAME) X("loopscope.conventions", TASK_LATE) \
+    X("loopscope.conventions", THREAD_ID) X("loopscope.conventions", LOOP_ID) \
     X("loopscope.conventions", TASK_STEP_MISSING) X("loopscope.conventions", TASK_STATE) \
     X("loopscope.conventions", TASK_STEP_COUNT) X("loopscope.conventions", TASK_RUNNING) \
     X("loopscope.conventions", TASK_READY) X("loopscope.conventions", TASK_WAITING) \

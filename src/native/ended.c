@@ -177,13 +177,22 @@ kind_of(PyObject *life)
     return PyErr_Occurred() ? NULL : PyObject_CallOneArg(cold.task_kind, life);
 }
 
+/* Items of an Event: see pipeline.spans.span. */
+enum { EVENT_NAME, EVENT_TIME };
+
 /* The changes of detail while it was open: Budget.events. A new reference. */
 static PyObject *
 changes(Ordinary *self, PyObject *visit)
 {
     Py_ssize_t count = PyObject_Size(SLOT(self->budget, cold.budget._changes));
-    if (count <= 0)
-        return count < 0 ? NULL : Py_NewRef(Py_None);
+    PyObject *last = count <= 0 ? NULL : PySequence_GetItem(SLOT(self->budget, cold.budget._changes), -1);
+    if (last == NULL)
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    long long time;
+    int failed = number(PyTuple_GET_ITEM(last, EVENT_TIME), &time);
+    Py_DECREF(last);
+    if (failed || time < WHOLE(visit, cold.visit.start))
+        return failed ? NULL : Py_NewRef(Py_None);
     return PyObject_CallMethod(self->budget, "events", "LL", WHOLE(visit, cold.visit.start),
                                WHOLE(visit, cold.visit.cursor));
 }

@@ -264,9 +264,22 @@ kind_of(Ordinary *self, Passing *passing)
     return Py_NewRef(memory->found);
 }
 
+/* Whose steps these are, as a span has it: a new reference, NULL with an error set. */
+static PyObject *
+encode_whose(Ordinary *self, Passing *passing)
+{
+    Said said;
+    said_begin(&said, self->encoder, SPAN_ATTRIBUTE);
+    int failed = say(&said, cold.text.TASK_NAME, passing->name) < 0
+        || say(&said, cold.text.THREAD_ID, passing->thread) < 0 || say(&said, cold.text.LOOP_ID, passing->loop) < 0;
+    PyObject *bytes = failed ? NULL : PyBytes_FromStringAndSize(said.bytes.data, said.bytes.size);
+    bytes_end(&said.bytes);
+    return bytes;
+}
+
 /* Visit.whose: a new reference */
 static PyObject *
-whose(Passing *passing)
+whose(Ordinary *self, Passing *passing)
 {
     PyObject *visit = passing->visit, *said = SLOT(visit, cold.visit._whose);
     if (said != Py_None && SLOT(said, cold.whose.where) == passing->where) {
@@ -274,9 +287,12 @@ whose(Passing *passing)
         if (same)
             return same < 0 ? NULL : Py_NewRef(said);
     }
-    PyObject *made = copy(cold.a_whose);
-    if (made == NULL)
+    PyObject *encoded = encode_whose(self, passing), *made = encoded == NULL ? NULL : copy(cold.a_whose);
+    if (made == NULL) {
+        Py_XDECREF(encoded);
         return NULL;
+    }
+    slot_put(made, cold.whose.encoded, encoded);
     slot_put(made, cold.whose.name, Py_NewRef(passing->name));
     slot_put(made, cold.whose.where, Py_NewRef(passing->where));
     slot_put(visit, cold.visit._whose, Py_NewRef(made));
@@ -304,7 +320,7 @@ tell(Ordinary *self, Passing *passing)
     PyObject *span_id = new_span_id(self);
     PyObject *function = SLOT(SLOT(passing->life, cold.life.place), natives.place.qualname);
     PyObject *name = span_id == NULL ? NULL : PyUnicode_Concat(cold.text.STEP_SPAN, function);
-    PyObject *mine = name == NULL ? NULL : whose(passing), *kind = mine == NULL ? NULL : kind_of(self, passing);
+    PyObject *mine = name == NULL ? NULL : whose(self, passing), *kind = mine == NULL ? NULL : kind_of(self, passing);
     PyObject *shared = kind == NULL ? NULL : PyTuple_Pack(2, mine, kind);
     int failed = shared == NULL ? -1 : 0;
     if (!failed && !passing->speaks) /* nobody links to what might not have been told */

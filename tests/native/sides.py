@@ -19,10 +19,10 @@ from loopscope.settings import Settings
 from tests.records import OWN_SPAN, OWN_TRACE
 from tests.unit.test_rounds import Queue, Sink, unmetered
 
-#: what is no state, or is a reading of the real clock
+#: what is no state, is made of it once it is needed, or is a reading of the real clock
 APART = {
-    "_drain", "_encoder", "_encoding", "_native", "_provider", "_random", "_reading", "_source", "_suspected", "encoder",
-    "since",
+    "_drain", "_encoder", "_encoding", "_native", "_provider", "_random", "_reading", "_source", "_suspected", "encoded",
+    "encoder", "since",
 }  # fmt: skip
 
 

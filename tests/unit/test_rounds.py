@@ -228,3 +228,20 @@ def test_many_requests_that_were_left() -> None:
     taken = least(measure)
     assert len(taken) > 1_000
     assert max(taken) < MOST, sorted(taken)[-5:]
+
+
+def test_muted_tasks_are_heard_where_nobody_known_held_the_thread() -> None:
+    """Those of that thread, in small pieces; and not again at once, the less often the more tasks there are."""
+    pipeline = Cold().pipeline
+    pulses = [Pulse(muted=task > 0) for task in range(4)]
+    for task, pulse in enumerate(pulses, 1):
+        pipeline.assembler.feed(birth(task, 0, pulse=pulse))
+        pipeline.assembler.feed(step(task, 0, 10 * task, 10 * task, 10 * task + 5, thread=2 if task == 4 else 1))
+    pipeline._unseen(1, 100, 200)
+    assert not any(pulse.hush for pulse in pulses)
+    assert len(list(pipeline._hear(SECOND))) == 4
+    assert [pulse.hush for pulse in pulses] == [0, 64, 64, 0]
+    pipeline._unseen(2, 300, 400)
+    assert not list(pipeline._hear(SECOND + 1)) and list(pipeline._hear(2 * SECOND))
+    assert [pulse.hush for pulse in pulses] == [0, 64, 64, 64]
+    assert not list(pipeline._hear(9 * SECOND)), "nobody is suspected any more"

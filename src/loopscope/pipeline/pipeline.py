@@ -28,6 +28,8 @@ from loopscope.settings import Settings
 HELD = 512
 #: steps of a muted task that are recorded once its thread was held by nobody known
 HEARD = 64
+#: nanoseconds for each living task between two times that muted ones are asked to be heard
+LISTENING = 20_000
 #: a task whose birth was lost is given up after so long without a step (nanoseconds)
 UNHEARD = 3600 * SECOND
 
@@ -82,7 +84,8 @@ class Pipeline:
         #: what runs between rounds of about a second: the self-check
         self.look: Callable[[int], None] = _nothing
         self._swept = self._looked = clock()
-        #: when muted tasks were last asked to be heard
+        #: threads that nobody known held, and when muted tasks were last asked to be heard for it
+        self._suspects: set[int] = set()
         self._suspected = 0
         self._begin()
 
@@ -218,6 +221,7 @@ class Pipeline:
             self._due()
             if self._held and self._outbox is not None:
                 yield from self._hand_over(self._outbox)
+        yield from self._hear(now)
         self.stalls.tick(now, final)
         yield from self.tracer.tick(now)
         if now - self._swept >= min(5 * SECOND, int(self._settings.segment_seconds * SECOND) // 4):
@@ -256,16 +260,22 @@ class Pipeline:
             yield
 
     def _unseen(self, thread: int, start: int, end: int) -> None:
-        """No step and no callback that is known held this thread: perhaps a muted task, so those are heard again."""
+        """No step and no callback that is known held this thread."""
         self.stalls.between(thread, start, end)
-        now = clock()
-        if now - self._suspected < SECOND // 10:
+        self._suspects.add(thread)
+
+    def _hear(self, now: int) -> Iterator[None]:
+        """What nobody known held, a muted task may have: those are heard again. The more tasks, the more seldom."""
+        lives = self.assembler.lives
+        if not self._suspects or now - self._suspected < max(SECOND // 10, len(lives) * LISTENING):
             return
         self._suspected = now
-        for life in self.assembler.lives.values():
+        suspects, self._suspects = self._suspects, set()
+        for life in list(lives.values()):
             pulse = life.pulse
-            if pulse is not None and pulse.muted and (life.where is None or life.where.thread == thread):
+            if pulse is not None and pulse.muted and (life.where is None or life.where.thread in suspects):
                 pulse.hush = pulse.index + HEARD
+            yield
 
     def _emit(self, span: Span) -> None:
         self.budget.spend(span.end)
