@@ -15,18 +15,20 @@ static int
 whose(PyObject *code, long long *into)
 {
     Owner *known = &owners[place_in_table(code)];
-    if (known->code != code) {
-        PyObject *told = PyObject_CallOneArg(natives.whose, code);
-        if (told == NULL)
-            return -1;
-        long long value = whole(told);
-        Py_DECREF(told);
-        if (value == -1 && PyErr_Occurred())
-            return -1;
-        Py_XSETREF(known->code, Py_NewRef(code));
-        known->whose = value;
+    if (known->code == code) {
+        *into = known->whose;
+        return 0;
     }
-    *into = known->whose;
+    PyObject *told = PyObject_CallOneArg(natives.whose, code);
+    if (told == NULL)
+        return -1;
+    *into = whole(told);
+    Py_DECREF(told);
+    if (*into == -1 && PyErr_Occurred())
+        return -1;
+    PyObject *before = known->code;
+    *known = (Owner){Py_NewRef(code), *into};
+    Py_XDECREF(before); /* which may let another thread come here */
     return 0;
 }
 
@@ -40,19 +42,18 @@ line_of(PyFrameObject *frame)
 #else
     int instruction = frame->f_lasti;
 #endif
-    Line *known = &lines[((size_t)instruction + place_in_table(code)) % TABLE];
-    if (known->code != code || known->instruction != instruction) {
-        PyObject *text = PyObject_CallOneArg(natives.line_of, (PyObject *)frame);
-        if (text == NULL) {
-            Py_DECREF(code);
-            return NULL;
-        }
-        Py_XSETREF(known->code, Py_NewRef(code));
-        Py_XSETREF(known->text, text);
-        known->instruction = instruction;
+    Line *known = &lines[((size_t)instruction + place_in_table(code)) % TABLE], before = *known;
+    PyObject *text;
+    if (before.code == code && before.instruction == instruction)
+        text = Py_NewRef(before.text);
+    else if ((text = PyObject_CallOneArg(natives.line_of, (PyObject *)frame)) != NULL) {
+        before = *known;
+        *known = (Line){Py_NewRef(code), Py_NewRef(text), instruction};
+        Py_XDECREF(before.code);
+        Py_XDECREF(before.text);
     }
     Py_DECREF(code);
-    return Py_NewRef(known->text);
+    return text;
 }
 
 /* The innermost frame of the application's from this one on, whose reference is taken over, else of an installed
