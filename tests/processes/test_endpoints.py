@@ -93,6 +93,18 @@ def test_nobody_listens(protocol: Protocol, size: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_nobody_listens_when_it_is_killed(protocol: Protocol) -> None:
+    """The same of one that raises SIGTERM on itself, before metrics were ever sent."""
+    [port] = free_ports(1)
+    environment = switched_on(f"http://127.0.0.1:{port}", protocol, OTEL_METRICS_EXPORTER="otlp")
+    killed = PROGRAM.format(jobs=3, steps=3, seconds=0) + "import os; os.kill(os.getpid(), 15)\n"
+    ended = run(killed.replace("print(time.monotonic())", "print(time.monotonic(), flush=True)"), environment)
+    assert ended.code == -15
+    assert ended.at - float(ended.out) < TIMEOUT + SLACK
+    assert [line.split(" ")[1] for line in ended.told if "reach" in line] == ["spans", "metrics"]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_busy_at_the_end(protocol: Protocol) -> None:
     """A backend that is there, but has no time at the moment, is asked again."""
     jobs, steps, seconds = SIZES["short"]

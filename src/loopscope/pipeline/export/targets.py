@@ -148,6 +148,7 @@ class Bytes:
     def __init__(self, open: Callable[[], Sender], encoding: Encoding) -> None:
         self._open = open
         self._sender: Sender | None = open()
+        self._hurried = False
         self.where = self._sender.where
         self._values = encoding.values
         self.encoder = encoding.encoder()
@@ -161,6 +162,8 @@ class Bytes:
         try:
             if self._sender is None:
                 self._sender = self._open()
+                if self._hurried:
+                    self._sender.hurry()
             body = request(resource.attributes.items(), resource.schema_url or "", SCOPE, items, self._values)
             return self._sender.send(body, len(items))
         except Exception as error:
@@ -168,6 +171,7 @@ class Bytes:
 
     def hurry(self) -> None:
         """See Target."""
+        self._hurried = True
         sender = self._sender
         if sender is not None:
             sender.hurry()
@@ -185,8 +189,9 @@ class Bytes:
             sender.close()
 
     def close(self) -> None:
-        """See Target."""
+        """See Target. Should the process live on, there is time again."""
         self.disconnect()
+        self._hurried = False
 
 
 class Sender(Protocol):

@@ -42,6 +42,7 @@ class Metrics:
         self._resource = resource
         self._board: Board | None = None
         self._own: Any = None
+        self._hurried = False
         #: the exporters that an own provider would have, once they are loaded
         self._exporters: Any = None
         self.sums = self._new_sums()
@@ -110,7 +111,8 @@ class Metrics:
             self._board.source = None
 
     def hurry(self) -> None:
-        """The process ends: our own provider's readers do not try again where nobody listens."""
+        """The process ends: our own provider's readers, of now or later, do not try again where nobody listens."""
+        self._hurried = True
         if self._own is not None:
             self._own.hurry()
 
@@ -176,6 +178,8 @@ class Metrics:
                 self._exporters = own.exporters(self._standard)
             if self._exporters:
                 self._own = own.Own(self._exporters, self._resource())
+                if self._hurried:
+                    self._own.hurry()
                 return self._own.provider
         except Exception:
             logger.exception("loopscope cannot build a meter provider from the OTEL_* variables")
