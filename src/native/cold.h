@@ -249,7 +249,7 @@ PyObject *awaited_name(PyObject *awaited);
     X(names, "tracer", "_names") X(foreign, "tracer.traces", "_foreign") X(handoffs, "tracer", "_handoffs") \
     X(leaving, "tracer", "_leaving") \
     X(lost, "tracer", "_lost") X(ask_coverage, "tracer", "_coverage") X(making, "culprits._bursts", "born") \
-    X(closed, "tracer._handoffs", "_closed") X(waiting, "tracer._handoffs", "_waiting") X(silent, "tracer", "_quiet") \
+    X(closed, "tracer._handoffs", "_closed") X(waiting, "tracer._handoffs", "_waiting") X(keeper, "tracer", "_quiet") \
     X(spans, "tracer", "steps") X(placed, "tracer.steps", "_placed") X(owed, "tracer.steps", "_owed") \
     X(held, "", "_held") X(budget, "", "budget") X(new_span_id, "tracer.steps", "_new_span_id") \
     X(spare_ids, "_provider", "spare_span_ids") X(queue, "_source", "queue") \

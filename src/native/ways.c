@@ -117,7 +117,7 @@ speaks(Ordinary *self, Passing *passing)
     PyObject *creator = known(self, SLOT(passing->notes, cold.notes.under));
     if (creator != NULL || PyErr_Occurred()) /* it may have to be told, too */
         return creator != NULL ? 0 : -1;
-    PyObject *said = PyObject_GetAttr(self->silent, cold.name.waiting);
+    PyObject *said = PyObject_GetAttr(self->keeper, cold.name.waiting);
     long long waiting = said == NULL ? -1 : whole(said);
     Py_XDECREF(said);
     return waiting < 0 ? -1 : (passing->speaks = waiting < cold.all);
