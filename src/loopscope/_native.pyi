@@ -24,6 +24,7 @@ class Core:
     current: Callable[[], Any]
     current_in: Callable[[Any], Any]
     describe: Callable[[Any], SpanIdentity | None]
+    def creator(self) -> str | None: ...
 
 class Step:
     def __init__(self, core: Core, subject: tuple[Any, Any, Any]) -> None: ...

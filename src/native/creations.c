@@ -75,6 +75,7 @@ find_creator(PyFrameObject *frame, PyFrameObject **into)
         if (owner == natives.application)
             break;
         Py_SETREF(frame, PyFrame_GetBack(frame));
+        failed = frame == NULL && PyErr_Occurred() ? -1 : 0;
     }
     Py_XDECREF(frame);
     if (failed)

@@ -264,7 +264,7 @@ kind_of(Ordinary *self, Passing *passing)
     return Py_NewRef(memory->found);
 }
 
-/* Whose steps these are, as a span has it: a new reference, NULL with an error set. */
+/* Whose steps these are, as a span has it: a new reference; None where that cannot be said, which the encoder finds. */
 static PyObject *
 encode_whose(Ordinary *self, Passing *passing)
 {
@@ -274,7 +274,10 @@ encode_whose(Ordinary *self, Passing *passing)
         || say(&said, cold.text.THREAD_ID, passing->thread) < 0 || say(&said, cold.text.LOOP_ID, passing->loop) < 0;
     PyObject *bytes = failed ? NULL : PyBytes_FromStringAndSize(said.bytes.data, said.bytes.size);
     bytes_end(&said.bytes);
-    return bytes;
+    if (bytes != NULL)
+        return bytes;
+    PyErr_Clear();
+    return Py_NewRef(Py_None);
 }
 
 /* Visit.whose: a new reference */
@@ -287,12 +290,10 @@ whose(Ordinary *self, Passing *passing)
         if (same)
             return same < 0 ? NULL : Py_NewRef(said);
     }
-    PyObject *encoded = encode_whose(self, passing), *made = encoded == NULL ? NULL : copy(cold.a_whose);
-    if (made == NULL) {
-        Py_XDECREF(encoded);
+    PyObject *made = copy(cold.a_whose);
+    if (made == NULL)
         return NULL;
-    }
-    slot_put(made, cold.whose.encoded, encoded);
+    slot_put(made, cold.whose.encoded, encode_whose(self, passing));
     slot_put(made, cold.whose.name, Py_NewRef(passing->name));
     slot_put(made, cold.whose.where, Py_NewRef(passing->where));
     slot_put(visit, cold.visit._whose, Py_NewRef(made));

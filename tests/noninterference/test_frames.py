@@ -104,9 +104,10 @@ def test_callers() -> None:
     while frame is not None:
         expected.append(frame)
         frame = frame.f_back
-    found = list(private.callers(sys._getframe()))
+    found = list(private.callers(sys._getframe(), 4096))
     assert found == expected and len(found) > 9
-    assert list(private.callers(None)) == []
+    assert list(private.callers(sys._getframe(), 3)) == expected[:3]
+    assert list(private.callers(None, 3)) == []
 
 
 def test_the_collector_stays_as_it_is() -> None:

@@ -145,3 +145,10 @@ def test_extreme_durations(receiver: Receiver, name: str, seconds: str) -> None:
     assert len(refused) == (seconds == "1e300")
     assert "Traceback" not in ended.err and "error of its own" not in ended.err
     assert Story(list(receiver.spans())).lines() == STEPS
+
+
+def test_off_in_code(receiver: Receiver) -> None:
+    """Whoever switched it off in code, before the first loop, is not overridden by the variable."""
+    off = "from loopscope import LoopscopeInstrumentor, runtime; LoopscopeInstrumentor().instrument(enabled=False)"
+    ended = run(off + PROGRAM + "print(runtime.current())", to(receiver))
+    assert (ended.code, ended.out, ended.err) == (0, "done\nNone\n", "")

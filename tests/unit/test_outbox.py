@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.resources import Resource
 
-from loopscope.model import clock
+from loopscope.model import Anchor, clock
 from loopscope.pipeline.export import outbox as module
 from loopscope.pipeline.export.outbox import AGE, Outbox
+from loopscope.pipeline.export.targets import Bytes
+from loopscope.pipeline.otlp import Encoding
 from loopscope.pipeline.spans.span import Span
 
 
@@ -38,9 +41,9 @@ class Target:
             self.sent.append(items)
         return self.reason
 
-    def hurry(self) -> None:
+    def hurry(self, ends: bool) -> None:
         """See Target."""
-        self.calls.append("hurry")
+        self.calls.append(f"hurry {ends}")
 
     def abort(self) -> None:
         """See Target."""
@@ -181,7 +184,33 @@ def test_at_the_end_only_who_was_met_is_waited_for() -> None:
     put(outbox, "a")
     outbox.hurry(clock() + 10**12)
     outbox.hurry(0)
-    assert (met.calls, unmet.calls) == ([], ["hurry"])
+    assert (met.calls, unmet.calls) == (["hurry False"], ["hurry True", "hurry False"])
+
+
+def test_a_sender_that_gave_up_is_followed_by_another() -> None:
+    """Where the process lives on; one that did not is kept, for it may be sending."""
+
+    class Sender:
+        where, shut, ends = "there", False, False
+
+        def hurry(self, ends: bool) -> None:
+            self.ends = ends
+
+        def close(self) -> None:
+            self.shut = True
+
+    made: list[Any] = []
+    target = Bytes(lambda: made.append(Sender()) or made[-1], Encoding(Anchor(0)))
+    target.hurry(True)
+    target.hurry(False)
+    assert target._sender is made[0] and not made[0].ends
+    target.hurry(True)
+    made[0].shut = True
+    target.hurry(False)
+    assert target._sender is None
+    target.hurry(True)
+    target.send([b""], Resource({}))
+    assert len(made) == 2 and made[1].ends, "opened while the process ends"
 
 
 def test_the_resource_is_asked_for_each_span() -> None:

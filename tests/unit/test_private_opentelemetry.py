@@ -180,7 +180,7 @@ def test_the_http_exporter_takes_bytes() -> None:
     assert otlp_http.settings_of(HttpExporter(**settings)) == settings
     assert inspect.signature(exporter._client.export).bind(b"request")
     sender = otlp_http.HttpSender(exporter)
-    jitter = sender._jitter()
+    jitter = sender._jitter(sender._exporter)
     assert isinstance(jitter.random, random.Random) and not isinstance(jitter.random, ModuleType)
     sender.close()
     assert isinstance(jitter.random, ModuleType)
@@ -217,10 +217,13 @@ def test_a_private_random_is_undone() -> None:
         assert Module.random is random
 
 
-def test_quiet_keeps_only_what_is_logged_inside(caplog: pytest.LogCaptureFixture) -> None:
+def test_quiet_keeps_only_what_is_logged_inside(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The application's own exporter logs on; ours is remembered."""
-    quiet = Quiet(["test.stock"], nothing)
     logger = logging.getLogger("test.stock")
+    monkeypatch.setattr(logger, "filters", [lambda record: "theirs" in record.getMessage()])  # it would drop ours
+    quiet = Quiet(["test.stock"], nothing)
     logger.error("theirs %d", 1)
     with quiet:
         logger.error("ours %d", 2)
@@ -244,7 +247,7 @@ def test_quiet_knows_by_what_is_logged_that_nobody_listens(message: str) -> None
     assert not given_up
     with quiet:
         logger.warning(message)
-        quiet.hurry()
+        quiet.hurry(True)
         logger.warning("Shutdown in progress")
     assert len(given_up) == 1
     assert quiet.last[:15] == "Transient error" and "retrying" not in quiet.last

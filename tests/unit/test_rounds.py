@@ -48,7 +48,7 @@ class Sink:
         self.sent += len(items)
         return None
 
-    def hurry(self) -> None:
+    def hurry(self, ends: bool) -> None:
         """See Target."""
 
     def abort(self) -> None:

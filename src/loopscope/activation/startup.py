@@ -114,10 +114,12 @@ def begin() -> None:
         sys.meta_path.remove(finder)
     while _undo:
         _undo.pop()()
+    instrumentor = sys.modules.get("loopscope.activation.instrumentor")
     try:
         from loopscope import runtime
 
-        runtime.start()
+        if instrumentor is None or not instrumentor.LoopscopeInstrumentor().is_instrumented_by_opentelemetry:
+            runtime.start()
     except Exception:
         import logging
 

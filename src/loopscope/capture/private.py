@@ -8,6 +8,7 @@ import asyncio.events
 import asyncio.tasks
 import functools
 import gc
+import itertools
 import operator
 import os
 import sys
@@ -262,13 +263,13 @@ def _frames_uncollected() -> dict[int, types.FrameType]:
     return _uncollected(sys._current_frames)  # type: ignore[no-any-return]
 
 
-def _callers(frame: types.FrameType | None) -> Iterator[types.FrameType]:
-    while frame is not None:
+def _callers(frame: types.FrameType | None, most: int) -> Iterator[types.FrameType]:
+    while frame is not None and most > 0:
         yield frame
-        frame = frame.f_back
+        frame, most = frame.f_back, most - 1
 
 
-def _callers_uncollected(frame: types.FrameType | None) -> Iterator[types.FrameType]:
+def _callers_uncollected(frame: types.FrameType | None, most: int) -> Iterator[types.FrameType]:
     """All are made at once: while an object is made for a frame, the other thread could leave that frame.
 
     The interpreter would then write to memory that is another frame's by now. The list feeds on itself.
@@ -276,7 +277,7 @@ def _callers_uncollected(frame: types.FrameType | None) -> Iterator[types.FrameT
     if frame is None:
         return
     chain = [frame]
-    _uncollected(functools.partial(chain.extend, filter(None, map(_BACK, chain))))
+    _uncollected(functools.partial(chain.extend, itertools.islice(filter(None, map(_BACK, chain)), most - 1)))
     chain.reverse()
     while chain:
         yield chain.pop()
@@ -287,7 +288,7 @@ _COLLECTED_APART = sys.version_info >= (3, 12)
 
 #: frames of all threads by ident, as they are now
 current_frames = sys._current_frames if _COLLECTED_APART else _frames_uncollected
-#: a frame, of any thread, and those that called it, innermost first
+#: a frame, of any thread, and those that called it, innermost first, so many at most
 callers = _callers if _COLLECTED_APART else _callers_uncollected
 
 #: asyncio's frame around a callback that a loop calls, and the loop's own frames

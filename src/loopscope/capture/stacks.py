@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -53,7 +52,7 @@ def read(innermost: FrameType | None, kept: bool = True) -> Seen:
     """Read a thread's frames from its innermost one on; `kept`: also the stack."""
     stack: list[Frame] = []
     inner = None
-    for frame in islice(private.callers(innermost), _REACH):
+    for frame in private.callers(innermost, _REACH):
         code = frame.f_code
         if id(code) in _BEGINNINGS:
             step = id(code) in _STEPS

@@ -139,8 +139,7 @@ class Pipeline:
     def hurry(self, until: int) -> None:
         """Past this clock reading nothing more is done: what is left is counted as lost. 0: there is time."""
         self._until = until
-        if until:
-            self.metrics.hurry()
+        self.metrics.hurry(until > 0)
         if self._outbox is not None:
             self._outbox.hurry(until)
 

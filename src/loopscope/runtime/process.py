@@ -184,6 +184,7 @@ class Runtime:
         if self.core.asleep or self._built:  # there was no step, or all is there
             return
         with self.worker.barred():
+            self.pipeline.hurry(clock() + int(self._standard.timeout * 1e9))  # its thread may be sending to nobody
             while not self._built and not self.worker.stop(0.02):
                 pass
             with self._busy:
@@ -195,6 +196,7 @@ class Runtime:
                             self.pipeline.open()
                     except Exception:
                         self._pipeline_failed()
+                self.pipeline.hurry(0)
         self.core.asleep = True  # a loop may go on in another thread
 
     @property

@@ -42,9 +42,8 @@ class RawExporter(OTLPSpanExporter):
 class OldHttpSender(HttpSender):
     """Sends by the exporter's own loop: its retry, TLS, headers, compression and timeout."""
 
-    _exporter: RawExporter
-
-    def _jitter(self) -> Any:
+    @staticmethod
+    def _jitter(exporter: Any) -> Any:
         return stock
 
     def send(self, body: bytes, spans: int) -> str | None:

@@ -13,7 +13,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk.trace.export import SpanExportResult
 
-from loopscope.pipeline.export.targets import Quiet, private_random
+from loopscope.pipeline.export.targets import StockSender
 
 #: a fork warns of every thread that the system counts
 _FORKS_WARN = sys.version_info >= (3, 12) and sys.platform.startswith("linux")
@@ -67,38 +67,21 @@ class RawExporter(OTLPSpanExporter):
         return int(data[1])
 
 
-class GrpcSender:
+class GrpcSender(StockSender):
     """Sends by the exporter's own loop: its retry, TLS, headers, compression and timeout."""
 
     def __init__(self, exporter: RawExporter) -> None:
-        self._exporter = exporter
-        self.where = exporter._endpoint
-        self._shut = False
-        self._quiet = Quiet([stock.__name__], self.abort)
-        self._undo = private_random(stock)
+        super().__init__(exporter, stock.__name__, stock)
 
     def send(self, body: bytes, spans: int) -> str | None:
         """See Sender."""
         with self._quiet:
-            result = self._exporter._export((body, spans))  # type: ignore[arg-type]
+            result = self._exporter._export((body, spans))
         return None if result is SpanExportResult.SUCCESS else self._quiet.last or "the exporter said FAILURE"
-
-    def hurry(self) -> None:
-        """See Sender."""
-        self._quiet.hurry()
-
-    def abort(self) -> None:
-        """See Sender."""
-        if not self._shut:
-            self._shut = True
-            with self._quiet:
-                self._exporter.shutdown()
 
     def close(self) -> None:
         """See Sender."""
-        self.abort()
-        self._quiet.remove()
-        self._undo()
+        super().close()
         before = self._exporter.threads_before
         del self._exporter  # gRPC lets its threads go with the last channel object
         await_threads(before)

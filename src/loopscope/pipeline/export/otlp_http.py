@@ -7,7 +7,7 @@ from typing import Any
 import opentelemetry.exporter.otlp.proto.http.trace_exporter as stock
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-from loopscope.pipeline.export.targets import Quiet, private_random
+from loopscope.pipeline.export.targets import StockSender
 
 Stock = OTLPSpanExporter
 
@@ -34,19 +34,16 @@ def settings_of(exporter: Any) -> dict[str, Any]:
     }
 
 
-class HttpSender:
+class HttpSender(StockSender):
     """Sends by the exporter's own client: its retry, TLS, headers, compression and timeout."""
 
     def __init__(self, exporter: OTLPSpanExporter) -> None:
-        self._exporter: Any = exporter
-        self.where = exporter._endpoint
-        self._shut = False
-        self._quiet = Quiet([stock.__name__], self.abort)
-        self._undo = private_random(self._jitter())
+        super().__init__(exporter, stock.__name__, self._jitter(exporter))
 
-    def _jitter(self) -> Any:
+    @staticmethod
+    def _jitter(exporter: Any) -> Any:
         """The module that draws the pauses between retries."""
-        return __import__(type(self._exporter._client).__module__, fromlist=["random"])
+        return __import__(type(exporter._client).__module__, fromlist=["random"])
 
     def send(self, body: bytes, spans: int) -> str | None:
         """See Sender."""
@@ -55,20 +52,3 @@ class HttpSender:
         if result.success:
             return None
         return str(result.error or result.reason or self._quiet.last)
-
-    def hurry(self) -> None:
-        """See Sender."""
-        self._quiet.hurry()
-
-    def abort(self) -> None:
-        """See Sender."""
-        if not self._shut:
-            self._shut = True
-            with self._quiet:
-                self._exporter.shutdown()
-
-    def close(self) -> None:
-        """See Sender."""
-        self.abort()
-        self._quiet.remove()
-        self._undo()

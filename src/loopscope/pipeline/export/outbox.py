@@ -62,8 +62,8 @@ class Outbox:
         """
         self._until = until
         for batch in self._batches:
-            if until and not batch.reached:
-                batch.target.hurry()
+            if not until or not batch.reached:
+                batch.target.hurry(until > 0)
 
     def put(self, span: Span) -> None:
         """Take a span; send what is full."""
@@ -126,7 +126,7 @@ class Outbox:
             reason = f"{type(error).__name__}: {error}"
         batch.sending = 0
         if reason is None:
-            batch.reached = True
+            batch.reached, batch.given_up = True, False
             self.exported += len(items)
             return
         self.dropped["export_failed"] += len(items)

@@ -50,8 +50,8 @@ class Target(Protocol):
     def send(self, items: list[Any], resource: Any) -> str | None:
         """Send a batch. None, or why it did not arrive."""
 
-    def hurry(self) -> None:
-        """The process ends: where nobody listens, what is sent now is not tried again."""
+    def hurry(self, ends: bool) -> None:
+        """The process ends: where nobody listens, what is sent now is not tried again. False: there is time again."""
 
     def abort(self) -> None:
         """Give up what another thread is sending or retrying, as far as can be."""
@@ -85,7 +85,7 @@ class File:
             return str(error)
         return None
 
-    def hurry(self) -> None:
+    def hurry(self, ends: bool) -> None:
         """See Target. Writing does not wait for anybody."""
 
     def abort(self) -> None:
@@ -123,7 +123,7 @@ class Exporter:
             return f"{type(error).__name__}: {error}"
         return None if result is SpanExportResult.SUCCESS else "the exporter said FAILURE"
 
-    def hurry(self) -> None:
+    def hurry(self, ends: bool) -> None:
         """See Target. There is no public way."""
 
     def abort(self) -> None:
@@ -162,19 +162,20 @@ class Bytes:
         try:
             if self._sender is None:
                 self._sender = self._open()
-                if self._hurried:
-                    self._sender.hurry()
+                self._sender.hurry(self._hurried)
             body = request(resource.attributes.items(), resource.schema_url or "", SCOPE, items, self._values)
             return self._sender.send(body, len(items))
         except Exception as error:
             return f"{type(error).__name__}: {error}"
 
-    def hurry(self) -> None:
-        """See Target."""
-        self._hurried = True
+    def hurry(self, ends: bool) -> None:
+        """See Target. One that has given up is opened anew."""
+        self._hurried = ends
         sender = self._sender
         if sender is not None:
-            sender.hurry()
+            sender.hurry(ends)
+            if sender.shut and not ends:
+                self.disconnect()
 
     def abort(self) -> None:
         """See Target."""
@@ -189,20 +190,21 @@ class Bytes:
             sender.close()
 
     def close(self) -> None:
-        """See Target. Should the process live on, there is time again."""
+        """See Target."""
         self.disconnect()
-        self._hurried = False
 
 
 class Sender(Protocol):
     """The connection of a stock exporter."""
 
     where: str
+    #: it has given up for good
+    shut: bool
 
     def send(self, body: bytes, spans: int) -> str | None:
         """Send one request. None, or why it did not arrive."""
 
-    def hurry(self) -> None:
+    def hurry(self, ends: bool) -> None:
         """See Target."""
 
     def abort(self) -> None:
@@ -213,10 +215,11 @@ class Sender(Protocol):
 
 
 class Quiet(logging.Filter):
-    """Keeps a stock exporter's log of our failures to ourselves, and remembers the last line of it.
+    """Keeps a stock exporter's log of our failures to ourselves, and remembers the last line of it that says why.
 
     The application has an exporter of its own that logs there: only what is logged inside `with` is kept. By what it
     logs is known that it finds nobody, and will try again: `give_up` keeps it from that, where there is no time.
+    It is asked before other filters: the SDK has one that drops what was said lately, by whomever.
     """
 
     def __init__(self, names: Iterable[str], give_up: Callable[[], None]) -> None:
@@ -224,23 +227,25 @@ class Quiet(logging.Filter):
         self._loggers = [logging.getLogger(name) for name in names]
         self._local = threading.local()
         self._give_up = give_up
-        self._hurried = self._nobody = False
+        self._hurried = False
+        #: the thread that found nobody, and is still at it; 0 for none
+        self._nobody = 0
         self.last = ""
         for logger in self._loggers:
-            logger.addFilter(self)
+            logger.filters.insert(0, self)
 
     def __enter__(self) -> None:
         self._local.depth = getattr(self._local, "depth", 0) + 1
 
     def __exit__(self, *error: object) -> None:
         self._local.depth -= 1
-        if not self._local.depth:
-            self._nobody = False
+        if not self._local.depth and self._nobody == threading.get_ident():
+            self._nobody = 0
 
-    def hurry(self) -> None:
-        """Where nobody listens it is not tried again, by another thread either."""
-        self._hurried = True
-        if self._nobody:
+    def hurry(self, ends: bool) -> None:
+        """See Target; by another thread either."""
+        self._hurried = ends
+        if ends and self._nobody:
             self._give_up()
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -250,7 +255,7 @@ class Quiet(logging.Filter):
         message = record.getMessage()
         if _NOBODY.search(message):
             self.last = _RETRYING.sub("", message)
-            self._nobody = True
+            self._nobody = threading.get_ident()
             if self._hurried:
                 self._give_up()
         elif not self._nobody:
@@ -259,8 +264,13 @@ class Quiet(logging.Filter):
 
     def remove(self) -> None:
         """Take it off the loggers."""
+        self._give_up = _nothing  # else they would be in a cycle
         for logger in self._loggers:
             logger.removeFilter(self)
+
+
+def _nothing() -> None:
+    return None
 
 
 class _Private(random.Random):
@@ -288,3 +298,31 @@ def private_random(module: Any) -> Callable[[], None]:
             module.random = ours.before
 
     return undo
+
+
+class StockSender:
+    """What stock exporters have in common: see Sender."""
+
+    def __init__(self, exporter: Any, name: str, jitter: Any) -> None:
+        self._exporter = exporter
+        self.where: str = exporter._endpoint
+        self.shut = False
+        self._quiet = Quiet([name], self.abort)
+        self._undo = private_random(jitter)
+
+    def hurry(self, ends: bool) -> None:
+        """See Sender."""
+        self._quiet.hurry(ends)
+
+    def abort(self) -> None:
+        """See Sender."""
+        if not self.shut:
+            self.shut = True
+            with self._quiet:
+                self._exporter.shutdown()
+
+    def close(self) -> None:
+        """See Sender."""
+        self.abort()
+        self._quiet.remove()
+        self._undo()

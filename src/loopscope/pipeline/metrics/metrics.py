@@ -22,7 +22,7 @@ PATIENCE = 5 * SECOND
 
 
 class Metrics:
-    """What the pipeline knows of metrics. But for what the instruments read, one thread at a time calls it."""
+    """What the pipeline knows of metrics. One thread at a time calls it, but for `hurry` and what instruments read."""
 
     def __init__(
         self,
@@ -110,11 +110,14 @@ class Metrics:
         if self._board is not None and self._board.source is self:
             self._board.source = None
 
-    def hurry(self) -> None:
-        """The process ends: our own provider's readers, of now or later, do not try again where nobody listens."""
-        self._hurried = True
+    def hurry(self, ends: bool) -> None:
+        """The process ends: our own provider's readers, of now or later, do not try again where nobody listens.
+
+        False: there is time again.
+        """
+        self._hurried = ends
         if self._own is not None:
-            self._own.hurry()
+            self._own.hurry(ends)
 
     def disconnect(self) -> None:
         """Let go of our own provider's connections."""
@@ -179,7 +182,7 @@ class Metrics:
             if self._exporters:
                 self._own = own.Own(self._exporters, self._resource())
                 if self._hurried:
-                    self._own.hurry()
+                    self._own.hurry(True)
                 return self._own.provider
         except Exception:
             logger.exception("loopscope cannot build a meter provider from the OTEL_* variables")

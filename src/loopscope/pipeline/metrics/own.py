@@ -35,13 +35,13 @@ class Reader(MetricReader):
         self._warned = False
         #: the last export; any of them
         self.arrived = True
-        self._reached = False
+        self._reached = self._gave_up = False
         kind = type(self._exporter)
         super().__init__(
             preferred_temporality=self._exporter._preferred_temporality,
             preferred_aggregation=self._exporter._preferred_aggregation,
         )
-        self._quiet = Quiet(_modules(kind), self._shut)
+        self._quiet = Quiet(_modules(kind) | {kind.__module__}, self._shut)
         self._undo = [private_random(module) for module in _jitter(kind)]
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
@@ -66,14 +66,20 @@ class Reader(MetricReader):
             self._threads = otlp_grpc.threads()
         return self._make()
 
-    def hurry(self) -> None:
-        """The process ends: where nobody was met so far, what is sent now is not tried again."""
-        if not self._reached:
-            self._quiet.hurry()
+    def hurry(self, ends: bool) -> None:
+        """The process ends: where nobody was met so far, what is sent now is not tried again.
+
+        False: there is time again, and an exporter that has given up is made anew.
+        """
+        self._quiet.hurry(ends and not self._reached)
+        if self._gave_up and not ends:
+            self._gave_up = False
+            self.disconnect()
 
     def _shut(self) -> None:
         exporter = self._exporter
-        if exporter is not None:
+        if exporter is not None and not self._gave_up:
+            self._gave_up = True
             exporter.shutdown()
 
     def disconnect(self) -> None:
@@ -110,10 +116,10 @@ class Own:
             reader.collect(timeout_millis=timeout * 1e3)
         return all(reader.arrived for reader in self.readers)
 
-    def hurry(self) -> None:
+    def hurry(self, ends: bool) -> None:
         """See Reader."""
         for reader in self.readers:
-            reader.hurry()
+            reader.hurry(ends)
 
     def disconnect(self) -> None:
         """See Reader."""
