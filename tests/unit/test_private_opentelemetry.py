@@ -28,7 +28,7 @@ from loopscope.capture.life import nothing
 from loopscope.pipeline.export import otlp_grpc, otlp_http
 from loopscope.pipeline.export.choose import _exporters_of
 from loopscope.pipeline.export.provider import Provider, global_provider
-from loopscope.pipeline.export.targets import Quiet, private_random
+from loopscope.pipeline.export.stock import Quiet, private_random
 from loopscope.pipeline.metrics import own
 from loopscope.pipeline.metrics import provider as metrics_provider
 from loopscope.pipeline.metrics.provider import application_provider, global_meter_provider

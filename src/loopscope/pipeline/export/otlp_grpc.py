@@ -13,7 +13,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk.trace.export import SpanExportResult
 
-from loopscope.pipeline.export.targets import StockSender
+from loopscope.pipeline.export.stock import StockSender
 
 #: a fork warns of every thread that the system counts
 _FORKS_WARN = sys.version_info >= (3, 12) and sys.platform.startswith("linux")

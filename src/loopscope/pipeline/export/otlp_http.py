@@ -7,7 +7,7 @@ from typing import Any
 import opentelemetry.exporter.otlp.proto.http.trace_exporter as stock
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-from loopscope.pipeline.export.targets import StockSender
+from loopscope.pipeline.export.stock import StockSender
 
 Stock = OTLPSpanExporter
 

@@ -181,8 +181,7 @@ class Metrics:
                 self._exporters = own.exporters(self._standard)
             if self._exporters:
                 self._own = own.Own(self._exporters, self._resource())
-                if self._hurried:
-                    self._own.hurry(True)
+                self._own.hurry(self._hurried)
                 return self._own.provider
         except Exception:
             logger.exception("loopscope cannot build a meter provider from the OTEL_* variables")

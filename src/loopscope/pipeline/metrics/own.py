@@ -15,7 +15,7 @@ from typing import Any
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricReader, MetricsData
 
-from loopscope.pipeline.export.targets import Quiet, private_random
+from loopscope.pipeline.export.stock import Quiet, private_random
 from loopscope.settings import Standard
 
 logger = logging.getLogger("loopscope")
@@ -41,7 +41,7 @@ class Reader(MetricReader):
             preferred_temporality=self._exporter._preferred_temporality,
             preferred_aggregation=self._exporter._preferred_aggregation,
         )
-        self._quiet = Quiet(_modules(kind) | {kind.__module__}, self._shut)
+        self._quiet = Quiet(_modules(kind) | {kind.__module__}, self._give_up)
         self._undo = [private_random(module) for module in _jitter(kind)]
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
@@ -76,7 +76,7 @@ class Reader(MetricReader):
             self._gave_up = False
             self.disconnect()
 
-    def _shut(self) -> None:
+    def _give_up(self) -> None:
         exporter = self._exporter
         if exporter is not None and not self._gave_up:
             self._gave_up = True
