@@ -4,17 +4,31 @@
  */
 #include "native.h"
 
+/* Nothing that hangs on a task leads back to it: what was made to hold it need not be walked by the collector. A dict
+ * knows by itself when that is no longer so, but from 3.14 on it does not. */
+static void
+spare_collector(PyObject **dict)
+{
+#if PY_VERSION_HEX < 0x030E0000
+    untracked(*dict);
+#endif
+}
+
 /* Hangs a Life on a task, and the Guard that tells when both go. */
 static int
-attach(PyObject *task, PyObject *life)
+attach(Core *core, PyObject *task, PyObject *life)
 {
+    PyObject **dict = _PyObject_GetDictPtr(task);
+    int first = dict != NULL && *dict == NULL;
     if (PyObject_GenericSetAttr(task, natives.names._loopscope, life) < 0)
         return -1;
-    PyObject *guard = guard_new(life);
+    PyObject *guard = guard_new(core, life);
     if (guard == NULL)
         return -1;
     int failed = PyObject_GenericSetAttr(task, natives.names._loopscope_guard, guard);
     Py_DECREF(guard);
+    if (first)
+        spare_collector(dict);
     return failed;
 }
 
@@ -76,7 +90,7 @@ place_of(Core *core, PyObject *task, int *excluded)
 
 /* A new Life: as it always is at a birth, but for what is its own. */
 static PyObject *
-conceive(Core *core, PyObject *state, PyObject *place, int excluded)
+conceive(PyObject *state, PyObject *place, int excluded)
 {
     PyObject *id = PyIter_Next(natives.task_ids);
     PyObject *life = id == NULL ? NULL : natives.life.type->tp_alloc(natives.life.type, 0);
@@ -89,14 +103,13 @@ conceive(Core *core, PyObject *state, PyObject *place, int excluded)
 #define COPY_WHOLE(name) WHOLE(life, natives.life.name) = WHOLE(natives.newborn, natives.life.name);
     LIFE_WHOLES(COPY_WHOLE)
     slot_put(life, natives.life.id, id);
-    slot_put(life, natives.life.core, Py_NewRef((PyObject *)core));
     slot_put(life, natives.life.place, Py_NewRef(place));
     slot_put(life, natives.life.loop, Py_NewRef(state));
     if (excluded) {
         slot_put(life, natives.life.excluded, Py_NewRef(Py_True));
         WHOLE(life, natives.life.hush) = natives.first;
     }
-    return life;
+    return untracked(life);
 }
 
 /* Looks at the span that is current in a context; NULL for the running one. */
@@ -112,7 +125,7 @@ look_in(Core *core, PyObject *life, PyObject *context)
     return failed;
 }
 
-/* The record of the birth. The collector walks it: by its life it is in a cycle with its core. */
+/* The record of the birth. */
 static PyObject *
 make_record(PyObject *life, PyObject *creator, PyObject *name, long long time)
 {
@@ -124,7 +137,7 @@ make_record(PyObject *life, PyObject *creator, PyObject *name, long long time)
         created ? SLOT(creator, natives.life.id) : natives.zero, step, SLOT(life, natives.life.span), Py_False);
     Py_XDECREF(now);
     Py_XDECREF(step);
-    return record;
+    return untracked(record);
 }
 
 static int
@@ -176,9 +189,9 @@ adopt(Core *core, PyObject *loop, PyObject *task, PyObject *context, PyObject *h
         return NULL;
     }
     PyObject *creator = Py_NewRef(SLOT(here, natives.here.life));
-    PyObject *life = conceive(core, state, place, excluded);
+    PyObject *life = conceive(state, place, excluded);
     slot_put(state, natives.loop_state.seen, Py_NewRef(Py_True));
-    if (life != NULL && (attach(task, life) < 0 || look_in(core, life, context) < 0
+    if (life != NULL && (attach(core, task, life) < 0 || look_in(core, life, context) < 0
                          || tell(core, task, life, creator, now) < 0))
         Py_CLEAR(life);
     Py_DECREF(creator);

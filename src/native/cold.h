@@ -191,15 +191,6 @@ number(PyObject *object, long long *into)
 /* Sets a pair of numbers in a dict, into the same tuple if nobody else has it. */
 int put_pair_of(PyObject *dict, PyObject *key, PyObject *before, long long first, long long second);
 
-/* The collector does not know of what is made here: it is in no cycle, and there can be a great deal of it. */
-static inline PyObject *
-untracked(PyObject *object)
-{
-    if (object != NULL)
-        PyObject_GC_UnTrack(object);
-    return object;
-}
-
 /* Two objects in a tuple: a new reference, NULL with an error set. */
 static inline PyObject *
 pair(PyObject *one, PyObject *other)

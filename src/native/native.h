@@ -59,8 +59,7 @@
     X(parent_remote) X(shared) X(span_id) X(start) X(state) X(text) X(trace_id) X(trace_state)
 
 #define LIFE(X) \
-    X(activated) X(cell) X(core) X(excluded) X(here) X(id) X(left) X(loop) X(name) X(over) X(place) X(span) X(unborn) \
-    X(where)
+    X(activated) X(cell) X(excluded) X(here) X(id) X(left) X(loop) X(name) X(over) X(place) X(span) X(unborn) X(where)
 #define LIFE_WHOLES(X) X(cancels) X(hush) X(index) X(ready) X(started)
 #define HERE(X) X(birth) X(blind) X(callback) X(ident) X(life) X(polls) X(where)
 #define HERE_WHOLES(X) X(ended) X(polled) X(polling) X(unpolled)
@@ -222,6 +221,16 @@ int reader_ask_whether(const Reader *reader, PyObject *object);
 /* The object that a weak reference tells of, or that a callable returns: a new reference, NULL with an error set. */
 PyObject *content_of(PyObject *cell);
 
+/* The collector does not know of much that is made here: it is in no cycle, and there can be a great deal of it, which
+ * it would walk again and again while it waits for the background thread. NULL stays NULL. */
+static inline PyObject *
+untracked(PyObject *object)
+{
+    if (object != NULL)
+        PyObject_GC_UnTrack(object);
+    return object;
+}
+
 enum { TABLE = 1024 };
 
 /* Where something that goes by the address of an object stands in a table of so many. */
@@ -358,7 +367,7 @@ PyObject *creator(PyObject *core, PyObject *arguments);
 extern PyType_Spec guard_spec;
 
 /* A new one for this life: a new reference, NULL with an error set. */
-PyObject *guard_new(PyObject *life);
+PyObject *guard_new(Core *core, PyObject *life);
 
 /* ---------------------------------------------------------------- wakes.c */
 

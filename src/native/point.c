@@ -270,8 +270,7 @@ sleeping(const Walk *walk, PyObject *waiter)
         return NULL;
     PyTuple_SET_ITEM(made, 0, Py_NewRef(walk->inner));
     PyTuple_SET_ITEM(made, 1, Py_NewRef(details));
-    PyObject_GC_UnTrack(made); /* it is in no cycle */
-    return made;
+    return untracked(made);
 }
 
 #else
@@ -292,9 +291,10 @@ awaiting(const Walk *walk, PyObject *waiter)
     PyObject *found = walk->inner == NULL ? plain(walk, waiter) : sleeping(walk, waiter);
     if (found != NULL || PyErr_Occurred())
         return found;
-    return PyObject_CallFunctionObjArgs(
+    found = PyObject_CallFunctionObjArgs(
         natives.told, waiter, or_none(walk->inner), or_none(walk->held), or_none(walk->around), or_none(walk->timed),
         or_none(walk->chain), NULL);
+    return found != NULL && Py_IS_TYPE(found, natives.wait) ? untracked(found) : found;
 }
 
 int

@@ -48,7 +48,7 @@ class Printer:
 
     def task(self, id: int, excluded: bool = False) -> Life:
         """A task before its first step."""
-        return Life(id, self.core, UNKNOWN, LoopState(1, ""), excluded)
+        return Life(id, UNKNOWN, LoopState(1, ""), excluded)
 
     def run(self, life: Life | None) -> None:
         """From now on this task's step runs on this thread, None for none."""

@@ -19,15 +19,15 @@ def adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool, now: int
     birth = here.birth
     if birth is not None:
         if private.current_task(loop) is task:  # in its first step, which runs within its creation
-            _attach(task, birth.life)
+            _attach(core, task, birth.life)
             return birth.life
         if not waking and not _running(birth.coroutine):
             here.birth, here.life, birth.life.started = None, birth.outer, 0
-            _attach(task, birth.life)
+            _attach(core, task, birth.life)
             return birth.life
     coroutine = task.get_coro()
     life = _conceive(core, loop, coroutine)
-    _attach(task, life)
+    _attach(core, task, life)
     current = core.current() if context is None else core.current_in(context)
     late = waking or _running(coroutine)
     _born(core, life, task.get_name(), now, None if late else here.life, current, late)
@@ -39,7 +39,7 @@ def _conceive(core: Core, loop: Any, coroutine: Any) -> Life:
     state = core.state_of(loop)
     state.seen = True
     excluded = coroutines.is_housekeeping(coroutine) or not core.wanted(place.function)
-    return Life(core.next_task(), core, place, state, excluded)
+    return Life(core.next_task(), place, state, excluded)
 
 
 def kin(core: Core, coroutine: Any) -> tuple[Place, bool | None]:
@@ -54,9 +54,9 @@ def kin(core: Core, coroutine: Any) -> tuple[Place, bool | None]:
     return place, not core.wanted(place.function)
 
 
-def _attach(task: Any, life: Life) -> None:
+def _attach(core: Core, task: Any, life: Life) -> None:
     hang(task, LIFE, life)
-    hang(task, GUARD, Guard(life))
+    hang(task, GUARD, Guard(core, life))
 
 
 def _born(core: Core, life: Life, name: str, now: int, creator: Life | None, context: Any, late: bool) -> None:
@@ -115,7 +115,7 @@ def _created(core: Core, task: Any, life: Life, waiting: bool, how: How, here: H
         core.buffer.put_vital((GONE, life.id, end, True))
         return
     if known is None:
-        _attach(task, life)
+        _attach(core, task, life)
     if life.muted:
         life.index = 1
     else:

@@ -1,6 +1,7 @@
 """What hangs on a task, on a loop and on a thread: plain cells, nothing of the application's in them.
 
-- A `Life` hangs on the task and points to nothing of the application. The pipeline shares it as its pulse.
+- A `Life` hangs on the task and points to nothing of the application, nor to the core: it waits in the core's buffer.
+  The pipeline shares it as its pulse.
 - A `Guard` hangs on the task beside it: only its death tells that a task went away before its end.
 """
 
@@ -52,13 +53,12 @@ class Life:
     """A living task as capture knows it: numbers, strings and a Place, nothing of the application's."""
 
     __slots__ = (
-        "activated", "cancels", "cell", "core", "excluded", "here", "hush", "id", "index", "left", "loop",
-        "name", "over", "place", "ready", "span", "started", "unborn", "where",
+        "activated", "cancels", "cell", "excluded", "here", "hush", "id", "index", "left", "loop", "name", "over",
+        "place", "ready", "span", "started", "unborn", "where",
     )  # fmt: skip
 
-    def __init__(self, id: int, core: Core, place: Place, loop: LoopState, excluded: bool) -> None:
+    def __init__(self, id: int, place: Place, loop: LoopState, excluded: bool) -> None:
         self.id = id
-        self.core = core
         self.place = place
         self.loop = loop
         self.excluded = excluded
@@ -101,20 +101,21 @@ class Life:
 class Guard:
     """Dies with the task, and tells of a task that never ended."""
 
-    __slots__ = ("life",)
+    __slots__ = ("core", "life")
 
-    def __init__(self, life: Life) -> None:
+    def __init__(self, core: Core, life: Life) -> None:
+        self.core = core
         self.life = life
 
     def __del__(self) -> None:
-        if not self.life.over and self.life.core.on:
-            gone(self.life)
+        if not self.life.over and self.core.on:
+            gone(self.core, self.life)
 
 
-def gone(life: Life) -> None:
+def gone(core: Core, life: Life) -> None:
     """A task went away before its end was recorded."""
     life.over = True
-    life.core.buffer.put_vital((GONE, life.id, clock(), life.excluded or life.muted))
+    core.buffer.put_vital((GONE, life.id, clock(), life.excluded or life.muted))
 
 
 class Here:
@@ -197,9 +198,9 @@ class LoopState:
 
 
 #: the Life of any task at its birth, but for what is its own
-NEWBORN = Life(0, None, UNKNOWN, LoopState(0, ""), False)  # type: ignore[arg-type]
+NEWBORN = Life(0, UNKNOWN, LoopState(0, ""), False)
 #: the Life of a task that could not be adopted
-PASSED_BY = Life(0, None, UNKNOWN, LoopState(0, ""), True)  # type: ignore[arg-type]
+PASSED_BY = Life(0, UNKNOWN, LoopState(0, ""), True)
 PASSED_BY.muted = True
 
 local = threading.local()
