@@ -52,10 +52,18 @@ static PyModuleDef_Slot slots[] = {
     {0, NULL},
 };
 
+static PyMethodDef functions[] = {
+#ifdef HANDOVER
+    {"pause", pause_between, METH_O, "As time.sleep, for the background thread: a step's end may give it its turn."},
+#endif
+    {NULL},
+};
+
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "loopscope._native",
     .m_doc = "The native core: capture, the ordinary step's way to its span, OTLP's encoder.",
+    .m_methods = functions,
     .m_slots = slots,
 };
 

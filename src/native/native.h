@@ -7,6 +7,7 @@
  * step.c    what stands in a callback's place: its call is a step
  * record.c  the record of a step
  * stepped.c what it says, once the step has ended
+ * handover.c how the background thread gets its turn then
  * gate.c    call_soon; timers.c: call_later and call_at
  * callback.c what stands for a callback that is no task's own
  * core.c    the fields of a core that are read per step, and the way into the buffer
@@ -405,6 +406,43 @@ PyObject *step_new(Core *core, PyObject *task, PyObject *callback, How *how, PyO
 
 /* A step has ended: writes its record. As Core.stepped. */
 int stepped(Step *self, PyObject *here, long long start, long long end, PyObject *doomed);
+
+/* ---------------------------------------------------------------- handover.c */
+
+#if defined(__GNUC__) && !defined(_WIN32)
+#define HANDOVER
+
+/* Nobody asks for the GIL; the background thread does; it may take it. */
+enum { QUIET, ASKED, GIVEN };
+
+extern int handover;
+
+/* Steps that ended. */
+extern unsigned long steps_over;
+
+/* Lets the background thread take the GIL, and takes it back. */
+void hand_over(void);
+
+/* pause(seconds), of the background thread. */
+PyObject *pause_between(PyObject *module, PyObject *seconds);
+
+/* A step has ended, and all is done for it. */
+static inline void
+step_over(void)
+{
+    __atomic_store_n(&steps_over, steps_over + 1, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&handover, __ATOMIC_RELAXED) == ASKED)
+        hand_over();
+}
+
+#else
+
+static inline void
+step_over(void)
+{
+}
+
+#endif
 
 /* ---------------------------------------------------------------- gate.c */
 

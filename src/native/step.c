@@ -104,6 +104,7 @@ run(Step *self, PyObject *here, PyObject *doomed, PyObject *const *args, size_t 
     else if (result == NULL)
         PyErr_Restore(type, error, traceback);
     Py_DECREF(outer);
+    step_over();
     return result;
 }
 

@@ -148,9 +148,8 @@ def test_it_sleeps_after_each_slice_but_not_when_somebody_waits(monkeypatch: pyt
         pieces.append(-1)
 
     monkeypatch.setattr(module, "clock", lambda: now)
-    monkeypatch.setattr(module, "time", type("time", (), {"sleep": staticmethod(sleep)}))
     monkeypatch.setattr(module, "SOON", 0)
-    worker = Worker(work, never, nothing)
+    worker = Worker(work, never, nothing, sleep)
     worker._run()
     assert pieces == [0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1]
     assert slept == [module.PAUSE] * 3

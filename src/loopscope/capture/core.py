@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -73,6 +74,9 @@ class Core:
 
     #: where what is made now is made: see creations
     creator: Callable[[], str | None] = staticmethod(creations.creator)
+
+    #: pauses so many seconds, in the background thread
+    pause: Callable[[float], None] = staticmethod(time.sleep)
 
     def __init__(self, buffer: Buffer, wanted: Callable[[str], bool], failed: Callable[[], None]) -> None:
         self.on = True

@@ -5,10 +5,12 @@ What is rare goes through the Python core's own methods: uncommon births, cancel
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import loopscope._native as _native
 from loopscope.capture.core import Core
+from loopscope.capture.private import processors
 
 
 class NativeCore(_native.Core, Core):
@@ -18,6 +20,7 @@ class NativeCore(_native.Core, Core):
     bind = show = _native.Step
     callback = _native.Callback
     select = _native.Select
+    pause = staticmethod(getattr(_native, "pause", time.sleep) if processors() > 1 else time.sleep)
 
     def guards(self, original: Any, gate: Any, *debugging: Any) -> Any:
         return _native.Gate(self, original, gate, *debugging)

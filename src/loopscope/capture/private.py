@@ -175,6 +175,14 @@ def work(item: Any) -> tuple[Any, tuple[Any, ...]]:
     return item.task[:2] if ITEM_TASK else (item.fn, item.args)
 
 
+def processors() -> int:
+    """Processors that this process may use, as far as the system says."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
 def thread_name(ident: int) -> str:
     """The name of a thread, without making a dummy object for one that threading did not start."""
     for thread in threading.enumerate():

@@ -24,15 +24,20 @@ SOON, LATE = 0.05, 0.2
 class Worker:
     """Runs `work` again and again in a daemon thread; `work` yields wherever it may be paused.
 
-    `glance` is called whenever the thread is about to sleep, or has slept.
+    `glance` is called whenever the thread is about to sleep, or has slept; `pause` is how it sleeps between slices.
     """
 
     def __init__(
-        self, work: Callable[[], Iterator[None]], failed: Callable[[], None], glance: Callable[[], None]
+        self,
+        work: Callable[[], Iterator[None]],
+        failed: Callable[[], None],
+        glance: Callable[[], None],
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._work = work
         self._glance = glance
         self._failed = failed
+        self._pause = pause
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._stopping = False
@@ -126,7 +131,7 @@ class Worker:
                     interval = SOON
                     if clock() >= until and not self._urgent:
                         self._glance()
-                        time.sleep(PAUSE)
+                        self._pause(PAUSE)
                         self._glance()
                         until = clock() + SLICE
                 self._glance()

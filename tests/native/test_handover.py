@@ -1,0 +1,62 @@
+"""The background thread gets its turn on a busy loop without being woken in vain again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from loopscope.capture.buffer import Buffer
+from loopscope.capture.private import processors
+from tests.native.records import gated
+
+native = pytest.importorskip("loopscope.capture.native", exc_type=ImportError)
+
+pause = native._native.pause
+
+PAUSES, PAUSE = 100, 0.0003
+
+
+def switches(how: Callable[[float], None]) -> float:
+    """How often a thread was put to sleep for each of its pauses, beside a loop that is never idle."""
+    told: list[float] = []
+
+    def rest() -> None:
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        for _ in range(PAUSES):
+            how(PAUSE)
+        told.append((resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before) / PAUSES)
+
+    async def busy() -> None:
+        while not told:
+            await asyncio.sleep(0)
+            buffer.queue.clear()
+
+    buffer = Buffer(1000)
+    thread = threading.Thread(target=rest)
+    with gated(native.NativeCore, buffer, lambda name: True):
+        thread.start()
+        asyncio.run(busy())
+    thread.join()
+    return told[0]
+
+
+@pytest.mark.skipif(processors() < 2, reason="on one processor nobody watches while the loop runs")
+def test_a_turn_is_given() -> None:
+    assert min(switches(pause) for _ in range(3)) * 2 < min(switches(time.sleep) for _ in range(3))
+
+
+def test_beside_an_idle_loop() -> None:
+    began = time.perf_counter()
+    pause(0.01)
+    assert time.perf_counter() - began >= 0.01
+
+
+@pytest.mark.parametrize("wrong", ["soon", None])
+def test_no_number(wrong: object) -> None:
+    with pytest.raises(TypeError):
+        pause(wrong)
