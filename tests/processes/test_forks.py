@@ -263,3 +263,50 @@ say(sorted(span.name for span in exporter.get_finished_spans()))
     assert ended.out.splitlines()[-1] == str(names)
     written = re.findall(r'"name": "(\w+ work)"', path.read_text())
     assert Counter(written) == {"step work": 7, "task work": 3}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_fork_where_calls_that_hold_up_a_loop_are_errors(receiver: Receiver, protocol: Protocol) -> None:
+    """As in test suites that replace them to find those; they are not for loopscope's own before a fork."""
+    source = f"""{COUNTED}
+def refuse(*args):
+    raise RuntimeError("it holds up the loop")
+async def main():
+    await work("before", 20, 0.01)  # spans were sent
+    kept = os.stat, os.lstat, os.listdir, os.scandir, os.access, time.sleep
+    os.stat = os.lstat = os.listdir = os.scandir = os.access = time.sleep = refuse
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.stat, os.lstat, os.listdir, os.scandir, os.access, time.sleep = kept
+    code(pid)
+    await work("after", 3)
+asyncio.run(main())
+"""
+    ended = run(source, to(receiver, protocol, **CALM))
+    assert (ended.code, ended.err) == (0, "")
+    assert "exit=0" in ended.out
+    assert steps_by_task(receiver.spans())["after"] == 4
+
+
+def test_an_error_of_our_own_before_a_fork(receiver: Receiver) -> None:
+    """It switches recording off, and the fork takes place."""
+    source = f"""{COUNTED}
+def fail(timeout):
+    del watchdog.stop
+    raise ValueError("of ours")
+async def main():
+    global watchdog
+    from loopscope import runtime
+    watchdog = runtime.current().watchdog
+    watchdog.stop = fail
+    pid = os.fork()
+    if not pid:
+        os._exit(3)
+    code(pid)
+asyncio.run(main())
+"""
+    ended = run(source, to(receiver, **CALM))
+    assert ended.code == 0 and "exit=3" in ended.out
+    assert ended.err.count("loopscope stopped recording after an error of its own") == 1
+    assert "Exception ignored" not in ended.err

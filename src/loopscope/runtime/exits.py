@@ -96,7 +96,10 @@ def _at_exit() -> None:
 def _before_fork() -> None:
     runtime = _runtime()
     if runtime is not None:
-        runtime.before_fork()
+        try:
+            runtime.before_fork()
+        except Exception:
+            runtime.core.fail()
 
 
 def _after_parent() -> None:
@@ -109,7 +112,10 @@ def _after_child() -> None:
     runtime = _runtime()
     if runtime is None:
         return
-    runtime.after_fork_in_child()
+    try:
+        runtime.after_fork_in_child()
+    except Exception:
+        runtime.core.fail()
     util = sys.modules.get("multiprocessing.util")
     if util is not None:  # it forgets all finalizers before it calls this
         util.register_after_fork(_Finalizing, _finalize_at_exit)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-import time
+from os import listdir  # as it was, and sleep: see threads.py
+from time import sleep
 from typing import Any
 
 import opentelemetry.exporter.otlp.proto.grpc.exporter as stock
@@ -89,7 +89,7 @@ class GrpcSender(StockSender):
 
 def threads() -> frozenset[int]:
     """The system's ids of this process's threads, Python's and others'; none where the system does not tell."""
-    return frozenset(map(int, os.listdir("/proc/self/task"))) if _FORKS_WARN else frozenset()
+    return frozenset(map(int, listdir("/proc/self/task"))) if _FORKS_WARN else frozenset()
 
 
 def await_threads(before: frozenset[int]) -> None:
@@ -100,4 +100,4 @@ def await_threads(before: frozenset[int]) -> None:
     for _ in range(400):
         if not threads() - before - {thread.native_id for thread in threading.enumerate()}:
             return
-        time.sleep(0.0005)
+        sleep(0.0005)
