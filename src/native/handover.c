@@ -43,8 +43,8 @@ watch(int state, long long most)
 void
 hand_over(void)
 {
-    go(ASKED, GIVEN);
     PyThreadState *thread = PyEval_SaveThread();
+    go(ASKED, GIVEN); /* only now: who waits for a GIL that is held is put to sleep */
     watch(GIVEN, AWAITED);
     PyEval_RestoreThread(thread);
 }
