@@ -101,6 +101,7 @@ static int
 callback_traverse(Callback *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->core);
     Py_VISIT(self->wrapped);
     return 0;
 }

@@ -334,6 +334,7 @@ static int
 gate_traverse(Gate *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->core);
     Py_VISIT(self->original);
     Py_VISIT(self->reference);
     Py_VISIT(self->debugging);

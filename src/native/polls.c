@@ -233,6 +233,7 @@ static int
 select_traverse(Select *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->core);
     Py_VISIT(self->here);
     Py_VISIT(self->where);
     Py_VISIT(self->original);

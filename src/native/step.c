@@ -204,13 +204,12 @@ step_repr(Step *self)
     return PyObject_Repr(self->callback);
 }
 
-/* It never changes, as a tuple: a cycle that it is in is broken elsewhere, and it can be called at any time. Its core is
- * not shown, here and where it is the same: the core refers to none of them, and who goes through all that a loop refers
- * to, as tests do that count it, would come to the buffer. */
+/* It never changes, as a tuple: a cycle that it is in is broken elsewhere, and it can be called at any time. */
 static int
 step_traverse(Step *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->core);
     Py_VISIT(self->task);
     Py_VISIT(self->callback);
     Py_VISIT(self->how.name);
