@@ -13,14 +13,29 @@ is_wrappable(PyObject *callback)
 
 /* ---------------------------------------------------------------- its call */
 
+/* This thread's Here, a new reference; NULL where there is none. -1 where the callback must not be called. */
+static int
+arrive(Callback *self, PyObject **here)
+{
+    Core *core = core_held(self->tie);
+    *here = NULL;
+    if (core == NULL)
+        return 0;
+    int failed = core->dozing ? core_tell(core, natives.names.rouse) : 0;
+    if (failed == 0 && (*here = Py_XNewRef(enter())) == NULL)
+        failed = core_fail(core);
+    Py_DECREF(core);
+    return failed;
+}
+
 static PyObject *
 callback_call(Callback *self, PyObject *const *args, size_t flagged, PyObject *keywords)
 {
-    if (self->core->dozing && core_tell(self->core, natives.names.rouse) < 0)
+    PyObject *here;
+    if (arrive(self, &here) < 0)
         return NULL;
-    PyObject *here = Py_XNewRef(enter());
     if (here == NULL)
-        return core_fail(self->core) < 0 ? NULL : PyObject_Vectorcall(self->wrapped, args, flagged, keywords);
+        return PyObject_Vectorcall(self->wrapped, args, flagged, keywords);
     PyObject *callback = SLOT(here, natives.here.callback), *life = SLOT(here, natives.here.life);
     SLOT(here, natives.here.callback) = Py_NewRef((PyObject *)self);
     SLOT(here, natives.here.life) = Py_NewRef(Py_None);
@@ -40,7 +55,7 @@ callback_new(Core *core, PyObject *wrapped, PyObject *kind, long long since, PyO
     if (self == NULL)
         return NULL;
     self->call = (vectorcallfunc)callback_call;
-    self->core = (Core *)Py_NewRef((PyObject *)core);
+    self->tie = (Tie *)Py_NewRef((PyObject *)core->tie);
     self->wrapped = Py_NewRef(wrapped);
     self->kind = Py_NewRef(kind);
     self->waker = Py_NewRef(waker);
@@ -101,7 +116,6 @@ static int
 callback_traverse(Callback *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(self->core);
     Py_VISIT(self->wrapped);
     return 0;
 }
@@ -111,7 +125,7 @@ callback_dealloc(Callback *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    Py_DECREF(self->core);
+    Py_DECREF(self->tie);
     Py_DECREF(self->wrapped);
     Py_DECREF(self->kind);
     Py_DECREF(self->waker);
@@ -121,7 +135,6 @@ callback_dealloc(Callback *self)
 
 static PyMemberDef callback_members[] = {
     {"__wrapped__", T_OBJECT, offsetof(Callback, wrapped), READONLY, NULL},
-    {"core", T_OBJECT, offsetof(Callback, core), READONLY, NULL},
     {"kind", T_OBJECT, offsetof(Callback, kind), READONLY, NULL},
     {"since", T_LONGLONG, offsetof(Callback, since), READONLY, NULL},
     {"waker", T_OBJECT, offsetof(Callback, waker), READONLY, NULL},

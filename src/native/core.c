@@ -44,6 +44,17 @@ static PyMethodDef core_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyObject *
+core_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    Core *self = (Core *)type->tp_alloc(type, 0);
+    if (self != NULL && (self->tie = PyObject_New(Tie, natives.tie)) != NULL)
+        self->tie->core = self;
+    else
+        Py_CLEAR(self);
+    return (PyObject *)self;
+}
+
 static int
 core_traverse(Core *self, visitproc visit, void *arg)
 {
@@ -83,6 +94,9 @@ core_dealloc(Core *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    if (self->tie != NULL)
+        self->tie->core = NULL;
+    Py_CLEAR(self->tie);
     core_clear(self);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
@@ -93,7 +107,7 @@ static PyType_Slot core_slots[] = {
     {Py_tp_members, core_members},
     {Py_tp_getset, core_getset},
     {Py_tp_methods, core_methods},
-    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_new, core_new},
     {Py_tp_traverse, core_traverse},
     {Py_tp_clear, core_clear},
     {Py_tp_dealloc, core_dealloc},
@@ -107,6 +121,27 @@ PyType_Spec core_spec = {
     .slots = core_slots,
 };
 
+static void
+tie_dealloc(Tie *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot tie_slots[] = {
+    {Py_tp_doc, "What the stand-ins of a core know it by."},
+    {Py_tp_dealloc, tie_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec tie_spec = {
+    .name = "loopscope._native.Tie",
+    .basicsize = sizeof(Tie),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = tie_slots,
+};
+
 int
 core_fail(Core *core)
 {
@@ -114,6 +149,10 @@ core_fail(Core *core)
         PyErr_SetString(PyExc_SystemError, "loopscope failed without saying why");
     if (!PyErr_ExceptionMatches(PyExc_Exception))
         return -1;
+    if (core == NULL) { /* it is gone, and is to be told nothing */
+        PyErr_Clear();
+        return 0;
+    }
     PyObject *type, *error, *traceback;
     PyErr_Fetch(&type, &error, &traceback);
     PyErr_NormalizeException(&type, &error, &traceback);

@@ -32,7 +32,7 @@ passes(PyObject *life)
 static Verdict
 find_life(Core *core, Call *call)
 {
-    if (running != NULL && running->task == call->task && running->core == core) {
+    if (running != NULL && running->task == call->task && CORE(running) == core) {
         call->life = Py_NewRef(running->life);
         return RECORD;
     }
@@ -206,9 +206,9 @@ schedule(Gate *self, Call *call, PyObject *const *args, Py_ssize_t count, PyObje
 {
     PyObject *given[4] = {args[0], NULL, NULL, NULL};
     if (call->stand_in == NULL)
-        call->stand_in = step_new(self->core, call->task, args[1], &call->how, call->life);
+        call->stand_in = step_new(CORE(self), call->task, args[1], &call->how, call->life);
     if (call->stand_in == NULL) {
-        if (core_fail(self->core) < 0)
+        if (core_fail(CORE(self)) < 0)
             return NULL;
         call->stand_in = Py_NewRef(args[1]);
     }
@@ -245,7 +245,7 @@ gate_trim(Gate *self, PyObject *handle)
         done = PyObject_CallOneArg(natives.trim, handle);
     Py_XDECREF(traceback);
     Py_XDECREF(done);
-    return PyErr_Occurred() ? core_fail(self->core) : 0;
+    return PyErr_Occurred() ? core_fail(CORE(self)) : 0;
 }
 
 /* As it was found out that it is to be called. */
@@ -270,17 +270,19 @@ static PyObject *
 gate_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords)
 {
     Py_ssize_t count = PyVectorcall_NARGS(flagged);
-    Verdict verdict = self->core->on ? REFER : FORWARD;
+    Core *core = core_held(self->tie);
+    Verdict verdict = core != NULL && core->on ? REFER : FORWARD;
     Call call = {0};
-    if (self->core->on && is_common(count, keywords)) {
+    if (verdict == REFER && is_common(count, keywords)) {
         call.loop = args[0];
         if (keywords != NULL && PyTuple_GET_SIZE(keywords) > 0 && args[count] != Py_None)
             call.context = args[count];
-        verdict = judge(self->core, args, count, &call);
+        verdict = judge(core, args, count, &call);
     }
     PyObject *handle = NULL;
-    if (verdict != ERROR || core_fail(self->core) == 0)
+    if (verdict != ERROR || core_fail(core) == 0)
         handle = carry_out(self, verdict == ERROR ? FORWARD : verdict, &call, args, flagged, keywords);
+    Py_XDECREF((PyObject *)core);
     Py_XDECREF(call.task);
     Py_XDECREF(call.life);
     how_clear(&call.how);
@@ -302,7 +304,7 @@ gate_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
     if (self == NULL)
         return NULL;
     self->call = (vectorcallfunc)(debugging == NULL ? gate_call : timer_call);
-    self->core = (Core *)Py_NewRef((PyObject *)core);
+    self->tie = (Tie *)Py_NewRef((PyObject *)core->tie);
     self->original = Py_NewRef(original);
     self->reference = Py_NewRef(reference);
     self->debugging = Py_XNewRef(debugging);
@@ -334,7 +336,6 @@ static int
 gate_traverse(Gate *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(self->core);
     Py_VISIT(self->original);
     Py_VISIT(self->reference);
     Py_VISIT(self->debugging);
@@ -349,7 +350,7 @@ gate_dealloc(Gate *self)
     PyObject_GC_UnTrack(self);
     if (self->weak != NULL)
         PyObject_ClearWeakRefs((PyObject *)self);
-    Py_XDECREF(self->core);
+    Py_XDECREF(self->tie);
     Py_XDECREF(self->original);
     Py_XDECREF(self->reference);
     Py_XDECREF(self->debugging);

@@ -1,7 +1,7 @@
 /* What hangs on a task beside its Life, and only tells by its death: life.Guard. */
 #include "native.h"
 
-typedef struct { PyObject_HEAD Core *core; PyObject *life; } Guard;
+typedef struct { PyObject_HEAD Tie *tie; PyObject *life; } Guard;
 
 PyObject *
 guard_new(Core *core, PyObject *life)
@@ -9,7 +9,7 @@ guard_new(Core *core, PyObject *life)
     Guard *self = PyObject_New(Guard, natives.guard);
     if (self == NULL)
         return NULL;
-    self->core = (Core *)Py_NewRef((PyObject *)core);
+    self->tie = (Tie *)Py_NewRef((PyObject *)core->tie);
     self->life = Py_NewRef(life);
     return (PyObject *)self;
 }
@@ -32,9 +32,11 @@ static void
 guard_dealloc(Guard *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    if (SLOT(self->life, natives.life.over) != Py_True && self->core->on)
-        tell_gone(self->core, self->life);
-    Py_DECREF(self->core);
+    Core *core = core_held(self->tie);
+    if (core != NULL && core->on && SLOT(self->life, natives.life.over) != Py_True)
+        tell_gone(core, self->life);
+    Py_XDECREF((PyObject *)core);
+    Py_DECREF(self->tie);
     Py_DECREF(self->life);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);

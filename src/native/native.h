@@ -116,7 +116,7 @@ typedef struct {
     LoopStateSlots loop_state;
     PlaceSlots place;
     ChainSlots chain;
-    PyTypeObject *core, *step, *callback, *record, *guard, *encoder, *wait;
+    PyTypeObject *core, *tie, *step, *callback, *record, *guard, *encoder, *wait;
     PyMethodDef *get; /* of a ContextVar */
     /* of a deque */
     PyTypeObject *deque;
@@ -284,6 +284,8 @@ clock_read(long long *now)
 /* What is known of all tasks whose coroutine runs the code of this place: see births.kin. */
 typedef struct { PyObject *place; int uncommon, excluded; } Kin;
 
+typedef struct Tie Tie;
+
 /* The base of loopscope.capture.native.Core. Its fields are attributes of the same names as the Python core's. */
 typedef struct {
     PyObject_HEAD
@@ -292,11 +294,29 @@ typedef struct {
     PyObject *buffer, *queue, *threads, *current, *current_in, *describe;
     /* the context that was looked at last, a weak reference, and the span in it */
     PyObject *cell, *span;
+    /* what its stand-ins know it by */
+    Tie *tie;
     /* by the address of the code */
     Kin kin[TABLE];
 } Core;
 
 extern PyType_Spec core_spec;
+
+/* What stands in the application's place knows its core by this, which does not keep it: who goes through all that a
+ * loop refers to, as tests do that count it, would come to the buffer. NULL once the core is gone. */
+struct Tie { PyObject_HEAD Core *core; };
+
+extern PyType_Spec tie_spec;
+
+/* The core of a stand-in: borrowed. */
+#define CORE(stand_in) ((stand_in)->tie->core)
+
+/* The same, owned. */
+static inline Core *
+core_held(const Tie *tie)
+{
+    return (Core *)Py_XNewRef((PyObject *)tie->core);
+}
 
 /* An error of our own is set: have the core switch itself off. 0 if the host may go on, -1 if what is set is no error
  * but meant for the host, such as a KeyboardInterrupt. */
@@ -389,7 +409,7 @@ typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
     PyObject *weak;
-    Core *core;
+    Tie *tie;
     PyObject *task, *callback, *life;
     How how;
 } Step;
@@ -451,7 +471,7 @@ typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
     PyObject *weak;
-    Core *core;
+    Tie *tie;
     /* the method that was replaced, and the gate in Python */
     PyObject *original, *reference;
     /* NULL for call_soon. For timers of uvloop, what tells whether a loop is in debug mode; None for asyncio's, whose
@@ -477,7 +497,7 @@ PyObject *timer_call(Gate *self, PyObject *const *args, size_t flagged, PyObject
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
-    Core *core;
+    Tie *tie;
     PyObject *wrapped, *kind, *waker;
     long long since, waker_step;
 } Callback;

@@ -9,7 +9,7 @@ typedef struct {
     vectorcallfunc call;
     /* as our other hooks have it: True */
     char gate;
-    Core *core;
+    Tie *tie;
     /* the thread's Here and Where, the selector's own method, and what takes this off the selector */
     PyObject *here, *where, *original, *off;
     /* `here.ended` as last seen, and the turns taken since */
@@ -49,7 +49,7 @@ room(Select *self)
     if (polls == Py_None || PyTuple_GET_SIZE(polls) < natives.kept)
         return polls;
     PyObject *record = PyTuple_Pack(3, natives.polls_tag, self->where, polls);
-    int failed = record == NULL ? -1 : core_put(self->core, record, self->core->limit);
+    int failed = record == NULL ? -1 : core_put(CORE(self), record, CORE(self)->limit);
     Py_XDECREF(record);
     return failed < 0 ? NULL : Py_None;
 }
@@ -110,7 +110,7 @@ glance(Select *self, PyObject *timeout, long long start)
         looked(self, busy_until(self, start), end);
         failed = (end - start >= natives.waited && note(self, start, end) < 0) || turn(self) < 0;
     }
-    if (failed && core_fail(self->core) < 0)
+    if (failed && core_fail(CORE(self)) < 0)
         Py_CLEAR(found);
     return found;
 }
@@ -129,7 +129,7 @@ look_first(Select *self, long long busy)
     long long end;
     if (clock_read(&end) == 0)
         looked(self, busy, end);
-    else if (core_fail(self->core) < 0)
+    else if (core_fail(CORE(self)) < 0)
         Py_CLEAR(found);
     return found;
 }
@@ -141,11 +141,11 @@ waited(Select *self, long long start, long long busy)
     long long end;
     WHOLE(self->here, natives.here.polling) = 0;
     if (clock_read(&end) < 0)
-        return core_fail(self->core);
+        return core_fail(CORE(self));
     looked(self, end - start >= natives.waited ? 0 : busy, end);
     if (note(self, start, end) < 0)
-        return core_fail(self->core);
-    return self->core->dozing ? core_tell(self->core, natives.names.rouse) : 0;
+        return core_fail(CORE(self));
+    return CORE(self)->dozing ? core_tell(CORE(self), natives.names.rouse) : 0;
 }
 
 /* A look that may wait. */
@@ -200,10 +200,17 @@ select_call(Select *self, PyObject *const *args, size_t flagged, PyObject *keywo
         busy = PyObject_RichCompareBool(timeout, natives.zero, Py_LE);
     if (busy < 0)
         return NULL;
+    Core *core = core_held(self->tie);
+    PyObject *found = NULL;
     long long start;
-    if (clock_read(&start) < 0)
-        return core_fail(self->core) < 0 ? NULL : ask(self, timeout);
-    return busy ? glance(self, timeout, start) : may_wait(self, timeout, start);
+    if (core == NULL)
+        return ask(self, timeout);
+    if (clock_read(&start) == 0)
+        found = busy ? glance(self, timeout, start) : may_wait(self, timeout, start);
+    else if (core_fail(core) == 0)
+        found = ask(self, timeout);
+    Py_DECREF(core);
+    return found;
 }
 
 /* ---------------------------------------------------------------- its type */
@@ -220,7 +227,7 @@ select_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
         return NULL;
     self->call = (vectorcallfunc)select_call;
     self->gate = 1;
-    self->core = (Core *)Py_NewRef(core);
+    self->tie = (Tie *)Py_NewRef((PyObject *)((Core *)core)->tie);
     self->here = Py_NewRef(here);
     self->where = Py_NewRef(where);
     self->original = Py_NewRef(original);
@@ -233,7 +240,6 @@ static int
 select_traverse(Select *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(self->core);
     Py_VISIT(self->here);
     Py_VISIT(self->where);
     Py_VISIT(self->original);
@@ -246,7 +252,7 @@ select_dealloc(Select *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    Py_XDECREF(self->core);
+    Py_XDECREF(self->tie);
     Py_XDECREF(self->here);
     Py_XDECREF(self->where);
     Py_XDECREF(self->original);

@@ -42,7 +42,7 @@ here_of(Core *core, PyObject *life)
 static int
 begin(Step *self, PyObject *here, long long *start)
 {
-    Core *core = self->core;
+    Core *core = CORE(self);
     slot_put(here, natives.here.life, Py_NewRef(self->life));
     WHOLE(self->life, natives.life.ready) = 0;
     if (look(core, self->life) < 0 && core_fail(core) < 0)
@@ -64,7 +64,7 @@ end(Step *self, PyObject *here, PyObject *outer, long long start, PyObject *doom
         WHOLE(self->life, natives.life.started) = 0;
         failed = stepped(self, here, start, now, doomed);
     }
-    return failed < 0 ? core_fail(self->core) : 0;
+    return failed < 0 ? core_fail(CORE(self)) : 0;
 }
 
 Step *running;
@@ -111,22 +111,21 @@ run(Step *self, PyObject *here, PyObject *doomed, PyObject *const *args, size_t 
 static PyObject *
 step_call(Step *self, PyObject *const *args, size_t flagged, PyObject *keywords)
 {
-    Core *core = self->core;
-    PyObject *here = NULL, *doomed = NULL, *result;
-    if (core->on) {
-        if (core->dozing && core_tell(core, natives.names.rouse) < 0)
-            return NULL;
-        here = here_of(core, self->life);
+    Core *core = core_held(self->tie);
+    PyObject *here = NULL, *doomed = NULL, *result = NULL;
+    int failed = 0;
+    if (core != NULL && core->on) {
+        failed = core->dozing ? core_tell(core, natives.names.rouse) : 0;
+        here = failed < 0 ? NULL : here_of(core, self->life);
         doomed = here == NULL ? NULL : reader_read(&natives.task.doomed, self->task);
-        if (doomed == NULL && core_fail(core) < 0) {
-            Py_XDECREF(here);
-            return NULL;
-        }
+        if (failed == 0 && doomed == NULL)
+            failed = core_fail(core);
     }
     if (doomed != NULL)
         result = run(self, here, doomed, args, flagged, keywords);
-    else
+    else if (failed == 0)
         result = call(self, args, flagged, keywords);
+    Py_XDECREF((PyObject *)core);
     Py_XDECREF(here);
     Py_XDECREF(doomed);
     return result;
@@ -156,7 +155,7 @@ step_new(Core *core, PyObject *task, PyObject *callback, How *how, PyObject *lif
         return NULL;
     self->call = (vectorcallfunc)step_call;
     self->weak = NULL;
-    self->core = (Core *)Py_NewRef((PyObject *)core);
+    self->tie = (Tie *)Py_NewRef((PyObject *)core->tie);
     self->task = Py_NewRef(task);
     self->callback = Py_NewRef(callback);
     self->how = *how;
@@ -209,7 +208,6 @@ static int
 step_traverse(Step *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(self->core);
     Py_VISIT(self->task);
     Py_VISIT(self->callback);
     Py_VISIT(self->how.name);
@@ -224,7 +222,7 @@ step_dealloc(Step *self)
     PyObject_GC_UnTrack(self);
     if (self->weak != NULL)
         PyObject_ClearWeakRefs((PyObject *)self);
-    Py_DECREF(self->core);
+    Py_DECREF(self->tie);
     Py_DECREF(self->task);
     Py_DECREF(self->callback);
     how_clear(&self->how);

@@ -179,7 +179,7 @@ make_record(Step *self, PyObject *here, long long start, long long end, Told *to
 static int
 put_down(Step *self, PyObject *here, long long start, long long end, Told *told)
 {
-    Core *core = self->core;
+    Core *core = CORE(self);
     PyObject *record = make_record(self, here, start, end, told);
     if (record == NULL)
         return -1;
@@ -220,14 +220,14 @@ settle(Step *self, PyObject *here, long long start)
         return -1;
     slot_put(life, natives.life.here, Py_NewRef(here));
     slot_put(life, natives.life.where, where);
-    if (PyDict_SetItem(self->core->threads, SLOT(here, natives.here.ident), here) < 0
+    if (PyDict_SetItem(CORE(self)->threads, SLOT(here, natives.here.ident), here) < 0
         || ask_name(self->task, life) < 0)
         return -1;
     if (SLOT(life, natives.life.unborn) == Py_False)
         return 0;
     PyObject *time = PyLong_FromLongLong(start);
     PyObject *done = time == NULL
-        ? NULL : PyObject_CallFunctionObjArgs(natives.tell_again, self->core, life, time, NULL);
+        ? NULL : PyObject_CallFunctionObjArgs(natives.tell_again, CORE(self), life, time, NULL);
     Py_XDECREF(time);
     return came(done);
 }
@@ -238,7 +238,7 @@ stepped_rarely(Step *self, PyObject *here, long long start, long long end, PyObj
 {
     PyObject *how = how_tuple(&self->how), *done = NULL;
     if (how != NULL)
-        done = PyObject_CallMethod((PyObject *)self->core, "stepped", "OOOOLLO", how, self->task, self->life, here,
+        done = PyObject_CallMethod((PyObject *)CORE(self), "stepped", "OOOOLLO", how, self->task, self->life, here,
                                    start, end, doomed);
     Py_XDECREF(how);
     return came(done);
@@ -261,7 +261,7 @@ stepped(Step *self, PyObject *here, long long start, long long end, PyObject *do
     if (failed == 0)
         failed = fate == ENDED ? ends(self, &told) : goes_on(self, waiter, doomed, &told);
     Py_DECREF(waiter);
-    if (failed == 0 && (failed = spans(self->core, self->life, &told)) == 0)
+    if (failed == 0 && (failed = spans(CORE(self), self->life, &told)) == 0)
         failed = put_down(self, here, start, end, &told);
     told_clear(&told);
     return failed;

@@ -57,7 +57,7 @@ timed(Gate *self, PyObject *const *args, Py_ssize_t count, long long due)
 {
     PyObject *callback = args[CALLBACK], *subject = subject_of(args, count);
     if (subject == NULL || !is_of_any(subject, natives.futures) || is_of_any(subject, natives.tasks))
-        return is_wrappable(callback) ? callback_new(self->core, callback, natives.timer_kind, due, natives.zero, 0)
+        return is_wrappable(callback) ? callback_new(CORE(self), callback, natives.timer_kind, due, natives.zero, 0)
                                       : Py_NewRef(callback);
     PyObject *time = PyLong_FromLongLong(due);
     int failed = time == NULL ? -1 : PyObject_GenericSetAttr(subject, natives.names._loopscope_due, time);
@@ -74,17 +74,17 @@ trim(Gate *self, PyObject *loop, PyObject *handle)
     PyObject *debugs = PyObject_CallOneArg(self->debugging, loop);
     int failed = debugs == NULL ? -1 : debugs == Py_True ? came(PyObject_CallOneArg(natives.trim, handle)) : 0;
     Py_XDECREF(debugs);
-    return failed < 0 ? core_fail(self->core) : 0;
+    return failed < 0 ? core_fail(CORE(self)) : 0;
 }
 
 /* Whether what is given is common; `callback` is what to schedule then, owned. -1 where something is meant for the
  * host. */
 static int
-judge(Gate *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords, PyObject **callback)
+judge(Gate *self, Core *core, PyObject *const *args, Py_ssize_t count, PyObject *keywords, PyObject **callback)
 {
     Py_ssize_t named = keywords == NULL ? 0 : PyTuple_GET_SIZE(keywords);
     long long due;
-    if (!self->core->on || count <= CALLBACK || count + named > MOST
+    if (core == NULL || !core->on || count <= CALLBACK || count + named > MOST
         || !(PyMethod_Check(args[CALLBACK]) || PyFunction_Check(args[CALLBACK])
              || PyCFunction_CheckExact(args[CALLBACK])))
         return 0;
@@ -92,25 +92,37 @@ judge(Gate *self, PyObject *const *args, Py_ssize_t count, PyObject *keywords, P
     if (known > 0)
         *callback = timed(self, args, count, due);
     if (known < 0 || (known > 0 && *callback == NULL))
-        return core_fail(self->core);
+        return core_fail(core);
     return known;
 }
 
-PyObject *
-timer_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords)
+/* The original, with this callback in the place of the one that was given. */
+static PyObject *
+schedule(Gate *self, PyObject *callback, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
-    Py_ssize_t count = PyVectorcall_NARGS(flagged);
-    PyObject *callback = NULL, *given[MOST];
-    int common = judge(self, args, count, keywords, &callback);
-    if (common <= 0)
-        return common < 0 ? NULL : PyObject_Vectorcall(self->reference, args, flagged, keywords);
+    PyObject *given[MOST];
     Py_ssize_t total = count + (keywords == NULL ? 0 : PyTuple_GET_SIZE(keywords));
     for (Py_ssize_t place = 0; place < total; place++)
         given[place] = args[place];
     given[CALLBACK] = callback;
     PyObject *handle = PyObject_Vectorcall(self->original, given, count, keywords);
-    Py_DECREF(callback);
     if (handle != NULL && trim(self, args[LOOP], handle) < 0)
         Py_CLEAR(handle);
+    return handle;
+}
+
+PyObject *
+timer_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords)
+{
+    Core *core = core_held(self->tie);
+    Py_ssize_t count = PyVectorcall_NARGS(flagged);
+    PyObject *callback = NULL, *handle = NULL;
+    int common = judge(self, core, args, count, keywords, &callback);
+    if (common == 0)
+        handle = PyObject_Vectorcall(self->reference, args, flagged, keywords);
+    else if (common > 0)
+        handle = schedule(self, callback, args, count, keywords);
+    Py_XDECREF((PyObject *)core);
+    Py_XDECREF(callback);
     return handle;
 }

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import weakref
 from pathlib import Path
+from types import FrameType, FunctionType, ModuleType
 
 import pytest
 
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.gate import Gate
 from tests.native.programs import PROGRAMS
-from tests.native.records import recorded
+from tests.native.records import gated, recorded
 from tests.support import LOOPS
 
 native = pytest.importorskip("loopscope.capture.native", exc_type=ImportError)
@@ -96,12 +97,64 @@ def test_references_are_given_back() -> None:
 
 
 @pytest.mark.parametrize("loop", LOOPS)
+def test_what_a_loop_refers_to_is_not_the_buffer(loop: str) -> None:
+    """Tests go through that and count: records come at any time."""
+    buffer = Buffer(1000)
+    unwanted = id(buffer)
+
+    async def main() -> bool:
+        asyncio.get_running_loop().call_later(60, print)
+        asyncio.get_running_loop().call_soon_threadsafe(len, "")
+        task = asyncio.create_task(asyncio.sleep(0))
+        reached: dict[int, object] = {}
+        found: list[object] = [asyncio.get_running_loop(), task]
+        while found:
+            reached.update({id(thing): thing for thing in found})
+            found = [
+                thing for thing in gc.get_referents(*found)
+                if id(thing) not in reached and not isinstance(thing, (type, FunctionType, ModuleType, FrameType))
+            ]  # fmt: skip
+        await task
+        assert len(reached) > 40
+        return unwanted in reached
+
+    with gated(native.NativeCore, buffer, lambda name: True):
+        assert not LOOPS[loop](main())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
 def test_a_core_dies_when_it_is_off(loop: str) -> None:
     core = recorded(native.NativeCore, PROGRAMS[0], loop)[1]
     died = weakref.ref(core)
     del core
     gc.collect()
     assert died() is None and alive() == 0
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_what_is_queued_outlives_its_core(loop: str) -> None:
+    told: list[str] = []
+
+    async def work() -> None:
+        await asyncio.sleep(0.001)
+        told.append("step")
+
+    async def main() -> None:
+        with gated(native.NativeCore, Buffer(1000), lambda name: True) as core:
+            task = asyncio.create_task(work())
+            dropped = asyncio.create_task(work())
+            asyncio.get_running_loop().call_later(0.001, told.append, "timer")
+            asyncio.get_running_loop().call_soon_threadsafe(told.append, "thread")
+            core.release()
+        died = weakref.ref(core)
+        del core
+        gc.collect()
+        assert died() is None and alive() == 2
+        dropped.cancel()
+        await task
+
+    LOOPS[loop](main())
+    assert sorted(told) == ["step", "thread", "timer"]
 
 
 #: loops that run in daemon threads while the interpreter ends, with handles and tasks left
