@@ -39,28 +39,16 @@ due_at(Gate *self, PyObject *loop, PyObject *when, long long *due)
     return 1;
 }
 
-/* The future that a timer sets, or whatever else its first argument is, or what its callback belongs to: borrowed. */
-static PyObject *
-subject_of(PyObject *const *args, Py_ssize_t count)
-{
-    PyObject *callback = args[CALLBACK];
-    if (count > ARGUMENT)
-        return args[ARGUMENT];
-    if (PyMethod_Check(callback))
-        return PyMethod_GET_SELF(callback);
-    return PyCFunction_CheckExact(callback) ? PyCFunction_GET_SELF(callback) : NULL;
-}
-
 /* What to schedule: gate._timed. A new reference, NULL with an error set. */
 static PyObject *
 timed(Gate *self, PyObject *const *args, Py_ssize_t count, long long due)
 {
-    PyObject *callback = args[CALLBACK], *subject = subject_of(args, count);
-    if (subject == NULL || !is_of_any(subject, natives.futures) || is_of_any(subject, natives.tasks))
+    PyObject *callback = args[CALLBACK];
+    if (callback != natives.end_of_sleep || count <= ARGUMENT || !is_of_any(args[ARGUMENT], natives.futures))
         return is_wrappable(callback) ? callback_new(CORE(self), callback, natives.timer_kind, due, natives.zero, 0)
                                       : Py_NewRef(callback);
     PyObject *time = PyLong_FromLongLong(due);
-    int failed = time == NULL ? -1 : PyObject_GenericSetAttr(subject, natives.names._loopscope_due, time);
+    int failed = time == NULL ? -1 : PyObject_GenericSetAttr(args[ARGUMENT], natives.names._loopscope_due, time);
     Py_XDECREF(time);
     return failed ? NULL : Py_NewRef(callback);
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 
 import pytest
@@ -17,6 +18,10 @@ HELD, SLACK = 0.1, 0.01
 
 def _since(later: Span, earlier: int) -> float:
     return (later.start - earlier) / 1e9
+
+
+def _expire(future: asyncio.Future[bytes]) -> None:
+    future.cancel()
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -132,6 +137,37 @@ def test_new_task_and_woken_task_wait_for_the_step_to_end(loop: str) -> None:
     assert edges(story) == ["waiter 0 < main 0", "waiter 1 < main 1", "sleeper 0 < main 1", "main 2 < sleeper 1"]
     for woken in (story.steps_of("waiter")[1], story.steps_of("sleeper")[0]):
         assert HELD <= ready(woken) <= _since(woken, story.steps_of("main")[1].start)
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_not_ready_since_a_deadline_that_was_lifted(loop: str, in_time: bool) -> None:
+    """A timer was given the future that something else completes: before its time, or when it has been cancelled."""
+
+    async def main() -> None:
+        running = asyncio.get_running_loop()
+        future: asyncio.Future[bytes] = running.create_future()
+        reader, writer = os.pipe()
+
+        def readable() -> None:
+            running.remove_reader(reader)
+            future.set_result(os.read(reader, 1))
+
+        deadline = running.call_later(0.002 if in_time else 0.001, _expire, future)
+        running.add_reader(reader, readable)
+        if in_time:
+            os.write(writer, b"x")
+        else:
+            deadline.cancel()
+            running.call_later(0.02, os.write, writer, b"x")
+        await future
+        deadline.cancel()
+        os.close(reader)
+        os.close(writer)
+
+    story = checked(main, loop)
+    assert story.lines()[1] == "main 1: callback by readable > returned"
+    assert ready(story.steps[1]) < 0.01
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -45,7 +45,7 @@ def test_wait_for_too_late(loop: str) -> None:
     assert story.lines() == [
         "main 0: start > suspended asyncio.wait_for",
         "stuck 0: start by main > suspended asyncio.Future",
-        "main 1: timer > suspended asyncio.wait_for",
+        "main 1: timer by _release_waiter > suspended asyncio.wait_for",
         "stuck 1: cancel by timeout > cancelled",
         "main 2: callback by _release_waiter > returned",
     ]

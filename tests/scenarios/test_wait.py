@@ -61,7 +61,7 @@ def test_wait_times_out(loop: str) -> None:
     assert story.lines() == [
         "main 0: start > suspended asyncio.wait",
         "stuck 0: start by main > suspended asyncio.Future",
-        "main 1: timer > returned",
+        "main 1: timer by _release_waiter > returned",
         "stuck 1: cancel by _cancel_all_tasks > cancelled",
     ]
 

@@ -56,6 +56,24 @@ def test_what_a_c_task_schedules() -> None:
     assert isinstance(args[0], private.FUTURES)
 
 
+def test_what_ends_a_sleep() -> None:
+    """A function that is given to a timer with the future on which it waits."""
+    seen: list[tuple[Any, ...]] = []
+
+    class Loop(asyncio.SelectorEventLoop):
+        def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
+            seen.append((callback, *args))
+            return super().call_at(when, callback, *args, context=context)
+
+    loop = Loop()
+    try:
+        loop.run_until_complete(asyncio.sleep(1e-6, 7))
+    finally:
+        loop.close()
+    ((ends, future, result),) = seen
+    assert ends is private.END_OF_SLEEP and isinstance(future, private.FUTURES) and result == 7
+
+
 def test_what_a_python_task_schedules() -> None:
     """Its `__step`, and for a wake its `__wakeup` or the C task's."""
     (first, no_args), (wake, args) = scheduled(private.PyTask)

@@ -224,10 +224,9 @@ def _call_soon_threadsafe(core: Core, original: Any) -> Any:
 
 
 def _timed(core: Core, callback: Any, args: tuple[Any, ...], due: int) -> Any:
-    """What to schedule for a timer: its due time is noted at the future it will set, or with the callback."""
-    future = args[0] if args else getattr(callback, "__self__", None)
-    if private.is_future(future) and not private.is_task(future):
-        hang(future, DUE, due)
+    """What to schedule for a timer: its due time is noted with the callback, or at the future that nothing else sets."""
+    if callback is private.END_OF_SLEEP and args and private.is_future(args[0]):
+        hang(args[0], DUE, due)
         return callback
     return core.callback(core, callback, TIMER, due) if wrappable(core, callback) else callback
 

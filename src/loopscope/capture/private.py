@@ -51,6 +51,8 @@ SHOWN_WAKEUP, SHOWN_STEP = f"{Task.__name__}.{WAKEUP}", f"<{STEP_WRAPPER} object
 #: the functions that a pure-Python task schedules as bound methods
 PY_STEP = getattr(PyTask, "_Task__step", None)
 PY_WAKEUP = getattr(PyTask, "_Task__wakeup", None)
+#: what a timer calls with the future on which asyncio.sleep() waits
+END_OF_SLEEP: Any = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
 #: asyncio.timeout()'s expiry
 ON_TIMEOUT = "_on_timeout"
 GATHERING = "_GatheringFuture"
