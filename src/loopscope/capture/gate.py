@@ -224,7 +224,7 @@ def _call_soon_threadsafe(core: Core, original: Any) -> Any:
 
 
 def _timed(core: Core, callback: Any, args: tuple[Any, ...], due: int) -> Any:
-    """What to schedule for a timer: its due time is noted with the callback, or at the future that nothing else sets."""
+    """What to schedule for a timer: its due time is noted with the callback, or at the future that it alone sets."""
     if callback is private.END_OF_SLEEP and args and private.is_future(args[0]):
         hang(args[0], DUE, due)
         return callback
