@@ -37,7 +37,7 @@ def _inside(story: Story, inner: str, outer: str) -> bool:
 
 def test_finished_in_the_first_step() -> None:
     async def main() -> str:
-        task = asyncio.get_running_loop().create_task(quick(), name="eager")  # the function names it too late on 3.12
+        task = asyncio.create_task(quick(), name="eager")
         assert task.done()
         return await task
 
@@ -220,16 +220,47 @@ def test_an_exception_is_freed_when_it_would_be_without() -> None:
         gc.enable()
 
 
-def test_a_creator_without_a_name_yet() -> None:
-    """Before 3.14 a task gets its number after its first step: a child that ends before that has no name to tell."""
+@pytest.mark.parametrize("name", [None, "named"])
+def test_a_creator_whose_own_step_is_not_told_yet(name: str | None) -> None:
+    """A child that ends before that tells its creator's name all the same."""
+    known = ""
 
     async def creator() -> None:
-        await asyncio.get_running_loop().create_task(quick(), name="child")
+        nonlocal known
+        known = name or asyncio.current_task().get_name()  # type: ignore[union-attr]
+        await asyncio.create_task(quick(), name="child")
+        await asyncio.create_task(quick())
 
     async def main() -> None:
-        await asyncio.get_running_loop().create_task(creator())
+        await asyncio.create_task(creator(), name=name)
 
     story = _eager(main)
-    child = story.task("quick").attributes
-    assert child["asyncio.task.creator.id"] == story.task("creator").attributes["asyncio.task.id"]
-    assert child.get("asyncio.task.creator.name") != ""
+    creator_id = story.task("creator").attributes["asyncio.task.id"]
+    first, second = (task.attributes for task in story.tasks if task.name == "task quick")
+    assert first["asyncio.task.name"] == "child" and second["asyncio.task.name"] != "child"
+    steps = [step for step in story.steps if step.name == "step quick"]
+    for child, step in zip((first, second), steps, strict=True):
+        assert (child["asyncio.task.creator.id"], child["asyncio.task.creator.name"]) == (creator_id, known)
+        assert step.attributes["asyncio.step.waker.task"] == known
+
+
+def test_an_eager_task_never_waited() -> None:
+    async def main() -> None:
+        assert asyncio.create_task(quick()).done()
+
+    task = _eager(main).task("quick")
+    assert task.attributes["asyncio.task.waiting.duration"] == task.attributes["asyncio.task.ready.duration"] == 0
+
+
+@pytest.mark.parametrize("how", ["function", "group"])
+def test_a_name_that_comes_after_the_end(how: str) -> None:
+    """3.12 gives a task its name once its loop made it: an eager one may have ended."""
+
+    async def main() -> str:
+        if how == "function":
+            return asyncio.create_task(quick(), name="eager").get_name()
+        async with asyncio.TaskGroup() as group:
+            return group.create_task(quick(), name="eager").get_name()
+
+    story = _eager(main)
+    assert story.result == story.task("quick").attributes["asyncio.task.name"] == "eager"  # type: ignore[attr-defined]

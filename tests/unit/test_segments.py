@@ -142,9 +142,11 @@ def test_an_own_trace_rotates_at_the_next_step() -> None:
         step(2, 2, later, later + 9, later + 11, "returned"), step(1, 2, later, later + 11, later + 19, "returned")
     )
     assert told(cold) == [
-        (OWN_TRACE, 0, 0, "waiting", 1), (OWN_TRACE, 0, 0, "waiting", 1),
+        (OWN_TRACE, 0, 70, "waiting", 1), (OWN_TRACE, 0, 70, "waiting", 1),
         (OWN_TRACE + 1, 70, 70, "returned", 2), (OWN_TRACE + 1, 70, 70, "returned", 2),
     ]  # fmt: skip
+    assert [said(span, "asyncio.task.awaiting") for span in cold.tasks[:2]] == ["asyncio.sleep"] * 2
+    assert [span.end for span in cold.tasks[:2]] == [span.start for span in cold.tasks[2:]]
     old = {span.name: span.span_id for span in cold.tasks[:2]}
     new = {span.name: span for span in cold.tasks[2:]}
     for name, span in new.items():
@@ -171,13 +173,28 @@ def test_an_own_trace_rotates_with_a_segment() -> None:
     assert len([span for span in cold.tasks if previous(span)]) == 3
 
 
+def test_segments_leave_nothing_out_where_the_trace_rotates_meanwhile() -> None:
+    """The child moves first, and takes the parent's next span with it: the parent has waited all the time."""
+    cold, pulses = own_pair()
+    for second in range(0, 65, 5):
+        cold.sweep(second * SECOND)
+    pulses[1].index = 2
+    cold.feed(step(2, 1, 70 * SECOND, 70 * SECOND, 75 * SECOND, "returned"))
+    cold.feed(step(1, 1, 75 * SECOND, 76 * SECOND, 80 * SECOND, "returned"))
+    parents = [span for span in cold.tasks if span.name == "task parent"]
+    assert [(span.start, span.end) for span in parents] == [(0, 60 * SECOND), (60 * SECOND, 80 * SECOND)]
+    assert nanoseconds(parents[1], "asyncio.task.waiting.duration") == 15 * SECOND
+    children = [span for span in cold.tasks if span.name == "task child"]
+    assert [(span.start, span.end) for span in children] == [(3, 70 * SECOND), (70 * SECOND, 75 * SECOND)]
+
+
 def test_a_rotated_trace_may_be_sampled_out() -> None:
     """The sampler is asked again: nothing of the task until it says yes."""
     said_yes = iter([True, False, True])
     cold = Cold(sample=lambda trace_id, name: next(said_yes))
     cold.feed(birth(1, 0), step(1, 0, 0, 1, 2), step(1, 1, 61 * SECOND, 61 * SECOND, 61 * SECOND + 1))
     cold.feed(step(1, 2, 125 * SECOND, 125 * SECOND, 125 * SECOND + 1, "returned"))
-    assert told(cold) == [(OWN_TRACE, 0, 0, "waiting", 1), (OWN_TRACE + 2, 125, 125, "returned", 1)]
+    assert told(cold) == [(OWN_TRACE, 0, 61, "waiting", 1), (OWN_TRACE + 2, 125, 125, "returned", 1)]
     assert previous(cold.tasks[1]) == [(OWN_TRACE, cold.tasks[0].span_id)]
 
 

@@ -7,7 +7,9 @@ bases of importlib.abc and `typing`, which take longer than all else that Python
 
 from __future__ import annotations
 
+import os
 import sys
+from _thread import allocate_lock, get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +20,14 @@ if TYPE_CHECKING:
 
 _LOOPS = {"asyncio.base_events": "BaseEventLoop", "uvloop": "Loop"}
 
+#: for how long a loop that another thread makes meanwhile waits for the start (seconds)
+_PATIENCE = 5.0
+
 _watching: Finder | None = None
 _undo: list[Callable[[], None]] = []
+#: held by who starts the runtime: process and thread
+_starting = allocate_lock()
+_starter = (0, 0)
 
 
 def main() -> None:
@@ -105,15 +113,29 @@ def _watch(module: ModuleType) -> None:
 
 
 def begin() -> None:
-    """Start the runtime and stop watching. An error is logged once; the application goes on."""
-    global _watching
-    finder, _watching = _watching, None
-    if finder is None:
+    """Start the runtime and stop watching, once: what is made in another thread meanwhile waits to be seen."""
+    global _watching, _starter
+    here = os.getpid(), get_ident()
+    if _watching is None or _starter == here:  # it was begun; or begins, and makes a loop itself
         return
-    if finder in sys.meta_path:
-        sys.meta_path.remove(finder)
-    while _undo:
-        _undo.pop()()
+    if not _starting.acquire(timeout=_PATIENCE if _starter[0] in (0, here[0]) else 0):
+        return
+    try:
+        if _watching is None:
+            return
+        _starter = here
+        if _watching in sys.meta_path:
+            sys.meta_path.remove(_watching)
+        _start()
+    finally:
+        _watching = None
+        while _undo:
+            _undo.pop()()
+        _starting.release()
+
+
+def _start() -> None:
+    """An error is logged once; the application goes on."""
     instrumentor = sys.modules.get("loopscope.activation.instrumentor")
     try:
         from loopscope import runtime

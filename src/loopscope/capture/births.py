@@ -28,9 +28,9 @@ def adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool, now: int
     coroutine = task.get_coro()
     life = _conceive(core, loop, coroutine)
     _attach(core, task, life)
-    current = core.current() if context is None else core.current_in(context)
+    core.look(life, core.current() if context is None else core.current_in(context))
     late = waking or _running(coroutine)
-    _born(core, life, task.get_name(), now, None if late else here.life, current, late)
+    _born(core, life, task.get_name(), now, None if late else here.life, late)
     return life
 
 
@@ -59,9 +59,8 @@ def _attach(core: Core, task: Any, life: Life) -> None:
     hang(task, GUARD, Guard(core, life))
 
 
-def _born(core: Core, life: Life, name: str, now: int, creator: Life | None, context: Any, late: bool) -> None:
+def _born(core: Core, life: Life, name: str, now: int, creator: Life | None, late: bool) -> None:
     by, step = (0, 0) if creator is None else (creator.id, creator.index)
-    core.look(life, context)
     life.unborn = not core.buffer.put_vital((BIRTH, life.id, now, life, name, life.place, by, step, life.span, late))
 
 
@@ -73,26 +72,34 @@ def tell_again(core: Core, life: Life, now: int) -> None:
         life.here = None  # the next step tries again
 
 
-def create(core: Core, original: Any, loop: Any, coroutine: Any, options: dict[str, Any]) -> Any:
-    """Create a task that may run its first step at once: that step is recorded here."""
+def create(core: Core, original: Any, loop: Any, coroutine: Any, options: dict[str, Any], name: Any) -> Any:
+    """Create a task that may run its first step at once: that step is recorded here.
+
+    The caller gives it this name afterwards, if any.
+    """
     try:
         here = enter()
         outer = here.life
         life = _conceive(core, loop, coroutine)
         given = options.get("context")
-        current = core.current() if given is None else core.current_in(given)
-        _born(core, life, str(options.get("name") or ""), clock(), outer, current, False)
-        del current  # it may be left, and be freed, in the first step
+        core.look(life, core.current() if given is None else core.current_in(given))
         birth = Birth(coroutine, life, outer)
         by, step = (0, 0) if outer is None else (outer.id, outer.index)
+        life.name = str(name or options.get("name") or "")
+        if here.birth is not None and here.birth.life is outer and not outer.name:
+            _name(core, loop, outer)
+        start = clock()
+        _born(core, life, life.name, start, outer, False)
     except Exception:
         core.fail()
         return original(loop, coroutine, **options)
     previous, here.birth, here.life = here.birth, birth, life
-    life.started = start = clock()
+    life.started = start
     task = None
     try:
         task = original(loop, coroutine, **options)
+        if name is not None and type(task) in private.TASKS:  # its end may be told before the caller does this
+            task.set_name(name)
         return task
     finally:
         end = clock()
@@ -120,6 +127,14 @@ def _created(core: Core, task: Any, life: Life, waiting: bool, how: How, here: H
         life.index = 1
     else:
         core.stepped(how, task, life, here, start, end, False)
+
+
+def _name(core: Core, loop: Any, life: Life) -> None:
+    """A task whose first step is not over creates one that may be told before that: tell its name, as far as known."""
+    task = private.current_task(loop)
+    if task is not None and not life.unborn:
+        life.name = task.get_name()
+        core.buffer.put_vital((BIRTH, life.id, clock(), life, life.name, life.place, 0, 0, life.span, False))
 
 
 def _running(coroutine: Any) -> bool:

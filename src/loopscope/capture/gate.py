@@ -284,7 +284,7 @@ def _create_task(core: Core, original: Any) -> Any:
         task = None
         try:
             if core.on and (self.get_task_factory() is not None or options.get("eager_start")):
-                task = births.create(core, original, self, coro, options)
+                task = births.create(core, original, self, coro, options, private.name_to_come(1))
             else:
                 task = original(self, coro, **options)
             if self.get_debug() and getattr(task, "_source_traceback", None):

@@ -66,6 +66,22 @@ SET_STATE: types.CodeType | None = next(
     ),
     None,
 )
+#: functions that name a task only once the loop made it: an eager one may have ended by then (3.12)
+_NAMING = frozenset(
+    function.__code__
+    for function in (asyncio.create_task, getattr(getattr(asyncio, "TaskGroup", None), "create_task", None))
+    if function is not None and "_set_task_name" in function.__code__.co_names
+)
+
+
+def name_to_come(depth: int) -> Any:
+    """The name that a task is given after its creation by what calls, `depth` frames up; None for none."""
+    if not _NAMING:
+        return None
+    frame = sys._getframe(depth + 1)
+    return frame.f_locals.get("name") if frame.f_code in _NAMING else None
+
+
 #: wait_for() before 3.12 cancels its task in this helper
 CANCEL_AND_WAIT = "_cancel_and_wait"
 #: asyncio.timeout()'s class, and the value of its state while it is entered

@@ -76,7 +76,11 @@ class Assembler:
 
     def _birth(self, record: Record) -> None:
         _, id, born, pulse, name, place, creator, creator_step, span, late = record
-        if id in self.lives or self._over.get(id):
+        life = self.lives.get(id)
+        if life is not None and not life.name:  # it was not known yet
+            life.name = name
+            return
+        if life is not None or self._over.get(id):
             self.repeated += 1
             return
         life = TaskLife(id, name, place, born, pulse, creator, creator_step, span, late)

@@ -124,7 +124,10 @@ class Tracer(Sink):
         for visit in notes.visits:
             if visit.trace.trace_id not in touched:
                 notes.remove(visit)
-                self._close(life, visit)
+                if visit.trace.own and visit.trace is not notes.home:  # it rotated
+                    self._end_segment(life, visit, visit.left_in, step.ready)
+                else:
+                    self._close(life, visit)
         shared = len(touched) > 1
         for trace, identities in touched.values():
             visit = notes.visit_to(trace.trace_id) or self._open(life, notes, trace, step)
@@ -362,6 +365,11 @@ class Tracer(Sink):
         self._quiet.silence(life.notes, visit)
         self._handoffs.closed(life.id, visit)
 
+    def _end_segment(self, life: TaskLife, visit: Visit, state: str, time: int) -> None:
+        """Another one begins where this one ends."""
+        self._wait_until(visit, time)
+        self._close(life, visit, state, describe.awaited_name(visit.awaited) if state == WAITING else None)
+
     @staticmethod
     def _wait_until(visit: Visit, time: int) -> None:
         if time > visit.cursor:
@@ -441,9 +449,8 @@ class Tracer(Sink):
         told, moment = visit.segment, max(moment, visit.cursor)
         if moment <= visit.start:
             return
-        self._wait_until(visit, moment)
         notes.remove(visit)
-        self._close(life, visit, state, describe.awaited_name(visit.awaited) if state == WAITING else None)
+        self._end_segment(life, visit, state, moment)
         trace = visit.trace
         previous = link(trace.trace_id, visit.span_id, c.PREVIOUS_SEGMENT)
         if trace.own:
