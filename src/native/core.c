@@ -159,6 +159,11 @@ core_fail(Core *core)
     if (traceback != NULL)
         PyException_SetTraceback(error, traceback);
     PyObject *said = PyObject_CallMethodObjArgs((PyObject *)core, natives.names.failing, error, NULL);
+    if (said == Py_True) { /* a signal handler's */
+        PyErr_Restore(type, error, traceback);
+        Py_DECREF(said);
+        return -1;
+    }
     Py_XDECREF(type);
     Py_XDECREF(error);
     Py_XDECREF(traceback);

@@ -232,6 +232,30 @@ untracked(PyObject *object)
     return object;
 }
 
+/* An exception that is set, or none, kept aside. */
+typedef struct { PyObject *type, *error, *traceback; } Aside;
+
+static inline void
+aside_fetch(Aside *aside)
+{
+    PyErr_Fetch(&aside->type, &aside->error, &aside->traceback);
+}
+
+static inline void
+aside_restore(Aside *aside)
+{
+    PyErr_Restore(aside->type, aside->error, aside->traceback);
+    *aside = (Aside){0};
+}
+
+static inline void
+aside_clear(Aside *aside)
+{
+    Py_CLEAR(aside->type);
+    Py_CLEAR(aside->error);
+    Py_CLEAR(aside->traceback);
+}
+
 enum { TABLE = 1024 };
 
 /* Where something that goes by the address of an object stands in a table of so many. */
@@ -319,7 +343,7 @@ core_held(const Tie *tie)
 }
 
 /* An error of our own is set: have the core switch itself off. 0 if the host may go on, -1 if what is set is no error
- * but meant for the host, such as a KeyboardInterrupt. */
+ * but meant for the host, such as a KeyboardInterrupt, or what a signal handler raised. */
 int core_fail(Core *core);
 
 /* Calls a method of the core's without arguments, whose errors are our own: as core_fail. */

@@ -16,9 +16,6 @@ typedef struct {
     long long ended, turns;
 } Select;
 
-/* An exception that is set, kept aside. */
-typedef struct { PyObject *type, *error, *traceback; } Aside;
-
 /* Calls the selector's own method. */
 static inline PyObject *
 ask(Select *self, PyObject *timeout)
@@ -163,15 +160,13 @@ may_wait(Select *self, PyObject *timeout, long long start)
     WHOLE(self->here, natives.here.polling) = start;
     PyObject *found = ask(self, timeout);
     Aside aside;
-    PyErr_Fetch(&aside.type, &aside.error, &aside.traceback);
+    aside_fetch(&aside);
     if (waited(self, start, busy) == 0) {
-        PyErr_Restore(aside.type, aside.error, aside.traceback);
+        aside_restore(&aside);
         return found;
     }
     Py_XDECREF(found);
-    Py_XDECREF(aside.type);
-    Py_XDECREF(aside.error);
-    Py_XDECREF(aside.traceback);
+    aside_clear(&aside);
     return NULL;
 }
 

@@ -38,19 +38,27 @@ here_of(Core *core, PyObject *life)
     return here;
 }
 
-/* The step has begun on this thread: -1 where the callback must not be called. */
-static int
-begin(Step *self, PyObject *here, long long *start)
+/* What is set, no error of ours, is raised once the step is over, lest its task never goes on. */
+static void
+keep(Aside *interrupt)
+{
+    aside_clear(interrupt);
+    aside_fetch(interrupt);
+}
+
+/* The step has begun on this thread. */
+static void
+begin(Step *self, PyObject *here, long long *start, Aside *interrupt)
 {
     Core *core = CORE(self);
     slot_put(here, natives.here.life, Py_NewRef(self->life));
     WHOLE(self->life, natives.life.ready) = 0;
     if (look(core, self->life) < 0 && core_fail(core) < 0)
-        return -1;
-    if (clock_read(start) < 0)
-        return core_fail(core);
-    WHOLE(self->life, natives.life.started) = *start;
-    return 0;
+        keep(interrupt);
+    if (clock_read(start) == 0)
+        WHOLE(self->life, natives.life.started) = *start;
+    else if (core_fail(core) < 0)
+        keep(interrupt);
 }
 
 /* It has ended. The application's own exception, if any, is kept aside. */
@@ -81,28 +89,25 @@ call(Step *self, PyObject *const *args, size_t flagged, PyObject *keywords)
 
 /* One step, recorded. */
 static PyObject *
-run(Step *self, PyObject *here, PyObject *doomed, PyObject *const *args, size_t flagged, PyObject *keywords)
+run(Step *self, PyObject *here, PyObject *doomed, PyObject *const *args, size_t flagged, PyObject *keywords,
+    Aside *interrupt)
 {
     PyObject *outer = Py_NewRef(SLOT(here, natives.here.life));
-    PyObject *result = NULL;
     long long start = 0;
-    if (begin(self, here, &start) == 0) {
-        running = self;
-        result = call(self, args, flagged, keywords);
-        if (running == self)
-            running = NULL;
-    }
-    PyObject *type = NULL, *error = NULL, *traceback = NULL;
+    begin(self, here, &start, interrupt);
+    running = self;
+    PyObject *result = call(self, args, flagged, keywords);
+    if (running == self)
+        running = NULL;
+    Aside error = {0};
     if (result == NULL)
-        PyErr_Fetch(&type, &error, &traceback);
+        aside_fetch(&error);
     if (end(self, here, outer, start, doomed) < 0) {
         Py_CLEAR(result);
-        Py_XDECREF(type);
-        Py_XDECREF(error);
-        Py_XDECREF(traceback);
+        aside_clear(&error);
     }
     else if (result == NULL)
-        PyErr_Restore(type, error, traceback);
+        aside_restore(&error);
     Py_DECREF(outer);
     step_over();
     return result;
@@ -112,19 +117,25 @@ static PyObject *
 step_call(Step *self, PyObject *const *args, size_t flagged, PyObject *keywords)
 {
     Core *core = core_held(self->tie);
-    PyObject *here = NULL, *doomed = NULL, *result = NULL;
-    int failed = 0;
+    PyObject *here = NULL, *doomed = NULL, *result;
+    Aside interrupt = {0};
     if (core != NULL && core->on) {
-        failed = core->dozing ? core_tell(core, natives.names.rouse) : 0;
-        here = failed < 0 ? NULL : here_of(core, self->life);
+        if (core->dozing && core_tell(core, natives.names.rouse) < 0)
+            keep(&interrupt);
+        here = here_of(core, self->life);
         doomed = here == NULL ? NULL : reader_read(&natives.task.doomed, self->task);
-        if (failed == 0 && doomed == NULL)
-            failed = core_fail(core);
+        if (doomed == NULL && core_fail(core) < 0)
+            keep(&interrupt);
     }
     if (doomed != NULL)
-        result = run(self, here, doomed, args, flagged, keywords);
-    else if (failed == 0)
+        result = run(self, here, doomed, args, flagged, keywords, &interrupt);
+    else
         result = call(self, args, flagged, keywords);
+    if (interrupt.type != NULL && result != NULL) {
+        Py_CLEAR(result);
+        aside_restore(&interrupt);
+    }
+    aside_clear(&interrupt);
     Py_XDECREF((PyObject *)core);
     Py_XDECREF(here);
     Py_XDECREF(doomed);

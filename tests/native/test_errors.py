@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from loopscope.capture.buffer import Buffer
 from loopscope.capture.core import Core
 from loopscope.model import STEP
 from tests.native.records import gated
+from tests.support import LOOPS
 
 native = pytest.importorskip("loopscope.capture.native", exc_type=ImportError)
 
@@ -67,8 +70,73 @@ def test_contexts_that_take_no_weak_reference(kind: type[Core], context: Any) ->
     assert core.errors == 0 and sum(record[0] == STEP for record in core.buffer.queue) > 15
 
 
+class Alarm(Exception):
+    """What a signal handler raises."""
+
+
+def handler(signum: int, frame: Any) -> None:
+    raise Alarm
+
+
+def any_handler(*args: Any) -> None:
+    raise Alarm
+
+
+@pytest.fixture(params=[handler, any_handler])
+def interrupted(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
+    """What is called where a signal comes in, once."""
+    if not hasattr(signal, "SIGALRM"):
+        pytest.skip("Windows")
+    before, come = signal.signal(signal.SIGALRM, request.param), []
+
+    def interrupted(*_: Any) -> None:
+        if not come:
+            come.append(1)
+            signal.raise_signal(signal.SIGALRM)
+
+    yield interrupted
+    signal.signal(signal.SIGALRM, before)
+
+
 @cores
+@pytest.mark.parametrize("name", ["wanted", "describe"])
+def test_what_a_signal_handler_raises_goes_to_the_application(
+    kind: type[Core], name: str, interrupted: Callable[..., None]
+) -> None:
+    """It interrupts whatever runs, a creation here: that is no error of ours, and recording goes on."""
+    with gated(kind, Buffer(1000), lambda name: True) as core:
+        setattr(core, name, interrupted)
+        coroutine = program()
+        with pytest.raises(Alarm):
+            asyncio.run(coroutine)
+        coroutine.close()
+        assert core.on and core.errors == 0
+        assert asyncio.run(program()) == 5
+
+
+@cores
+@pytest.mark.parametrize("loop", LOOPS)
+def test_what_a_signal_handler_raises_as_a_step_begins(
+    kind: type[Core], loop: str, interrupted: Callable[..., None]
+) -> None:
+    """The step runs all the same, for its task would never go on; then the loop is told of it."""
+    told: list[BaseException] = []
+
+    async def main() -> int:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+        return await program()
+
+    with gated(kind, Buffer(1000), lambda name: True) as core:
+        core.current = interrupted
+        assert LOOPS[loop](main()) == 5
+        assert core.on and core.errors == 0
+    assert [type(error) for error in told] == [Alarm]
+    assert sum(record[0] == STEP for record in core.buffer.queue) > 15
+
+
+@cores
+@pytest.mark.parametrize("name", ["describe", "current"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_what_is_meant_for_the_host_reaches_it(kind: type[Core], error: type[BaseException]) -> None:
+def test_what_is_meant_for_the_host_reaches_it(kind: type[Core], error: type[BaseException], name: str) -> None:
     with pytest.raises(error):
-        run(kind, describe=raising(error()))
+        run(kind, **{name: raising(error())})

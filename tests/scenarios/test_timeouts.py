@@ -68,6 +68,20 @@ def test_timeout(loop: str) -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout came with 3.11")
 @pytest.mark.parametrize("loop", LOOPS)
+def test_timeout_that_has_passed(loop: str) -> None:
+    """The loop calls it soon, not at a time."""
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(-1):
+                await asyncio.sleep(60)
+
+    story = checked(main, loop)
+    assert story.lines() == ["main 0: start > suspended asyncio.sleep", "main 1: cancel by timeout > returned"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout came with 3.11")
+@pytest.mark.parametrize("loop", LOOPS)
 def test_timeout_while_awaiting_a_task(loop: str) -> None:
     async def main() -> None:
         with pytest.raises(TimeoutError):

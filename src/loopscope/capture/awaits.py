@@ -9,6 +9,7 @@ from typing import Any
 
 from loopscope.capture import chains, coroutines, private, waits
 from loopscope.capture.chains import Chain
+from loopscope.capture.interrupts import is_interrupt
 from loopscope.capture.life import LIFE, hung_on
 from loopscope.model import APPLICATION, STANDARD, Place, Wait
 
@@ -113,7 +114,9 @@ def told(
         if reader is not None:
             try:
                 details = reader(held, waiter, around)
-            except Exception:  # of the application's own: a subclass, a transport, a numeric type
+            except Exception as error:  # of the application's own: a subclass, a transport, a numeric type
+                if is_interrupt(error):
+                    raise
                 details = ()
     elif type(waiter) is private.GatheringFuture:
         details = waits.gathered(waiter)

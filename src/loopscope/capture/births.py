@@ -138,4 +138,4 @@ def _name(core: Core, loop: Any, life: Life) -> None:
 
 
 def _running(coroutine: Any) -> bool:
-    return getattr(coroutine, "cr_running", False) or getattr(coroutine, "gi_running", False)
+    return coroutines.ask(coroutine, "cr_running") is True or coroutines.ask(coroutine, "gi_running") is True

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from weakref import WeakValueDictionary, ref
 from loopscope.capture import births, cancels, coroutines, creations, private, wakers
 from loopscope.capture.awaits import point
 from loopscope.capture.buffer import Buffer
+from loopscope.capture.interrupts import is_interrupt
 from loopscope.capture.life import GUARD, LIFE, LOOP, Here, Life, LoopState, enter, hang, hung_on, local, nothing
 from loopscope.capture.polls import see, select, selector_of, unsee
 from loopscope.capture.stand_ins import Callback, How, Scheduled, named
@@ -182,7 +184,7 @@ class Core:
             life = task._loopscope if type(task) is plain else hung_on(task, LIFE)
             here = life.loop.here or core.arrive(life.loop)
             outer = here.life
-            doomed = task._must_cancel
+            doomed, interrupt = task._must_cancel, None
             try:
                 here.life = life
                 life.ready = 0
@@ -191,10 +193,13 @@ class Core:
                     if life.cell() is not context:
                         core.look(life, context)
                     del context  # it may be left, and be freed, in this step
-                except Exception:
-                    core.fail()
+                except BaseException as error:
+                    interrupt = core.spoilt(error)
                 life.started = start = clock()
-                return callback(*args)
+                result = callback(*args)
+                if interrupt is not None:
+                    raise interrupt
+                return result
             finally:
                 end = clock()
                 here.life = outer
@@ -205,7 +210,7 @@ class Core:
                     except Exception:
                         core.fail()
                 # The traceback of the task's exception may hold this frame: no cycle through it, as in Handle._run.
-                subject = task = callback = args = None  # type: ignore[assignment]
+                subject = task = callback = args = interrupt = None  # type: ignore[assignment]
 
         return run
 
@@ -394,8 +399,21 @@ class Core:
         life.index = 0
         self.buffer.put_vital((BIRTH, life.id, clock(), life, "", life.place, 0, 0, None, True))
 
+    def spoilt(self, error: BaseException) -> BaseException | None:
+        """A step could not begin as it should: what is to be raised once it is over, lest its task never goes on."""
+        if isinstance(error, Exception) and not is_interrupt(error):
+            self.fail()
+            return None
+        return error
+
     def fail(self) -> None:
-        """An error of our own, being handled now: switch off, say it once, let the host go on."""
+        """An error of our own, being handled now: switch off, say it once, let the host go on.
+
+        What a signal handler of the application's raised meanwhile is none: it is raised on.
+        """
+        error = sys.exc_info()[1]
+        if error is not None and is_interrupt(error):
+            raise error
         self.errors += 1
         self.on = False
         if self.errors == 1:

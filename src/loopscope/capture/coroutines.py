@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
+from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
 from typing import Any
 
 from loopscope.capture import private
+from loopscope.capture.interrupts import is_interrupt
 from loopscope.model import LIBRARY, STANDARD, Place
 from loopscope.origin import origin_of
 
 _ASYNCIO = os.path.join(os.path.dirname(asyncio.__file__), "")
-_OURS = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 #: code objects remembered at most: a program that makes code without end must not fill memory
 _LIMIT = 8192
@@ -53,6 +53,16 @@ _RESOLVING = frozenset({"getaddrinfo", "getnameinfo"})
 HOUSEKEEPING = frozenset({"shutdown_asyncgens", "shutdown_default_executor"})
 
 
+def ask(thing: Any, name: str) -> Any:
+    """An attribute of something of the application's; None where it has none, or its own property fails."""
+    try:
+        return getattr(thing, name, None)
+    except Exception as error:
+        if is_interrupt(error):
+            raise
+        return None
+
+
 def code_of(awaitable: Any) -> CodeType | None:
     """The code that a coroutine-like object runs, None where it has none."""
     kind = type(awaitable)
@@ -62,15 +72,15 @@ def code_of(awaitable: Any) -> CodeType | None:
         return awaitable.gi_code  # type: ignore[no-any-return]
     if kind is AsyncGeneratorType:
         return awaitable.ag_code  # type: ignore[no-any-return]
-    code = getattr(awaitable, "cr_code", None)
-    return code if isinstance(code, CodeType) else None
+    code = ask(awaitable, "cr_code")
+    return code if type(code) is CodeType else None
 
 
-def frame_of(awaitable: Any) -> Any:
+def frame_of(awaitable: Any) -> FrameType | None:
     """The frame of a coroutine-like object, None once it has ended."""
     for name in ("cr_frame", "gi_frame", "ag_frame"):
-        frame = getattr(awaitable, name, None)
-        if frame is not None:
+        frame = ask(awaitable, name)
+        if type(frame) is FrameType:
             return frame
     return None
 
@@ -78,10 +88,7 @@ def frame_of(awaitable: Any) -> Any:
 def qualname_of(awaitable: Any) -> str:
     """The `__qualname__`, else `__name__`, else the type's name."""
     for name in ("__qualname__", "__name__"):
-        try:
-            text = getattr(awaitable, name, None)
-        except Exception:  # the application's own property
-            continue
+        text = ask(awaitable, name)
         if isinstance(text, str) and text:
             return text
     return type(awaitable).__qualname__
@@ -90,11 +97,6 @@ def qualname_of(awaitable: Any) -> str:
 def type_name(kind: type) -> str:
     """A class as `error.type` names it."""
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def is_ours(code: CodeType) -> bool:
-    """Whether this is loopscope's own code."""
-    return code.co_filename.startswith(_OURS)
 
 
 def place_of(awaitable: Any, code: CodeType) -> Place:
@@ -158,7 +160,8 @@ def identify(coroutine: Any) -> Place:
 
 def is_housekeeping(coroutine: Any) -> bool:
     """Whether this is the runner's own clean-up of a loop."""
-    if getattr(coroutine, "__name__", None) not in HOUSEKEEPING:
+    name = ask(coroutine, "__name__")
+    if type(name) is not str or name not in HOUSEKEEPING:
         return False
     code = code_of(coroutine)
     return code is None or code.co_filename.startswith(_ASYNCIO) or "uvloop" in code.co_filename
@@ -168,11 +171,11 @@ def _place_of_root(coroutine: Any) -> Place:
     code = code_of(coroutine)
     qualname = qualname_of(coroutine)
     if code is None:
-        function = getattr(coroutine, "__code__", None)  # a wrapped function, looked through
-        module = getattr(coroutine, "__module__", None)
+        function = ask(coroutine, "__code__")  # a wrapped function, looked through
+        module = ask(coroutine, "__module__")
         return make_place(
-            function if isinstance(function, CodeType) else None,
-            module if isinstance(module, str) else "",
+            function if type(function) is CodeType else None,
+            module if type(module) is str else "",
             qualname,
         )
     place = place_of(coroutine, code)
@@ -204,7 +207,7 @@ def _local(coroutine: Any, variable: str) -> Any:
     name, _, attribute = variable.partition(".")
     found = frame.f_locals.get(name)
     if attribute:
-        found = getattr(found, attribute, None)
+        found = ask(found, attribute)
     if private.LOCALS_SNAPSHOT:
         frame.f_locals.clear()
     return found

@@ -8,7 +8,8 @@ import sys
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from loopscope.capture import coroutines, wakes
+from loopscope.capture import private, wakes
+from loopscope.capture.interrupts import is_interrupt
 from loopscope.capture.life import PLACE, hang
 from loopscope.capture.patches import Patches
 from loopscope.model import APPLICATION, LIBRARY, STANDARD
@@ -49,7 +50,9 @@ def _init(core: Core, original: Any) -> Any:
         if core.on:
             try:
                 hang(self, PLACE, core.creator())
-            except Exception:
+            except Exception as error:
+                if is_interrupt(error):
+                    raise
                 return  # an instance that takes no attributes
 
     return __init__
@@ -87,7 +90,7 @@ def whose(code: CodeType) -> int:
 
 
 def _whose(code: CodeType) -> int:
-    if coroutines.is_ours(code):
+    if private.is_ours(code.co_filename):
         return STANDARD if code.co_filename == __file__ else OUTSIDE
     if code.co_name in wakes.RUNNERS and wakes.is_loop(code):
         return OUTSIDE

@@ -10,6 +10,7 @@ from typing import Any
 
 import loopscope._native as _native
 from loopscope.capture.core import Core
+from loopscope.capture.interrupts import is_interrupt
 from loopscope.capture.private import processors
 
 
@@ -31,9 +32,12 @@ class NativeCore(_native.Core, Core):
     def _make_run(self) -> Any:
         return self
 
-    def failing(self, error: Exception) -> None:
-        """As `fail`, for an error that came to light in C."""
+    def failing(self, error: Exception) -> bool:
+        """As `fail`, for an error that came to light in C. Whether it is to be raised on."""
+        if is_interrupt(error):
+            return True
         try:
             raise error
         except Exception:
             self.fail()
+        return False

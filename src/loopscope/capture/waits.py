@@ -16,6 +16,7 @@ from typing import Any
 
 from loopscope import conventions as c
 from loopscope.capture import private
+from loopscope.capture.interrupts import is_interrupt
 from loopscope.capture.life import PEER, PLACE, hang, hung_on
 
 Details = tuple[tuple[str, Any], ...]
@@ -50,8 +51,9 @@ def deadline(coroutine: Any, waiter: Any) -> Details:
                     first = when
         if first is not None:
             return _seconds(c.WAIT_TIMEOUT, first - waiter.get_loop().time())
-    except Exception:
-        pass
+    except Exception as error:
+        if is_interrupt(error):
+            raise
     return ()
 
 

@@ -47,9 +47,7 @@ def _asked(task: Any, future: Any, now: int, here: Here) -> How:
     callback, since = here.callback, 0
     waker = step = 0
     if callback is not None:
-        name: str | None = awaits.function_name(callback.__wrapped__)
-        if name is not None and name.endswith(private.ON_TIMEOUT):
-            name = cancels.TIMEOUT
+        name = _asking(awaits.function_name(callback.__wrapped__))
         since, waker, step = callback.since, callback.waker, callback.waker_step
     else:
         running = private.current_task(task.get_loop())
@@ -58,8 +56,12 @@ def _asked(task: Any, future: Any, now: int, here: Here) -> How:
             waker, step = (other.id, other.index) if other is not None else (0, 0)
             name = awaits.title(running)
         else:
-            name = wakes.caller(4)[1]
+            name = _asking(wakes.caller(4)[1])
     return (since if 0 < since < now else now), CANCEL, waker, step, cancels.request(future, name)
+
+
+def _asking(name: str | None) -> str | None:
+    return cancels.TIMEOUT if name is not None and name.endswith(private.ON_TIMEOUT) else name
 
 
 def cancelled(task: Any, life: Life, future: Any) -> bool:

@@ -94,7 +94,8 @@ class Application:
                     leave()
                 except Exception:
                     fail()
-                original(self, token)
+                finally:
+                    original(self, token)
 
             return detach
 
