@@ -7,6 +7,9 @@ import threading
 from os import stat
 from time import sleep
 
+#: one that the system refused is asked for again after so long (nanoseconds)
+REFUSED = 1_000_000_000
+
 # Both may be called on a loop's thread, before a fork: as they were, for tools that look for calls which hold up a loop
 # replace them in their modules.
 

@@ -40,3 +40,32 @@ def test_loops_made_while_it_starts(module: str) -> None:
     assert [task.name for task in story.tasks].count("task sleep") == THREADS
     assert not any(task.attributes.get("asyncio.task.seen_late") for task in story.tasks)
     assert len(story.steps) == THREADS * 4
+
+
+REFUSED = """
+import asyncio, threading, time
+original, began, refused = threading.Thread.start, time.monotonic(), set()
+
+def start(self):
+    if self.name.startswith("loopscope") and time.monotonic() - began < 0.5:
+        refused.add(self.name)
+        raise RuntimeError("can't start new thread")
+    return original(self)
+
+async def main():
+    while time.monotonic() - began < 3:
+        await asyncio.sleep(0.01)
+    print(sorted(refused), sorted(thread.name for thread in threading.enumerate()))
+
+threading.Thread.start = start
+asyncio.run(main())
+"""
+
+
+def test_threads_that_the_system_refuses_at_first() -> None:
+    """A limit of processes that was reached for a moment: they are asked for again."""
+    with Receiver() as receiver:
+        ended = run(REFUSED, to(receiver))
+    ours = ["loopscope", "loopscope-watchdog"]
+    assert (ended.code, ended.out) == (0, f"{ours} {sorted(['MainThread', *ours])}\n")
+    assert ended.told == []

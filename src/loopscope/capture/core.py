@@ -179,31 +179,32 @@ class Core:
             task, callback, how = subject
             if not core.on:
                 return callback(*args)
-            if core.dozing:
-                core.rouse()
-            life = task._loopscope if type(task) is plain else hung_on(task, LIFE)
-            here = life.loop.here or core.arrive(life.loop)
-            outer = here.life
-            doomed, interrupt = task._must_cancel, None
+            begun = interrupt = None
             try:
-                here.life = life
-                life.ready = 0
-                try:
-                    context = core.current()
-                    if life.cell() is not context:
-                        core.look(life, context)
-                    del context  # it may be left, and be freed, in this step
-                except BaseException as error:
-                    interrupt = core.spoilt(error)
-                life.started = start = clock()
+                if core.dozing:
+                    core.rouse()
+                life = task._loopscope if type(task) is plain else hung_on(task, LIFE)
+                here = life.loop.here or core.arrive(life.loop)
+                outer, doomed = here.life, task._must_cancel
+                here.life, life.ready, begun = life, 0, life
+                context = core.current()
+                if life.cell() is not context:
+                    core.look(life, context)
+                del context  # it may be left, and be freed, in this step
+            except BaseException as error:
+                interrupt = core.spoilt(error)
+            try:
+                if begun is not None:
+                    life.started = start = clock()
                 result = callback(*args)
                 if interrupt is not None:
                     raise interrupt
                 return result
             finally:
                 end = clock()
-                here.life = outer
-                if life.started:
+                if begun is not None:
+                    here.life = outer
+                if begun is not None and life.started:
                     life.started = 0
                     try:
                         core.stepped(how, task, life, here, start, end, doomed)

@@ -90,11 +90,14 @@ def select(core: Core, here: Here, where: Where, original: Any, off: Callable[[]
                 core.rouse()
 
     def note(start: int, end: int) -> None:
-        polls = here.polls
-        if polls and len(polls) >= KEPT:
-            core.buffer.put((POLLS, where, polls))
-            polls = None
-        here.polls = (*polls, start, end) if polls else (start, end)
+        try:
+            polls = here.polls
+            if polls and len(polls) >= KEPT:
+                core.buffer.put((POLLS, where, polls))
+                polls = None
+            here.polls = (*polls, start, end) if polls else (start, end)
+        except Exception:
+            core.fail()
 
     select._loopscope_gate = True  # type: ignore[attr-defined]
     return select

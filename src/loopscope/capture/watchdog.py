@@ -23,7 +23,7 @@ from loopscope.capture.core import Core
 from loopscope.capture.glances import Glances
 from loopscope.capture.life import Here, Life, enter
 from loopscope.model import LOOK, Frame, Look, clock
-from loopscope.threads import await_exit
+from loopscope.threads import REFUSED, await_exit
 
 #: looks taken of one hold: at the threshold, twice it, four times ...
 LOOKS = 6
@@ -90,6 +90,8 @@ class Watchdog:
         self._starting = allocate_lock()
         self._installed = False
         self._stopping = False
+        #: the system refused the thread: when it may be asked for again
+        self._again = 0
         #: it sleeps until somebody rings, and when somebody did
         self._deep = False
         self._roused = 0
@@ -122,7 +124,7 @@ class Watchdog:
         self._core.dozing = False
         if self._thread is None:
             try:
-                self._start()
+                self._core.dozing = not self._start()
             except Exception:
                 self._core.fail()
         elif self._deep:
@@ -133,10 +135,12 @@ class Watchdog:
         with suppress(RuntimeError):  # it rings already
             self._bell.release()
 
-    def _start(self) -> None:
-        """At the very end of a process no thread can be started: then nothing happens."""
+    def _start(self) -> bool:
+        """False where the system refuses the thread, as it does at the very end of a process: to be asked again."""
+        if clock() < self._again:
+            return False
         if not self._starting.acquire(False):  # another loop's thread is at it
-            return
+            return True
         try:
             if self._thread is None:
                 self._stopping = False
@@ -144,10 +148,12 @@ class Watchdog:
                 try:
                     thread.start()
                 except RuntimeError:
-                    return
+                    self._again = clock() + REFUSED
+                    return False
                 self._thread = thread
         finally:
             self._starting.release()
+        return True
 
     def stop(self, timeout: float) -> bool:
         """Stop and join the thread within `timeout` seconds; what runs next on a loop's thread starts it again."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from loopscope.model import clock
-from loopscope.threads import await_exit
+from loopscope.threads import REFUSED, await_exit
 
 #: nanoseconds of work, then seconds of sleep
 SLICE = 300_000
@@ -45,6 +45,8 @@ class Worker:
         self._urgent = False
         #: the thread has seen that it is to stop, and does nothing more
         self._left = False
+        #: the system refused it: when it may be asked for again
+        self._again = 0
         #: others do its work now, and it is not to be started
         self._barred = 0
         self._lock = threading.Lock()
@@ -54,22 +56,29 @@ class Worker:
         """Whether the thread is there."""
         return self._thread is not None and self._thread.is_alive()
 
-    def start(self) -> None:
-        """Start the thread. While it is barred, or at the very end of a process, nothing happens."""
+    def start(self) -> bool:
+        """Start the thread. False where the system refuses it, as it does at the very end of a process: ask again.
+
+        While it is barred, nothing happens.
+        """
         with self._lock:
             if self._barred:
-                return
+                return True
             self._stopping = self._urgent = False
             if self.running and not self._left:
-                return
+                return True
+            if clock() < self._again:
+                return False
             self._left = False
             self._wake.clear()
             thread = threading.Thread(target=self._run, name="loopscope", daemon=True)
             try:
                 thread.start()
             except RuntimeError:
-                return
+                self._again = clock() + REFUSED
+                return False
             self._thread = thread
+            return True
 
     def stop(self, timeout: float) -> bool:
         """Stop and join the thread after its current round, within `timeout` seconds."""

@@ -148,7 +148,7 @@ class Runtime:
         core, seen = self.core, application.Application(self.buffer.put_vital, time.time_ns())
         if self.settings.core == cores.NATIVE and self.slower is not None:
             logger.warning("loopscope serves with its Python core: %s", self.slower)
-        core.awaken = self.worker.start
+        core.awaken = self._awaken
         if self.spans:
             core.current, core.current_in, core.describe = seen.current, seen.current_in, seen.describe
             load(self.settings, self._standard, self._given, self.provider.given or global_provider())
@@ -166,6 +166,10 @@ class Runtime:
             self.lines.install(self._patches)
         _watch_uvloop()
         exits.install(self._patches, current, partial(stop, leaving=True))
+
+    def _awaken(self) -> None:
+        if not self.worker.start():
+            self.core.asleep = True  # the next record asks again
 
     def close(self, leaving: bool = False) -> None:
         """Take the hooks off, send what there is, stop the thread. For `leaving` see `stop`."""
