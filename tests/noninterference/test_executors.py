@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import os
 import traceback
 import weakref
@@ -108,3 +109,31 @@ def test_when_things_are_freed(loop: str) -> None:
             pool.submit(len, "").result()
 
     assert both(program, loop) == ["[True, True, True]"]
+
+
+@loops
+def test_when_things_are_freed_where_the_function_raises(loop: str) -> None:
+    """The error keeps the frames that it passed, and the future keeps the error: none of ours holds what it ran."""
+
+    class Thing:
+        def __call__(self, other: object) -> None:
+            raise LookupError
+
+    async def program(log: Log) -> None:
+        function, argument = Thing(), Thing()
+        watched = [weakref.ref(function), weakref.ref(argument)]
+        for run in (asyncio.get_running_loop().run_in_executor(None, function, argument),
+                    asyncio.to_thread(function, argument)):  # fmt: skip
+            with pytest.raises(LookupError):
+                await run
+        del run
+        await asyncio.sleep(0.01)
+        del function, argument
+        log.append(plain([thing() is None for thing in watched]))
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert both(program, loop) == ["[True, True]"]
+    finally:
+        gc.enable()

@@ -281,12 +281,11 @@ def _run_in_executor(core: Core, original: Any) -> Any:
 
 def _create_task(core: Core, original: Any) -> Any:
     def create_task(self: Any, coro: Any, **options: Any) -> Any:
-        task = None
+        if core.on and (self.get_task_factory() is not None or options.get("eager_start")):
+            task = births.create(core, original, self, coro, options, private.name_to_come(1))
+        else:
+            task = original(self, coro, **options)
         try:
-            if core.on and (self.get_task_factory() is not None or options.get("eager_start")):
-                task = births.create(core, original, self, coro, options, private.name_to_come(1))
-            else:
-                task = original(self, coro, **options)
             if self.get_debug() and getattr(task, "_source_traceback", None):
                 private.trim(task)
             return task

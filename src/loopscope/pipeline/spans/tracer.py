@@ -276,7 +276,7 @@ class Tracer(Sink):
         if reserved:  # somebody stands under it
             visit.quiet = None
         visit.local = True
-        visit.parent_id = self._parent(life, trace)
+        visit.parent_id = self._parent(life, trace, start)
         if notes.link is not None:
             visit.links += (notes.link,)
         notes.link = None
@@ -288,21 +288,41 @@ class Tracer(Sink):
             start = max(life.born, notes.home.born)
             self._close(life, self._begin(life, notes, notes.home, start), state)
 
-    def _parent(self, life: TaskLife, trace: Trace) -> int:
+    def _parent(self, life: TaskLife, trace: Trace, time: int) -> int:
         """The creator's own task span in this trace, 0 for none."""
-        creator = self._known(life.notes.under)
-        if creator is None or life.span is not None:
+        creator = self._creator(life)
+        if creator is None:
             return 0
         notes: Notes = creator.notes
-        lives = creator.id in self.lives
-        if lives and notes.home is not None and notes.home is not trace and notes.home.leads_to(trace):
-            self._move(creator, notes, trace)
+        self._bring(creator, trace, time)
         if notes.home is not trace:
             return 0
-        if not notes.own and lives and trace.take(self._caps.spans):
+        if not notes.own and creator.id in self.lives and trace.take(self._caps.spans):
             notes.own = self._new_span_id()
             notes.reserved = True
         return notes.own
+
+    def _creator(self, life: TaskLife) -> TaskLife | None:
+        """Under whose own span a task's own is."""
+        return None if life.span is not None else self._known(life.notes.under)
+
+    def _bring(self, life: TaskLife, trace: Trace, time: int) -> None:
+        """A task that stands under this one has moved to the trace that follows: so does this one, and who is above."""
+        line = []
+        one: TaskLife | None = life
+        while one is not None and one.id in self.lives and one.notes.home is not None and (
+            one.notes.home is not trace and one.notes.home.leads_to(trace)
+        ):  # fmt: skip
+            line.append(one)
+            one = self._creator(one)
+        for one in reversed(line):  # the outermost first
+            notes: Notes = one.notes
+            assert notes.home is not None
+            visit = notes.visit_to(notes.home.trace_id)
+            if visit is not None:
+                self._cut(one, notes, visit, time, _ahead(one) != one.steps)
+            if notes.home is not trace:
+                self._move(one, notes, trace)
 
     @staticmethod
     def _adopt(visit: Visit, identities: list[SpanIdentity]) -> None:
@@ -434,7 +454,7 @@ class Tracer(Sink):
                 life.pulse.muted = False
                 notes.idle = 0
             return
-        index = life.steps if life.pulse is None else life.pulse.index
+        index = _ahead(life)
         # records of its latest steps are still on their way; one that did not come since the last sweep is lost
         pending = index != life.steps and index != notes.ahead
         notes.ahead = index
@@ -446,7 +466,7 @@ class Tracer(Sink):
     def _cut(self, life: TaskLife, notes: Notes, visit: Visit, now: int, pending: bool) -> None:
         """Close a segment at the last change of state, and open the next one there."""
         state, moment = (visit.left_in, visit.cursor) if pending else _state(life, now)
-        told, moment = visit.segment, max(moment, visit.cursor)
+        told, moment = visit.segment, max(min(moment, now), visit.cursor)
         if moment <= visit.start:
             return
         notes.remove(visit)
@@ -487,6 +507,11 @@ class Tracer(Sink):
 def _excluded(life: TaskLife) -> bool:
     excluded: bool = life.notes.excluded if life.pulse is None else life.pulse.excluded
     return excluded
+
+
+def _ahead(life: TaskLife) -> int:
+    """Index of a living task's next step as capture has it now."""
+    return life.steps if life.pulse is None else life.pulse.index
 
 
 def _state(life: TaskLife, now: int) -> tuple[str, int]:
