@@ -188,6 +188,34 @@ def test_segments_leave_nothing_out_where_the_trace_rotates_meanwhile() -> None:
     assert [(span.start, span.end) for span in children] == [(3, 70 * SECOND), (70 * SECOND, 75 * SECOND)]
 
 
+def test_who_waits_for_a_task_moves_with_it() -> None:
+    """The child takes its steps; the parent and who is above it take none: each has a segment in each trace."""
+    pulses = [Pulse(index=1) for _ in range(3)]
+    cold = Cold().feed(*(
+        record
+        for number, name in enumerate(["above", "parent", "child"])
+        for record in (
+            birth(number + 1, 3 * number, name, creator=number, pulse=pulses[number]),
+            step(number + 1, 0, 3 * number, 3 * number + 1, 3 * number + 2),
+        )
+    ))  # fmt: skip
+    moves = [second * SECOND for second in (60, 120, 180)]
+    for index, at in enumerate(moves, 1):
+        pulses[2].index = index + 1
+        cold.feed(step(3, index, at, at + 1, at + 2))
+    cold.finish(200 * SECOND)
+    ours = {name: sorted((span for span in cold.tasks if span.name == name), key=lambda span: span.start)
+            for name in ("task above", "task parent", "task child")}  # fmt: skip
+    for name, spans in ours.items():
+        assert [span.trace_id for span in spans] == [OWN_TRACE + number for number in range(4)], name
+        assert [span.start for span in spans][1:] == moves, name
+        assert [span.end for span in spans] == [*moves, 200 * SECOND], name
+        for one, other in zip(spans, spans[1:], strict=False):
+            assert previous(other) == [(one.trace_id, one.span_id)], name
+    for above, below in zip(list(ours.values()), list(ours.values())[1:], strict=False):
+        assert [span.parent_id for span in below] == [span.span_id for span in above]
+
+
 def test_a_rotated_trace_may_be_sampled_out() -> None:
     """The sampler is asked again: nothing of the task until it says yes."""
     said_yes = iter([True, False, True])

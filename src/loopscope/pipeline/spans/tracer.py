@@ -320,7 +320,7 @@ class Tracer(Sink):
             assert notes.home is not None
             visit = notes.visit_to(notes.home.trace_id)
             if visit is not None:
-                self._cut(one, notes, visit, time, _ahead(one) != one.steps)
+                self._cut(one, notes, visit, time, _ahead(one) != one.steps, trace)
             if notes.home is not trace:
                 self._move(one, notes, trace)
 
@@ -463,8 +463,10 @@ class Tracer(Sink):
             if now - visit.start >= due:
                 self._cut(life, notes, visit, now, pending)
 
-    def _cut(self, life: TaskLife, notes: Notes, visit: Visit, now: int, pending: bool) -> None:
-        """Close a segment at the last change of state, and open the next one there."""
+    def _cut(
+        self, life: TaskLife, notes: Notes, visit: Visit, now: int, pending: bool, home: Trace | None = None
+    ) -> None:
+        """Close a segment at the last change of state, and open the next one there; an own one in `home`, if given."""
         state, moment = (visit.left_in, visit.cursor) if pending else _state(life, now)
         told, moment = visit.segment, max(min(moment, now), visit.cursor)
         if moment <= visit.start:
@@ -474,7 +476,10 @@ class Tracer(Sink):
         trace = visit.trace
         previous = link(trace.trace_id, visit.span_id, c.PREVIOUS_SEGMENT)
         if trace.own:
-            home = self._home(life, notes, now)
+            if home is None:
+                home = self._home(life, notes, now)
+            else:
+                self._move(life, notes, home)
             notes.link = previous
             if not home.sampled:
                 return
