@@ -14,6 +14,11 @@ REFUSED = 1_000_000_000
 # replace them in their modules.
 
 
+def is_for_host(error: BaseException) -> bool:
+    """Whether what was raised from the application's own code, an exporter's say, is meant to end the program."""
+    return isinstance(error, (KeyboardInterrupt, SystemExit)) and threading.current_thread() is threading.main_thread()
+
+
 def await_exit(thread: threading.Thread) -> None:
     """Wait until the system has forgotten a joined thread: a fork warns of every thread that it still counts.
 

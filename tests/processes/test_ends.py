@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 
@@ -184,3 +185,47 @@ def test_spans_leave_within_a_second(receiver: Receiver, protocol: Protocol, res
         if max(late.values()) < 1.0:
             return
     raise AssertionError(late)
+
+
+UNRULY = """
+import asyncio, sys, threading, time
+from loopscope import LoopscopeInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
+
+class Unruly(SpanExporter):
+    def export(self, spans):
+        if sys.argv[1] != "hangs" and threading.current_thread() is not threading.main_thread():
+            raise {{"exits": SystemExit(3), "interrupts": KeyboardInterrupt(), "base": BaseException("base")}}[sys.argv[1]]
+        return SpanExportResult.SUCCESS
+
+class Sampler(TraceIdRatioBased):
+    def should_sample(self, *args, **options):
+        if sys.argv[1] == "hangs":
+            time.sleep(1000)
+        return super().should_sample(*args, **options)
+
+LoopscopeInstrumentor().instrument(
+    tracer_provider=TracerProvider(sampler=Sampler(1.0)), span_exporter=Unruly(), metrics=False
+)
+
+async def main():
+    for _ in range({steps}):
+        await asyncio.sleep(0.1)
+    return "done"
+
+print(asyncio.run(main()))
+"""
+
+
+@pytest.mark.parametrize("how", ["exits", "interrupts", "base", "hangs"])
+def test_an_application_object_that_is_unruly(how: str) -> None:
+    """An exporter that raises what is no Exception in the background thread, a sampler that hangs there: all is lost,
+    counted, and the end is the one that it has without."""
+    environment = {**clean(), "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
+    ended = Program(UNRULY.format(steps=8), environment, arguments=[how]).end(30)
+    assert (ended.code, ended.out) == (0, "done\n")
+    assert "Traceback" not in ended.err, ended.err
+    lost = "records" if how == "hangs" else "spans"
+    assert re.search(rf"loopscope lost \d+ {lost} \((export_failed|shutdown)\)", ended.err), ended.err

@@ -144,6 +144,6 @@ class Worker:
                         self._glance()
                         until = clock() + SLICE
                 self._glance()
-            except Exception:
+            except BaseException:  # an exporter's or a sampler's SystemExit is nobody's here
                 self._failed()
                 return

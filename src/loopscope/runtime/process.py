@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,7 @@ from loopscope.pipeline.spans import application
 from loopscope.pipeline.worker import Worker
 from loopscope.runtime import exits
 from loopscope.settings import Settings, Standard, notes_printed
+from loopscope.threads import is_for_host
 
 logger = logging.getLogger("loopscope")
 
@@ -188,18 +190,18 @@ class Runtime:
         if self.core.asleep or self._built:  # there was no step, or all is there
             return
         with self.worker.barred():
-            self.pipeline.hurry(clock() + int(self._standard.timeout * 1e9))  # its thread may be sending to nobody
+            until = clock() + int(self._standard.timeout * 1e9)
+            self.pipeline.hurry(until)  # its thread may be sending to nobody
             while not self._built and not self.worker.stop(0.02):
-                pass
+                if clock() >= until:  # it hangs
+                    return
             with self._busy:
                 if not self._built:
-                    try:
+                    with self._guarded():
                         self.metrics.prepare()
                         self.worker.round()
                         if self.pipeline.pending:
                             self.pipeline.open()
-                    except Exception:
-                        self._pipeline_failed()
                 self.pipeline.hurry(0)
         self.core.asleep = True  # a loop may go on in another thread
 
@@ -228,14 +230,12 @@ class Runtime:
     def _finish(self, until: int) -> None:
         with self._busy:
             self._final = True
-            try:
+            with self._guarded():
                 self.worker.round()
                 self.pipeline.send()
                 if self.pipeline.outbox is not None:
                     self.pipeline.outbox.close()
                 self.metrics.flush(until)
-            except Exception:
-                self._pipeline_failed()
             self._final = False
             self.pipeline.hurry(0)
 
@@ -247,13 +247,10 @@ class Runtime:
         with self.worker.barred():
             sent = self.worker.stop(timeout)
             if sent:
-                with self._busy:
-                    try:
-                        self.worker.round()
-                        sent = self.pipeline.send(until)
-                        self.metrics.flush(until)
-                    except Exception:
-                        self._pipeline_failed()
+                with self._busy, self._guarded():
+                    self.worker.round()
+                    sent = self.pipeline.send(until)
+                    self.metrics.flush(until)
         if was:
             self.worker.start()
         else:
@@ -306,6 +303,15 @@ class Runtime:
     def _failed(self) -> None:
         """Capture switched itself off; what is recorded still goes out."""
         self._broken += 1
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            if is_for_host(error):
+                raise
+            self._pipeline_failed()
 
     def _pipeline_failed(self) -> None:
         """The cold side failed: stop recording, say it once."""

@@ -10,6 +10,7 @@ from typing import Any
 from loopscope.model import clock
 from loopscope.pipeline.export.targets import Target
 from loopscope.pipeline.spans.span import Span
+from loopscope.threads import is_for_host
 
 logger = logging.getLogger("loopscope")
 
@@ -122,7 +123,9 @@ class Outbox:
         batch.sending = len(items)
         try:
             reason = batch.target.send(items, self._resource())
-        except Exception as error:
+        except BaseException as error:
+            if is_for_host(error):
+                raise
             reason = f"{type(error).__name__}: {error}"
         batch.sending = 0
         if reason is None:

@@ -110,10 +110,7 @@ class Exporter:
 
     def send(self, items: list[Any], resource: Any) -> str | None:
         """See Target."""
-        try:
-            result = self._exporter.export(items)
-        except Exception as error:
-            return f"{type(error).__name__}: {error}"
+        result = self._exporter.export(items)
         return None if result is SpanExportResult.SUCCESS else "the exporter said FAILURE"
 
     def hurry(self, ends: bool) -> None:
