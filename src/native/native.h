@@ -131,7 +131,7 @@ typedef struct {
     long long first;
     double seconds;
     /* see model.py */
-    PyObject *tag, *birth_tag, *polls_tag, *suspended, *yielded, *returned, *raised;
+    PyObject *tag, *birth_tag, *polls_tag, *collection_tag, *suspended, *yielded, *returned, *raised;
     PyObject *start_kind, *task_kind, *timer_kind, *io_kind, *thread_kind, *callback_kind, *yield_kind;
     /* see polls.py, wakers.py and wakes.py */
     long long kept, turns, waited, matters, early, depth;
@@ -537,6 +537,10 @@ int is_wrappable(PyObject *callback);
 /* ---------------------------------------------------------------- polls.c */
 
 extern PyType_Spec select_spec;
+
+/* ---------------------------------------------------------------- collected.c */
+
+extern PyType_Spec collected_spec;
 
 /* ---------------------------------------------------------------- otlp.c */
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import gc
 import threading
 from collections import deque
+from typing import TYPE_CHECKING
 
-from loopscope.capture.buffer import Buffer
 from loopscope.model import COLLECTION, clock
+
+if TYPE_CHECKING:
+    from loopscope.capture.core import Core
 
 #: a collection that takes less is not recorded (nanoseconds)
 LEAST = 1_000_000
@@ -15,17 +18,38 @@ LEAST = 1_000_000
 _REMEMBERED = 64
 
 
-class Collector:
-    """Listens to `gc.callbacks`. There is one collection at a time in a process."""
+class Collected:
+    """Hears of each collection's start and end. There is one at a time in a process."""
 
-    __slots__ = ("_buffer", "_hook", "_lately", "_since")
+    __slots__ = ("_core", "_lately", "_least", "since")
 
-    def __init__(self, buffer: Buffer) -> None:
-        self._buffer = buffer
+    def __init__(self, core: Core, lately: deque[tuple[int, int]], least: int) -> None:
+        self._core = core
+        self._lately = lately
+        self._least = least
         #: since when one goes on, 0 while none does
-        self._since = 0
+        self.since = 0
+
+    def __call__(self, phase: str, info: dict[str, int]) -> None:
+        """See `gc.callbacks`."""
+        now = clock()
+        if phase == "start":
+            self.since = now
+            return
+        since, self.since = self.since, 0
+        if since and now - since >= self._least:
+            self._lately.append((since, now))
+            self._core.buffer.put_vital((COLLECTION, threading.get_ident(), since, now))
+
+
+class Collector:
+    """Listens to `gc.callbacks`."""
+
+    __slots__ = ("_hook", "_lately")
+
+    def __init__(self, core: Core) -> None:
         self._lately: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
-        self._hook = self._told
+        self._hook = core.collected(core, self._lately, LEAST)
 
     def install(self) -> None:
         """Listen."""
@@ -36,19 +60,9 @@ class Collector:
         if self._hook in gc.callbacks:
             gc.callbacks.remove(self._hook)
 
-    def _told(self, phase: str, info: dict[str, int]) -> None:
-        now = clock()
-        if phase == "start":
-            self._since = now
-            return
-        since, self._since = self._since, 0
-        if since and now - since >= LEAST:
-            self._lately.append((since, now))
-            self._buffer.put_vital((COLLECTION, threading.get_ident(), since, now))
-
     def within(self, start: int, end: int) -> int:
         """How long it ran between two clock readings, as far as remembered; one that still goes on counts."""
-        since = self._since
+        since = self._hook.since
         total = max(0, end - max(since, start)) if since else 0
         # a tuple is allocated while the deque is read, and a collection that this brings about would write to it
         for began, ended in list(self._lately):

@@ -25,6 +25,7 @@ from weakref import WeakValueDictionary, ref
 from loopscope.capture import births, cancels, coroutines, creations, private, wakers
 from loopscope.capture.awaits import point
 from loopscope.capture.buffer import Buffer
+from loopscope.capture.collector import Collected
 from loopscope.capture.interrupts import is_interrupt
 from loopscope.capture.life import GUARD, LIFE, LOOP, Here, Life, LoopState, enter, hang, hung_on, local, nothing
 from loopscope.capture.polls import see, select, selector_of, unsee
@@ -73,6 +74,9 @@ class Core:
     select: Callable[..., Any] = staticmethod(select)
     #: make what stands for a callback that is no task's own
     callback: Callable[..., Any] = Callback
+
+    #: makes what hears of the garbage collector's collections
+    collected: Callable[..., Any] = Collected
 
     #: where what is made now is made: see creations
     creator: Callable[[], str | None] = staticmethod(creations.creator)

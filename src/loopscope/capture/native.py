@@ -21,6 +21,7 @@ class NativeCore(_native.Core, Core):
     bind = show = _native.Step
     callback = _native.Callback
     select = _native.Select
+    collected = _native.Collected
     pause = staticmethod(getattr(_native, "pause", time.sleep) if processors() > 1 else time.sleep)
 
     def guards(self, original: Any, gate: Any, *debugging: Any) -> Any:

@@ -83,7 +83,7 @@ class Watchdog:
         self._threshold = threshold
         self._pause = min(max(threshold, _LEAST), _MOST)
         self._stacks = stacks
-        self._collector = Collector(core.buffer)
+        self._collector = Collector(core)
         #: what others see while it is kept from looking itself
         self.glances = Glances(core, threshold, stacks)
         self._thread: threading.Thread | None = None
