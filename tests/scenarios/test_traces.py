@@ -30,10 +30,10 @@ CALLER = SpanContext(0xCA11E4, 0xCA11, is_remote=True, trace_flags=TraceFlags(1)
 class App:
     """An application's provider, and what came of its own spans."""
 
-    def __init__(self, sampler: Sampler = ALWAYS_ON) -> None:
+    def __init__(self, sampler: Sampler = ALWAYS_ON, processor: Any = SimpleSpanProcessor) -> None:
         self.provider = TracerProvider(sampler=sampler)
         self.exporter = InMemorySpanExporter()
-        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.provider.add_span_processor(processor(self.exporter))
         self._tracer = self.provider.get_tracer("app")
 
     def span(self, name: str) -> Any:
@@ -505,3 +505,23 @@ def test_a_flood_of_steps_never_reaches_the_application_s_queue() -> None:
         "request",
     ]
     assert {plain(span).scope_name for span in app.exporter.get_finished_spans()} == {"app"}
+
+
+@pytest.mark.parametrize("processor", [SimpleSpanProcessor, BatchSpanProcessor])
+def test_where_a_span_goes_that_has_ended_makes_no_difference(processor: Any) -> None:
+    """A simple processor attaches a context of its own as the inner span ends, which makes no other span current."""
+    app = App(processor=processor)
+
+    async def work() -> None:
+        with app.root("outer"):
+            with app.root("inner"):
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        await asyncio.create_task(work())
+
+    story = app.record(main)
+    app.provider.force_flush()
+    placed = sorted(line for line in app.placed(story) if line.startswith("work"))
+    assert placed == ["work [0* 1] under inner", "work [0*] under outer", "work [2] under outer"]

@@ -24,6 +24,10 @@ RuntimeContext = ContextVarsRuntimeContext
 Span = SdkSpan
 
 
+def _span_in(context: Any) -> Any:
+    return context.get(_SPAN_KEY) if context else None
+
+
 class Application:
     """Looks at current spans for capture; writes records of local spans' starts and ends."""
 
@@ -47,7 +51,7 @@ class Application:
 
     def describe(self, context: Any) -> SpanIdentity | None:
         """The identity of the span in an OpenTelemetry context, None for none."""
-        span = context.get(_SPAN_KEY) if context else None
+        span = _span_in(context)
         if span is None:
             return None
         identity = span.get_span_context()
@@ -70,12 +74,16 @@ class Application:
 
     @staticmethod
     def attach(activate: Callable[[Any], None], fail: Callable[[], None]) -> Callable[[Any], Any]:
-        """For `ContextVarsRuntimeContext.attach`: tell capture what is activated."""
+        """For `ContextVarsRuntimeContext.attach`: tell capture what is activated, if it was not current before.
+
+        As an exporter's own attach, say, when a span has ended.
+        """
 
         def replace(original: Any) -> Any:
             def attach(self: Any, context: Any) -> Any:
                 try:
-                    activate(context)
+                    if _span_in(context) is not _span_in(self._current_context.get()):
+                        activate(context)
                 except Exception:
                     fail()
                 return original(self, context)
