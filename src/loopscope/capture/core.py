@@ -406,10 +406,11 @@ class Core:
 
     def spoilt(self, error: BaseException) -> BaseException | None:
         """A step could not begin as it should: what is to be raised once it is over, lest its task never goes on."""
-        if isinstance(error, Exception) and not is_interrupt(error):
+        if not isinstance(error, Exception) or is_interrupt(error):
+            return error
+        if self.on:  # else another thread has just switched it off, and taken what hangs on the task
             self.fail()
-            return None
-        return error
+        return None
 
     def fail(self) -> None:
         """An error of our own, being handled now: switch off, say it once, let the host go on.
