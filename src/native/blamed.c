@@ -152,23 +152,43 @@ add_harm(PyObject *step, long long duration, int again)
     return 0;
 }
 
-/* Each long step has delayed one more. */
+/* Whether a long piece, cut as it is, is long still, and a step's. */
 static int
-harm(Ordinary *self, const Long *longs, Py_ssize_t count)
+harms(Ordinary *self, const Long *one)
 {
+    return one->holder != Py_None && one->end - one->start >= self->threshold;
+}
+
+/* Whether the delay names this piece's step. */
+static int
+is_named(PyObject *delay, const Long *one)
+{
+    if (delay == Py_None || one == NULL || one->holder == Py_None)
+        return 0;
+    PyObject *maker = PyTuple_GET_ITEM(one->holder, 0), *step = PyTuple_GET_ITEM(one->holder, 1);
+    PyObject *by = PyTuple_GET_ITEM(delay, 6);
+    return whole(PyTuple_GET_ITEM(by, 0)) == whole(SLOT(maker, cold.life.id))
+        && whole(PyTuple_GET_ITEM(by, 1)) == WHOLE(step, cold.step.index);
+}
+
+/* Each long step has delayed one more, and so has the one that is named, where only its end was in that time. */
+static int
+harm(Ordinary *self, const Long *longs, Py_ssize_t count, PyObject *delay, const Long *longest)
+{
+    int told = !is_named(delay, longest);
     for (Py_ssize_t place = 0; place < count; place++) {
         const Long *one = &longs[place];
-        if (one->holder == Py_None || one->end - one->start < self->threshold)
+        if (!harms(self, one))
             continue;
         PyObject *step = PyTuple_GET_ITEM(one->holder, 1);
         int again = 0; /* a step around others has several pieces */
         for (Py_ssize_t other = 0; other < place; other++)
-            again |= longs[other].holder != Py_None && PyTuple_GET_ITEM(longs[other].holder, 1) == step
-                && longs[other].end - longs[other].start >= self->threshold;
+            again |= harms(self, &longs[other]) && PyTuple_GET_ITEM(longs[other].holder, 1) == step;
         if (add_harm(step, one->end - one->start, again) < 0)
             return -1;
+        told |= longest->holder != Py_None && step == PyTuple_GET_ITEM(longest->holder, 1);
     }
-    return 0;
+    return told ? 0 : add_harm(PyTuple_GET_ITEM(longest->holder, 1), longest->end - longest->start, 0);
 }
 
 /* ---------------------------------------------------------------- who it was */
@@ -314,10 +334,11 @@ blame(Ordinary *self, Passing *passing)
 {
     Long longs[MOST];
     Py_ssize_t count = find_longs(passing, longs);
-    PyObject *delay = count < 0 ? NULL : name_culprit(self, passing, longest_of(longs, count));
+    const Long *longest = count < 0 ? NULL : longest_of(longs, count);
+    PyObject *delay = count < 0 ? NULL : name_culprit(self, passing, longest);
     if (delay != NULL) {
         slot_put(passing->step, cold.step.delay, delay);
-        return harm(self, longs, count);
+        return harm(self, longs, count, delay, longest);
     }
     if (PyErr_Occurred())
         return -1;

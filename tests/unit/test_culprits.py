@@ -59,6 +59,19 @@ def test_the_longest_of_two_is_named_and_both_have_harmed() -> None:
     assert found[1, 0][1] == Harm(2, 20 * MS) and found[2, 0][1] == Harm(1, 20 * MS)
 
 
+def test_who_is_named_has_harmed() -> None:
+    """Also where only the end of a long step was in that time, and no long piece."""
+    found = told(
+        [
+            birth(1, 0, "long"), birth(2, 0, "short"), birth(3, 0, "shorter"), birth(4, 14 * MS // 10, "victim"),
+            step(1, 0, 0, 0, 2 * MS), step(2, 0, 0, 2 * MS, 23 * MS // 10), step(3, 0, 0, 23 * MS // 10, 26 * MS // 10),
+            step(4, 0, 0, 26 * MS // 10, 27 * MS // 10),
+        ]
+    )  # fmt: skip
+    assert short(found[4, 0][0]) == ("long", "Task-1", 6 * MS // 10, 1)
+    assert found[1, 0][1] == Harm(3, 2 * 2 * MS + 6 * MS // 10)
+
+
 def test_a_burst_of_short_steps() -> None:
     """Many short ones are told together, by the name that took most."""
     records = [birth(1, 0, "victim"), *(birth(task, 0, "worker") for task in range(2, 52))]

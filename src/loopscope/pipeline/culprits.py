@@ -147,15 +147,12 @@ class Culprits(Sink):
             if longest is None or length > longest.end - longest.start:
                 longest = piece
             if piece.holder is not None and length >= self._threshold:
-                culprit = piece.holder[1]
-                harm = culprit.harm
-                if harm is None:
-                    harm = culprit.harm = Harm()
-                if id(culprit) not in harmed:  # a step around others has several pieces
-                    harmed.add(id(culprit))
-                    harm.count += 1
-                harm.duration += length
-        step.delay = self._named(step, occupancy, ready, held, longest)
+                _harm(piece.holder[1], length, harmed)
+        step.delay = delay = self._named(step, occupancy, ready, held, longest)
+        if delay is not None and longest is not None and longest.holder is not None:
+            maker, making = longest.holder
+            if delay.by == (maker.id, making.index) and id(making) not in harmed:  # only its end was in that time
+                _harm(making, longest.end - longest.start, harmed)
 
     def _named(self, step: Step, occupancy: Occupancy, ready: int, held: Held, longest: Piece | None) -> Delay | None:
         length = longest.end - longest.start if longest is not None else 0
@@ -180,6 +177,16 @@ class Culprits(Sink):
             self._unseen(step.where.thread, longest.start, longest.end)
             return Delay("callback", None, length, 1, "", "", (0, -1))
         return Delay("callback", None, length, 1, function_of(frame), place_of(frame), (0, -1))
+
+
+def _harm(culprit: Step, length: int, harmed: set[int]) -> None:
+    harm = culprit.harm
+    if harm is None:
+        harm = culprit.harm = Harm()
+    if id(culprit) not in harmed:  # a step around others has several pieces
+        harmed.add(id(culprit))
+        harm.count += 1
+    harm.duration += length
 
 
 def _step(life: TaskLife, step: Step, length: int) -> Delay:
