@@ -70,6 +70,33 @@ def test_contexts_that_take_no_weak_reference(kind: type[Core], context: Any) ->
     assert core.errors == 0 and sum(record[0] == STEP for record in core.buffer.queue) > 15
 
 
+@cores
+@pytest.mark.parametrize("on", [True, False])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_stand_in_that_cannot_be_made(kind: type[Core], on: bool, loop: str) -> None:
+    """The callback itself is scheduled. Where another thread has just switched off, that is no error."""
+
+    class Broken(kind):  # type: ignore[misc, valid-type]
+        pass
+
+    def refuse(core: Any, *_: Any) -> Any:
+        made.on = on
+        raise TypeError("not a Life")
+
+    Broken.bind = Broken.show = staticmethod(refuse)
+
+    async def main() -> int:
+        task = asyncio.create_task(asyncio.sleep(60))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        return await program()
+
+    with gated(Broken, Buffer(1000), lambda name: True) as made:
+        assert LOOPS[loop](main()) == 5
+    assert not made.on and made.errors == on
+
+
 class Alarm(Exception):
     """What a signal handler raises."""
 

@@ -408,9 +408,15 @@ class Core:
         """A step could not begin as it should: what is to be raised once it is over, lest its task never goes on."""
         if not isinstance(error, Exception) or is_interrupt(error):
             return error
-        if self.on:  # else another thread has just switched it off, and taken what hangs on the task
-            self.fail()
+        self.stumbled(error)
         return None
+
+    def stumbled(self, error: Exception) -> None:
+        """As `fail`, but for what comes of another thread that switches off just now, and takes what hangs on tasks."""
+        if self.on:
+            self.fail()
+        elif is_interrupt(error):
+            raise error
 
     def fail(self) -> None:
         """An error of our own, being handled now: switch off, say it once, let the host go on.

@@ -151,18 +151,23 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
                             how = core.wakes(self, task, life, arg)
                     except Exception:
                         core.fail()
-            elif issubclass(type(arg), tasks) and arg.done():
+            elif issubclass(type(arg), tasks):
                 callback = _after_task(core, callback, arg)
-        try:
-            if how is not None:
+        if how is not None:
+            try:
                 if kind is method or debugging(self):
-                    handle = _handle(original, self, show(core.run, (task, callback, how)), arg, rest, context)
-                elif arg is NOTHING:
-                    handle = original(self, bind(runs_step, (task, callback, how)), context=context)
+                    callback = show(core.run, (task, callback, how))
                 else:
-                    handle = original(self, bind(runs_wakeup, (task, callback, how)), arg, context=context)
+                    callback = bind(runs_step if arg is NOTHING else runs_wakeup, (task, callback, how))
+            except Exception as error:
+                core.stumbled(error)
+        try:
+            if arg is NOTHING:
+                handle = original(self, callback, context=context)
+            elif rest:
+                handle = original(self, callback, arg, *rest, context=context)
             else:
-                handle = _handle(original, self, callback, arg, rest, context)
+                handle = original(self, callback, arg, context=context)
         except BaseException:
             if life is not None:
                 life.ready = 0
@@ -173,12 +178,6 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
 
     call_soon._loopscope_gate = True  # type: ignore[attr-defined]
     return call_soon
-
-
-def _handle(original: Any, loop: Any, callback: Any, arg: Any, rest: tuple[Any, ...], context: Any) -> Any:
-    if arg is NOTHING:
-        return original(loop, callback, context=context)
-    return original(loop, callback, arg, *rest, context=context)
 
 
 def _adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool) -> Any:
@@ -193,12 +192,16 @@ def _adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool) -> Any:
 
 
 def _after_task(core: Core, callback: Any, task: Any) -> Any:
-    """A done callback of a task: whom it wakes was woken through the task's last step."""
-    life = hung_on(task, LIFE)
-    if life is None or not wrappable(core, callback):
+    """A done callback of a task that has ended: whom it wakes was woken through the task's last step."""
+    try:
+        life = hung_on(task, LIFE) if task.done() else None
+        if life is None or not wrappable(core, callback):
+            return callback
+        last = life.index if life.started else max(life.index - 1, 0)
+        return core.callback(core, callback, CALLBACK, 0, life.id, last)
+    except Exception as error:
+        core.stumbled(error)
         return callback
-    last = life.index if life.started else max(life.index - 1, 0)
-    return core.callback(core, callback, CALLBACK, 0, life.id, last)
 
 
 def _call_soon_threadsafe(core: Core, original: Any) -> Any:
