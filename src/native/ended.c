@@ -324,11 +324,12 @@ close_visits(Ordinary *self, Passing *passing)
 
 /* No hand-off waits for the task's steps any more: Handoffs.ended. */
 static int
-end_handoffs(Ordinary *self, PyObject *id)
+end_handoffs(Ordinary *self, PyObject *id, int excluded)
 {
     if (PyDict_GET_SIZE(self->waiting) == 0)
         return 0;
-    PyObject *done = PyObject_CallMethodObjArgs(self->handoffs, cold.name.ended, id, NULL);
+    PyObject *done =
+        PyObject_CallMethodObjArgs(self->handoffs, cold.name.ended, id, excluded ? Py_True : Py_False, NULL);
     return came(done);
 }
 
@@ -344,15 +345,13 @@ static int
 end_telling(Ordinary *self, Passing *passing)
 {
     PyObject *life = passing->life, *notes = passing->notes, *id = passing->id;
-    if (leave(self->known, id) < 0 || leave(self->leaving, id) < 0 || recent_put(self->names, id, life) < 0
-        || close_visits(self, passing) < 0)
+    int excluded = is_excluded(life);
+    if (excluded < 0 || leave(self->known, id) < 0 || leave(self->leaving, id) < 0
+        || recent_put(self->names, id, life) < 0 || close_visits(self, passing) < 0)
         return -1;
     slot_put(notes, cold.notes.visits, Py_NewRef(cold.nothing));
-    if (end_handoffs(self, id) < 0
+    if (end_handoffs(self, id, excluded) < 0
         || (SLOT(notes, cold.notes.reserved) != Py_False && ask_tracer(self, cold.name._redeem, life, notes) < 0))
-        return -1;
-    int excluded = is_excluded(life);
-    if (excluded < 0)
         return -1;
     slot_put(notes, cold.notes.excluded, Py_NewRef(excluded ? Py_True : Py_False));
     slot_put(life, cold.life.pulse, Py_NewRef(Py_None));

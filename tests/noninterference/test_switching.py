@@ -14,7 +14,9 @@ import pytest
 import uvloop
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from loopscope import LoopscopeInstrumentor
+from loopscope import LoopscopeInstrumentor, runtime
+from loopscope.runtime import process
+from loopscope.settings import Settings
 from tests.conftest import WATCHED
 from tests.scenarios.tasks import quick, sleeper, stuck
 from tests.support import LOOPS, Story, plain, recording
@@ -52,6 +54,24 @@ def test_nothing_is_left_on_a_living_loop_and_its_tasks(loop: str) -> None:
         waiting.cancel()
 
     LOOPS[loop](main())
+
+
+def test_a_start_that_fails_half_way_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fixture compares the attributes that it replaces; with it off, it can be started."""
+
+    def refuse() -> None:
+        raise ImportError("half way")
+
+    heard = list(gc.callbacks)
+    with monkeypatch.context() as patch, pytest.raises(ImportError, match="half way"):
+        patch.setattr(process, "_watch_uvloop", refuse)
+        runtime.start(Settings(), span_exporter=InMemorySpanExporter())
+    assert runtime.current() is None and gc.callbacks == heard
+    asyncio.run(quick())
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("loopscope")]
+    with recording() as story:
+        asyncio.run(quick())
+    assert len(story.steps) == 1
 
 
 def test_nothing_is_left_in_the_process() -> None:

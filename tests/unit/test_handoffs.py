@@ -8,7 +8,7 @@ from loopscope.model import HANDOFF, MISHAP, NEVER_RETRIEVED, PENDING_DESTROYED,
 from loopscope.pipeline.spans import handoffs
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.visit import Caps
-from tests.records import MS, OWN_TRACE, SECOND, Cold, Identity, birth, gone, said, span_start, step
+from tests.records import MS, OWN_TRACE, SECOND, Cold, Identity, Pulse, birth, gone, said, span_start, step
 
 
 def handoff(
@@ -40,6 +40,14 @@ def test_what_is_said() -> None:
     }  # fmt: skip
     (task,) = cold.finish(SECOND).tasks
     assert span.parent_id == task.span_id
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_an_excluded_task_misses_none(ends: bool) -> None:
+    cold = Cold().feed(birth(1, pulse=Pulse(index=1, excluded=True)), handoff(1, 0))
+    if ends:
+        cold.feed(step(1, 0, 0, 0, 2 * MS, "returned"))
+    assert (executors(cold), cold.lost) == ([], {})
 
 
 @pytest.mark.parametrize("when", range(4))

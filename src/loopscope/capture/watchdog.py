@@ -142,7 +142,7 @@ class Watchdog:
         if not self._starting.acquire(False):  # another loop's thread is at it
             return True
         try:
-            if self._thread is None:
+            if self._thread is None and self._installed:
                 self._stopping = False
                 thread = threading.Thread(target=self._run, name="loopscope-watchdog", daemon=True)
                 try:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -65,7 +65,12 @@ def start(settings: Settings | None = None, **options: Any) -> Runtime | None:
         runtime = Runtime(settings, standard, **options)
         if not runtime.spans and not runtime.metrics.possible and not (settings.detail == "none" and settings.metrics):
             return None
-        runtime.install()
+        try:
+            runtime.install()
+        except BaseException:
+            with suppress(Exception):
+                runtime.close()
+            raise
         _runtime = runtime
     return runtime
 

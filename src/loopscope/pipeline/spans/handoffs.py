@@ -83,12 +83,13 @@ class Handoffs:
         for handoff in waiting:
             self.handed(handoff, life, True)
 
-    def ended(self, id: int) -> None:
-        """A task has ended: no more records of its steps come."""
+    def ended(self, id: int, excluded: bool) -> None:
+        """A task has ended: no more records of its steps come. Those of one that is excluded are not missed."""
         if self._waiting and id in self._waiting:
             waiting = self._waiting.pop(id)
             self._count -= len(waiting)
-            self._lost("handoff", len(waiting))
+            if not excluded:
+                self._lost("handoff", len(waiting))
 
     def _write(self, handoff: Handoff, life: TaskLife | None) -> None:
         visits: Iterable[Visit] = () if life is None else life.notes.visits

@@ -160,13 +160,15 @@ class Tracer(Sink):
         for visit in notes.visits:
             self._close(life, visit, state)
         notes.visits = ()
-        self._handoffs.ended(life.id)
+        self._handoffs.ended(life.id, _excluded(life))
         self._redeem(life, notes, state)
         notes.excluded, life.pulse = _excluded(life), None  # what capture kept of it need not be remembered
 
     def handed(self, handoff: Handoff) -> None:
         """See Sink."""
         life = self.lives.get(handoff.task)
+        if life is not None and _excluded(life):
+            return
         self._handoffs.handed(handoff, life, life is not None or self._names.get(handoff.task) is not None)
 
     def mishap(self, id: int, time: int, kind: str) -> None:
