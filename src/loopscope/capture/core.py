@@ -416,16 +416,15 @@ class Core:
         if self.on:
             self.fail()
         elif is_interrupt(error):
-            raise error
+            raise  # as in `fail`
 
     def fail(self) -> None:
         """An error of our own, being handled now: switch off, say it once, let the host go on.
 
         What a signal handler of the application's raised meanwhile is none: it is raised on.
         """
-        error = sys.exc_info()[1]
-        if error is not None and is_interrupt(error):
-            raise error
+        if is_interrupt(sys.exc_info()[1]):
+            raise  # what is being handled; named here, it would be in a cycle with this frame
         self.errors += 1
         self.on = False
         if self.errors == 1:

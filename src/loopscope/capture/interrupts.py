@@ -9,9 +9,9 @@ from loopscope.capture import private
 _VARARGS = 0x04  # CO_VARARGS
 
 
-def is_interrupt(error: BaseException) -> bool:
+def is_interrupt(error: BaseException | None) -> bool:
     """Whether a signal handler raised it: a frame that it passed was given the one that it interrupted."""
-    traceback = error.__traceback__
+    traceback = None if error is None else error.__traceback__
     while traceback is not None:
         if not private.is_ours(traceback.tb_frame.f_code.co_filename) and _handles(traceback.tb_frame):
             return True
