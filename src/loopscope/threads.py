@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from os import stat
-from time import sleep
-
-#: one that the system refused is asked for again after so long (nanoseconds)
-REFUSED = 1_000_000_000
+from time import monotonic, sleep
 
 # Both may be called on a loop's thread, before a fork: as they were, for tools that look for calls which hold up a loop
 # replace them in their modules.
+
+
+#: a thread that the system refused is asked for again after so long (seconds)
+_REFUSED = 1.0
+
+
+class Starter:
+    """Starts daemon threads, one that the system refused not again at once."""
+
+    def __init__(self) -> None:
+        self._again = 0.0
+
+    def start(self, target: Callable[[], None], name: str) -> threading.Thread | None:
+        """A thread that runs it; None where the system refuses one, as it does at the very end of a process."""
+        if monotonic() < self._again:
+            return None
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._again = monotonic() + _REFUSED
+            return None
+        return thread
 
 
 def is_for_host(error: BaseException) -> bool:

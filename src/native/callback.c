@@ -55,7 +55,7 @@ callback_new(Core *core, PyObject *wrapped, PyObject *kind, long long since, PyO
     if (self == NULL)
         return NULL;
     self->call = (vectorcallfunc)callback_call;
-    self->tie = (Tie *)Py_NewRef((PyObject *)core->tie);
+    self->tie = tie_to(core);
     self->wrapped = Py_NewRef(wrapped);
     self->kind = Py_NewRef(kind);
     self->waker = Py_NewRef(waker);

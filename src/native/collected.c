@@ -60,7 +60,7 @@ collected_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
     if (self == NULL)
         return NULL;
     self->call = (vectorcallfunc)collected_call;
-    self->tie = (Tie *)Py_NewRef((PyObject *)core->tie);
+    self->tie = tie_to(core);
     self->lately = Py_NewRef(lately);
     self->least = least;
     return (PyObject *)self;

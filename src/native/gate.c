@@ -304,7 +304,7 @@ gate_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
     if (self == NULL)
         return NULL;
     self->call = (vectorcallfunc)(debugging == NULL ? gate_call : timer_call);
-    self->tie = (Tie *)Py_NewRef((PyObject *)core->tie);
+    self->tie = tie_to(core);
     self->original = Py_NewRef(original);
     self->reference = Py_NewRef(reference);
     self->debugging = Py_XNewRef(debugging);

@@ -9,7 +9,7 @@ guard_new(Core *core, PyObject *life)
     Guard *self = PyObject_New(Guard, natives.guard);
     if (self == NULL)
         return NULL;
-    self->tie = (Tie *)Py_NewRef((PyObject *)core->tie);
+    self->tie = tie_to(core);
     self->life = Py_NewRef(life);
     return (PyObject *)self;
 }

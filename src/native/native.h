@@ -332,6 +332,13 @@ struct Tie { PyObject_HEAD Core *core; };
 
 extern PyType_Spec tie_spec;
 
+/* What a new stand-in of this core is to have: a new reference. */
+static inline Tie *
+tie_to(const Core *core)
+{
+    return (Tie *)Py_NewRef((PyObject *)core->tie);
+}
+
 /* The core of a stand-in: borrowed. */
 #define CORE(stand_in) ((stand_in)->tie->core)
 

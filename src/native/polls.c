@@ -222,7 +222,7 @@ select_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
         return NULL;
     self->call = (vectorcallfunc)select_call;
     self->gate = 1;
-    self->tie = (Tie *)Py_NewRef((PyObject *)((Core *)core)->tie);
+    self->tie = tie_to((Core *)core);
     self->here = Py_NewRef(here);
     self->where = Py_NewRef(where);
     self->original = Py_NewRef(original);

@@ -166,7 +166,7 @@ step_new(Core *core, PyObject *task, PyObject *callback, How *how, PyObject *lif
         return NULL;
     self->call = (vectorcallfunc)step_call;
     self->weak = NULL;
-    self->tie = (Tie *)Py_NewRef((PyObject *)core->tie);
+    self->tie = tie_to(core);
     self->task = Py_NewRef(task);
     self->callback = Py_NewRef(callback);
     self->how = *how;

@@ -64,7 +64,7 @@ def test_a_collection_while_its_times_are_read(core: Core, monkeypatch: pytest.M
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows")
 @pytest.mark.skipif("native" not in CORES, reason="what Python runs in a collection is interrupted there")
-def test_what_a_signal_handler_raises_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_signal_handler_raises_is_not_lost() -> None:
     """The collector discards what is raised in what hears of it."""
     raised = caught = 0
 

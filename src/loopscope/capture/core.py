@@ -413,10 +413,8 @@ class Core:
 
     def stumbled(self, error: Exception) -> None:
         """As `fail`, but for what comes of another thread that switches off just now, and takes what hangs on tasks."""
-        if self.on:
+        if self.on or is_interrupt(error):
             self.fail()
-        elif is_interrupt(error):
-            raise  # as in `fail`
 
     def fail(self) -> None:
         """An error of our own, being handled now: switch off, say it once, let the host go on.

@@ -23,7 +23,7 @@ from loopscope.capture.core import Core
 from loopscope.capture.glances import Glances
 from loopscope.capture.life import Here, Life, enter
 from loopscope.model import LOOK, Frame, Look, clock
-from loopscope.threads import REFUSED, await_exit
+from loopscope.threads import Starter, await_exit
 
 #: looks taken of one hold: at the threshold, twice it, four times ...
 LOOKS = 6
@@ -90,8 +90,7 @@ class Watchdog:
         self._starting = allocate_lock()
         self._installed = False
         self._stopping = False
-        #: the system refused the thread: when it may be asked for again
-        self._again = 0
+        self._starter = Starter()
         #: it sleeps until somebody rings, and when somebody did
         self._deep = False
         self._roused = 0
@@ -136,21 +135,14 @@ class Watchdog:
             self._bell.release()
 
     def _start(self) -> bool:
-        """False where the system refuses the thread, as it does at the very end of a process: to be asked again."""
-        if clock() < self._again:
-            return False
+        """False where the system refuses the thread: to be asked again."""
         if not self._starting.acquire(False):  # another loop's thread is at it
             return True
         try:
             if self._thread is None and self._installed:
                 self._stopping = False
-                thread = threading.Thread(target=self._run, name="loopscope-watchdog", daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError:
-                    self._again = clock() + REFUSED
-                    return False
-                self._thread = thread
+                self._thread = self._starter.start(self._run, "loopscope-watchdog")
+                return self._thread is not None
         finally:
             self._starting.release()
         return True

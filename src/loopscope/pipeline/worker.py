@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from loopscope.model import clock
-from loopscope.threads import REFUSED, await_exit
+from loopscope.threads import Starter, await_exit
 
 #: nanoseconds of work, then seconds of sleep
 SLICE = 300_000
@@ -45,8 +45,7 @@ class Worker:
         self._urgent = False
         #: the thread has seen that it is to stop, and does nothing more
         self._left = False
-        #: the system refused it: when it may be asked for again
-        self._again = 0
+        self._starter = Starter()
         #: others do its work now, and it is not to be started
         self._barred = 0
         self._lock = threading.Lock()
@@ -57,7 +56,7 @@ class Worker:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> bool:
-        """Start the thread. False where the system refuses it, as it does at the very end of a process: ask again.
+        """Start the thread. False where the system refuses it: ask again.
 
         While it is barred, nothing happens.
         """
@@ -67,15 +66,10 @@ class Worker:
             self._stopping = self._urgent = False
             if self.running and not self._left:
                 return True
-            if clock() < self._again:
-                return False
             self._left = False
             self._wake.clear()
-            thread = threading.Thread(target=self._run, name="loopscope", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:
-                self._again = clock() + REFUSED
+            thread = self._starter.start(self._run, "loopscope")
+            if thread is None:
                 return False
             self._thread = thread
             return True

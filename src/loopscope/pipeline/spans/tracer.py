@@ -160,9 +160,10 @@ class Tracer(Sink):
         for visit in notes.visits:
             self._close(life, visit, state)
         notes.visits = ()
-        self._handoffs.ended(life.id, _excluded(life))
+        excluded = _excluded(life)
+        self._handoffs.ended(life.id, excluded)
         self._redeem(life, notes, state)
-        notes.excluded, life.pulse = _excluded(life), None  # what capture kept of it need not be remembered
+        notes.excluded, life.pulse = excluded, None  # what capture kept of it need not be remembered
 
     def handed(self, handoff: Handoff) -> None:
         """See Sink."""
