@@ -31,7 +31,10 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from tests.ground import spans
 
 Protocol = Literal["grpc", "http"]
-Mode = Literal["accept", "refuse", "hang"]
+Mode = Literal["accept", "partly", "refuse", "hang"]
+
+#: of each request in the mode `partly`
+REJECTED = 2
 
 _SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 _METRICS = "opentelemetry.proto.collector.metrics.v1.MetricsService"
@@ -63,7 +66,8 @@ class ReceivedRequest:
 class Receiver:
     """Listens on 127.0.0.1 while it is entered. `mode` may be changed at any time:
 
-    accept: keeps the spans; refuse: answers 503 or UNAVAILABLE and keeps nothing; hang: keeps nothing, never answers.
+    accept: keeps the spans; partly: all but the first ones, of which it says so; refuse: answers 503 or UNAVAILABLE
+    and keeps nothing; hang: keeps nothing, never answers.
     A port given (instead of 0, any free one) lets a receiver come back where an earlier one was. `tls`, a file with
     a certificate and its key, makes the HTTP side speak TLS.
     """
@@ -185,8 +189,8 @@ class Receiver:
                     headers=headers,
                 )
             )
-            if mode == "accept":
-                self._spans += received
+            if mode in ("accept", "partly"):
+                self._spans += received[REJECTED if mode == "partly" else 0 :]
             self._changed.notify_all()
         if mode == "hang":
             self._closing.wait()
@@ -194,12 +198,21 @@ class Receiver:
         return mode
 
 
+def _answer(mode: Mode | None) -> ExportTraceServiceResponse:
+    answer = ExportTraceServiceResponse()
+    if mode == "partly":
+        answer.partial_success.rejected_spans = REJECTED
+        answer.partial_success.error_message = "too many for this test"
+    return answer
+
+
 def _grpc_server(receiver: Receiver, port: int) -> tuple[grpc.Server, int]:
     def export(request: ExportTraceServiceRequest, context: grpc.ServicerContext) -> ExportTraceServiceResponse:
         metadata = {pair.key: pair.value for pair in context.invocation_metadata() if isinstance(pair.value, str)}
-        if receiver.take(request, "grpc", metadata) != "accept":
+        mode = receiver.take(request, "grpc", metadata)
+        if mode not in ("accept", "partly"):
             context.abort(grpc.StatusCode.UNAVAILABLE, "refused by the test")
-        return ExportTraceServiceResponse()
+        return _answer(mode)
 
     def export_metrics(
         request: ExportMetricsServiceRequest, context: grpc.ServicerContext
@@ -262,8 +275,8 @@ class _HttpHandler(BaseHTTPRequestHandler):
         request = ExportTraceServiceRequest.FromString(message)
         headers = {name.lower(): value for name, value in self.headers.items()}
         match self.server.receiver.take(request, "http", headers, encoding, len(body)):
-            case "accept":
-                self._answer(200, ExportTraceServiceResponse().SerializeToString())
+            case ("accept" | "partly") as mode:
+                self._answer(200, _answer(mode).SerializeToString())
             case "refuse":
                 self._answer(503)
             case _:

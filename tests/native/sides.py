@@ -11,6 +11,7 @@ from typing import Any
 
 from loopscope.model import Anchor, Place, Record
 from loopscope.pipeline import otlp
+from loopscope.pipeline.export.loss import Loss
 from loopscope.pipeline.export.outbox import Outbox
 from loopscope.pipeline.metrics.sample import Sample
 from loopscope.pipeline.pipeline import Pipeline
@@ -65,7 +66,7 @@ class Keeping(Sink):
         """See Target."""
         return self.encoder.span(span)
 
-    def send(self, items: list[Any], resource: Any) -> str | None:
+    def send(self, items: list[Any], resource: Any) -> Loss | None:
         """See Target."""
         self.kept += items
         return None

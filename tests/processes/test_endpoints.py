@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.ground.ports import free_ports
-from tests.ground.receiver import Protocol, Receiver
+from tests.ground.receiver import REJECTED, Protocol, Receiver
 from tests.processes.program import PROTOCOLS, Program, run, switched_on, to
 
 TIMEOUT = 1.0
@@ -73,6 +73,25 @@ def test_broken_endpoint(kind: str, protocol: Protocol, size: str) -> None:
     assert set(lost) <= {"short": set(), "long": {"shutdown"}, "flood": {"shutdown", "trace_size"}}[size] | {"full"}
     if size == "short":  # gather's 3 jobs of 3 steps, main of 2; 4 tasks
         assert "lost 15 spans (export_failed)" in losses
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_partial_success(protocol: Protocol) -> None:
+    """A receiver takes a request but for some spans of it: those are lost, and what it says of them is told once."""
+    with Receiver("partly") as receiver:
+        ended = run(PROGRAM.format(jobs=3, steps=3, seconds=1), to(receiver, protocol))
+        requests, spans = receiver.requests(), receiver.spans()
+    assert len(requests) > 1 and len(spans) == sum(request.spans for request in requests) - REJECTED * len(requests)
+    [warning, losses] = ended.err.splitlines()
+    assert warning.startswith("loopscope's spans do not reach ") and warning.endswith(": too many for this test")
+    assert losses == f"loopscope lost {REJECTED * len(requests)} spans (export_failed)"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_password_in_the_endpoint_is_not_told(protocol: Protocol) -> None:
+    [port] = free_ports(1)
+    ended = run(PROGRAM.format(jobs=1, steps=1, seconds=0), switched_on(f"http://me:hidden@127.0.0.1:{port}", protocol))
+    assert f"127.0.0.1:{port}" in ended.err and "hidden" not in ended.err
 
 
 @pytest.mark.parametrize("seconds", [0, 0.6, 2.2])

@@ -229,3 +229,45 @@ def test_an_application_object_that_is_unruly(how: str) -> None:
     assert "Traceback" not in ended.err, ended.err
     lost = "records" if how == "hangs" else "spans"
     assert re.search(rf"loopscope lost \d+ {lost} \((export_failed|shutdown)\)", ended.err), ended.err
+
+
+HANGING = """
+import asyncio, sys, time
+from loopscope import LoopscopeInstrumentor, runtime
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+class Hanging(SpanExporter):
+    def export(self, spans):
+        if sys.argv[1] == "export":
+            time.sleep(1000)
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self):
+        if sys.argv[1] == "shutdown":
+            time.sleep(1000)
+
+LoopscopeInstrumentor().instrument(span_exporter=Hanging(), metrics=False)
+asyncio.run(asyncio.sleep(0.01))
+if "flush" in sys.argv:
+    began = time.monotonic()
+    print(runtime.flush(0.5), time.monotonic() - began < 1)
+print(time.monotonic())
+"""
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.14"])
+@pytest.mark.parametrize("where", ["export", "shutdown"])
+def test_an_exporter_that_hangs_is_left_behind(where: str, version: str) -> None:
+    """At the exit of a program too that ends before anything was ever exported."""
+    if version not in pythons():
+        pytest.skip(f"no Python {version} here")
+    environment = {**clean(), "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
+    ended = Program(HANGING, environment, python=python(version), arguments=[where]).end(30)
+    assert ended.code == 0 and ended.at - float(ended.out) < 3.5, ended.err
+    assert ended.told == (["loopscope lost 3 spans (shutdown)"] if where == "export" else []), ended.err
+
+
+def test_a_flush_that_hangs_is_left_behind() -> None:
+    """After the time that it was given."""
+    ended = Program(HANGING, {**clean(), "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}, arguments=["export", "flush"]).end(30)
+    assert ended.code == 0 and ended.out.startswith("False True\n"), (ended.out, ended.err)

@@ -9,6 +9,7 @@ from opentelemetry.sdk.resources import Resource
 
 from loopscope.model import Anchor, clock
 from loopscope.pipeline.export import outbox as module
+from loopscope.pipeline.export.loss import Loss
 from loopscope.pipeline.export.outbox import AGE, Outbox
 from loopscope.pipeline.export.targets import Bytes
 from loopscope.pipeline.otlp import Encoding
@@ -24,7 +25,7 @@ class Target:
         self.where, self.size = where, size
         self.sent: list[list[str]] = []
         self.calls: list[str] = []
-        self.reason: str | Exception | None = None
+        self.lost: Loss | Exception | None = None
         self.unfit: set[str] = set()
 
     def prepare(self, span: Span, resource: Any) -> str:
@@ -33,13 +34,13 @@ class Target:
             raise ValueError(span.name)
         return f"{resource()}:{span.name}"
 
-    def send(self, items: list[str], resource: Any) -> str | None:
+    def send(self, items: list[str], resource: Any) -> Loss | None:
         """See Target."""
-        if isinstance(self.reason, Exception):
-            raise self.reason
-        if self.reason is None:
+        if isinstance(self.lost, Exception):
+            raise self.lost
+        if self.lost is None or self.lost.spans < len(items):
             self.sent.append(items)
-        return self.reason
+        return self.lost
 
     def hurry(self, ends: bool) -> None:
         """See Target."""
@@ -101,16 +102,16 @@ def test_a_batch_is_sent_when_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
-    [("status 503", "status 503"), (OSError("no route"), "OSError: no route")],
+    ("lost", "told"),
+    [(Loss(2, "status 503"), "status 503"), (OSError("no route"), "OSError: no route")],
     ids=["said", "raised"],
 )
 def test_what_does_not_arrive_is_counted_and_told_once(
-    reason: str | Exception, told: str, caplog: pytest.LogCaptureFixture
+    lost: Loss | Exception, told: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One warning a target, however many batches fail; the others are not held up."""
     bad, good = Target(2, "nowhere"), Target(2)
-    bad.reason = reason
+    bad.lost = lost
     outbox = Outbox([bad, good], lambda: "r")
     put(outbox, "abcdef")
     assert dict(outbox.dropped) == {"export_failed": 6}
@@ -118,7 +119,7 @@ def test_what_does_not_arrive_is_counted_and_told_once(
     assert [record.getMessage() for record in caplog.records] == [f"loopscope's spans do not reach nowhere: {told}"]
     put(outbox, "g")
     assert not outbox.flush()
-    bad.reason = None
+    bad.lost = None
     put(outbox, "h")
     assert outbox.flush()
     assert bad.sent == [["r:h"]]
@@ -167,11 +168,11 @@ def test_past_the_end_nothing_is_sent() -> None:
 def test_near_the_end_a_target_that_failed_is_not_tried_again() -> None:
     """A dead backend costs its timeout once."""
     target = Target(1)
-    target.reason = "dead"
+    target.lost = Loss(1, "dead")
     outbox = Outbox([target], lambda: "r")
     outbox.hurry(clock() + 10**12)
     put(outbox, "a")
-    target.reason = None
+    target.lost = None
     put(outbox, "b")
     assert (dict(outbox.dropped), target.sent) == ({"export_failed": 1, "shutdown": 1}, [])
 
@@ -179,7 +180,7 @@ def test_near_the_end_a_target_that_failed_is_not_tried_again() -> None:
 def test_at_the_end_only_who_was_met_is_waited_for() -> None:
     """Where something arrived before, somebody listens, or will again."""
     met, unmet = Target(1), Target(1)
-    unmet.reason = "dead"
+    unmet.lost = Loss(1, "dead")
     outbox = Outbox([met, unmet], lambda: "r")
     put(outbox, "a")
     outbox.hurry(clock() + 10**12)

@@ -6,6 +6,7 @@ import contextvars
 import inspect
 import logging
 import random
+import sys
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -179,8 +180,9 @@ def test_the_http_exporter_takes_bytes() -> None:
     assert (settings["endpoint"], settings["timeout"], settings["headers"]["a"]) == ("http://there:1/x", 3, "b")
     assert otlp_http.settings_of(HttpExporter(**settings)) == settings
     assert inspect.signature(exporter._client.export).bind(b"request")
+    assert callable(exporter._client._transport.request)
     sender = otlp_http.HttpSender(exporter)
-    jitter = sender._jitter(sender._exporter)
+    jitter = sys.modules[type(exporter._client).__module__]
     assert isinstance(jitter.random, random.Random) and not isinstance(jitter.random, ModuleType)
     sender.close()
     assert isinstance(jitter.random, ModuleType)

@@ -11,6 +11,7 @@ from typing import Any
 
 from loopscope.model import Anchor, Record
 from loopscope.pipeline import otlp
+from loopscope.pipeline.export.loss import Loss
 from loopscope.pipeline.export.outbox import Outbox
 from loopscope.pipeline.export.provider import Provider
 from loopscope.pipeline.metrics.metrics import Metrics
@@ -42,7 +43,7 @@ class Sink:
         """See Target."""
         return self._encoder.span(span)
 
-    def send(self, items: list[Any], resource: Any) -> str | None:
+    def send(self, items: list[Any], resource: Any) -> Loss | None:
         """See Target."""
         otlp.request(resource.attributes.items(), "", ("loopscope", "0", ""), items, self._encoding.values)
         self.sent += len(items)

@@ -184,7 +184,7 @@ def test_while_it_is_barred_it_is_not_started() -> None:
     assert rounds.ran.wait(5) and worker.stop(5)
 
 
-@pytest.mark.parametrize("name", ["flush", "prepare", "finish"])
+@pytest.mark.parametrize("name", ["flush", "finish"])
 def test_a_step_in_another_thread_starts_no_thread_while_its_work_is_done(name: str) -> None:
     """It was about to when the work began; the next step starts it."""
     runtime.start(Settings(trace_file="/dev/null"))
@@ -205,3 +205,37 @@ def test_a_step_in_another_thread_starts_no_thread_while_its_work_is_done(name: 
         assert not active.worker.running
     finally:
         runtime.stop()
+
+
+def test_a_job_is_done_by_the_thread_between_two_rounds() -> None:
+    """It goes on then. Without a thread the job is done at once, by who wants it."""
+    rounds, by = Rounds(), list[str]()
+
+    def job() -> None:
+        by.append(threading.current_thread().name)
+
+    worker = Worker(rounds, never, nothing)
+    assert worker.do(job, 5)
+    worker.start()
+    assert worker.do(job, 5) and worker.running
+    assert worker.end(job, 5) and not worker.running
+    assert worker.end(job, 5)
+    here = threading.current_thread().name
+    assert by == [here, "loopscope", "loopscope", here]
+
+
+@pytest.mark.parametrize("how", ["do", "end"])
+def test_a_job_that_hangs_is_left_behind(how: str) -> None:
+    """And what is wanted after it is not done any more, once it is forgotten."""
+    free, by = threading.Event(), list[str]()
+
+    def late() -> None:
+        by.append("late")
+
+    worker = Worker(Rounds(), never, nothing)
+    worker.start()
+    assert not getattr(worker, how)(free.wait, 0.05)
+    assert not worker.end(late, 0.05)
+    worker.forget(late)
+    free.set()
+    assert worker.stop(5) and by == []

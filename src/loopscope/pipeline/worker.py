@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from loopscope.model import clock
 from loopscope.threads import Starter, await_exit
@@ -46,6 +47,8 @@ class Worker:
         #: the thread has seen that it is to stop, and does nothing more
         self._left = False
         self._starter = Starter()
+        #: what is to be done between two rounds, or once it has stopped
+        self._jobs: deque[Callable[[], None]] = deque()
         #: others do its work now, and it is not to be started
         self._barred = 0
         self._lock = threading.Lock()
@@ -89,6 +92,53 @@ class Worker:
         await_exit(thread)
         return True
 
+    def end(self, job: Callable[[], None], timeout: float) -> bool:
+        """Stop, and have the thread do `job` last: one that hangs can be left behind. Without a thread it is done here.
+
+        Whether all that took less than `timeout` seconds; if not, `stop` may wait for longer.
+        """
+        self._jobs.append(job)
+        stopped = self.stop(timeout)
+        if stopped:
+            self._rest()
+        return stopped
+
+    def do(self, job: Callable[[], None], timeout: float) -> bool:
+        """Have the thread do `job` between two rounds, and go on. Without a thread it is done here.
+
+        Whether that took less than `timeout` seconds; if not, it may be done later, or never.
+        """
+        done = threading.Event()
+
+        def whole() -> None:
+            job()
+            done.set()
+
+        self._jobs.append(whole)
+        until = clock() + int(timeout * 1e9)
+        self._urgent = True
+        self._wake.set()
+        while self.running and not done.wait(0.02) and clock() < until:
+            pass
+        self._urgent = self._stopping
+        if not self.running:
+            self._rest()
+        self.forget(whole)
+        return done.is_set()
+
+    def forget(self, job: Callable[[], None]) -> None:
+        """It is not to be done any more, if it was not begun."""
+        with suppress(ValueError):
+            self._jobs.remove(job)
+
+    def _rest(self) -> None:
+        while True:
+            try:
+                job = self._jobs.popleft()
+            except IndexError:
+                return
+            job()
+
     @contextmanager
     def barred(self) -> Iterator[None]:
         """Within, nobody starts the thread: a task of another thread may be about to. Who asked must ask again."""
@@ -108,6 +158,7 @@ class Worker:
     def forked(self) -> None:
         """In a forked child there is no thread."""
         self._thread = None
+        self._jobs.clear()
         self._barred = 0
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -122,6 +173,10 @@ class Worker:
             return not self._left
 
     def _run(self) -> None:
+        self._rounds()
+        self._rest()
+
+    def _rounds(self) -> None:
         interval = SOON
         while self._goes_on():
             self._wake.wait(interval)
@@ -129,6 +184,7 @@ class Worker:
             interval = min(2 * interval, LATE)
             try:
                 self._glance()
+                self._rest()
                 until = clock() + SLICE
                 for _ in self._work():
                     interval = SOON

@@ -50,11 +50,13 @@ def get(url: str, headers: Mapping[str, str], timeout: float) -> list[Any]:
 
 def without_secrets(url: str) -> str:
     """The address as it may be shown: without a password."""
+    named = "://" in url
     try:
-        parts = urlsplit(url)
-        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        parts = urlsplit(url if named else f"//{url}")
+        shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     except ValueError:
         return url
+    return shown if named else shown.removeprefix("//")
 
 
 def _basic(url: str) -> dict[str, str]:

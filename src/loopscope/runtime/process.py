@@ -38,6 +38,8 @@ SELF_CHECK = 3_000_000_000
 
 #: a threshold beyond this (seconds) needs no watchdog
 NO_STALLS = 86_400
+#: seconds that the background thread has to end once it was kept from sending
+GRACE = 0.5
 
 _runtime: Runtime | None = None
 _lock = threading.Lock()
@@ -194,21 +196,18 @@ class Runtime:
         """Build what cannot be built at exit, where no thread starts and no pool works: provider and exporters."""
         if self.core.asleep or self._built:  # there was no step, or all is there
             return
-        with self.worker.barred():
-            until = clock() + int(self._standard.timeout * 1e9)
-            self.pipeline.hurry(until)  # its thread may be sending to nobody
-            while not self._built and not self.worker.stop(0.02):
-                if clock() >= until:  # it hangs
-                    return
-            with self._busy:
-                if not self._built:
-                    with self._guarded():
-                        self.metrics.prepare()
-                        self.worker.round()
-                        if self.pipeline.pending:
-                            self.pipeline.open()
-                self.pipeline.hurry(0)
-        self.core.asleep = True  # a loop may go on in another thread
+        timeout = self._standard.timeout
+        self.pipeline.hurry(clock() + int(timeout * 1e9))  # the thread may be sending to nobody
+        if self.worker.do(self._prepare, timeout):  # else it hangs
+            self.pipeline.hurry(0)
+
+    def _prepare(self) -> None:
+        with self._busy, self._guarded():
+            if not self._built:
+                self.metrics.prepare()
+                self.worker.round()
+                if self.pipeline.pending:
+                    self.pipeline.open()
 
     @property
     def _built(self) -> bool:
@@ -220,15 +219,15 @@ class Runtime:
         until = clock() + int(timeout * 1e9)
         self.pipeline.hurry(until)
         self.watchdog.stop(0.2)
+        job = partial(self._finish, until)
         with self.worker.barred():
-            if not self.worker.stop(timeout):
+            if not self.worker.end(job, timeout):
                 self.metrics.disconnect()
                 if self.pipeline.outbox is not None:
                     self.pipeline.outbox.abort()
-            if self.worker.stop(0.2):
-                self._finish(until)
-            else:  # its thread hangs, and what it holds is lost
-                self.pipeline.give_up()
+                if not self.worker.stop(GRACE):  # its thread hangs, and what it holds is lost
+                    self.worker.forget(job)
+                    self.pipeline.give_up()
         self.core.asleep = True  # should the process live on
         self._report()
 
@@ -249,13 +248,19 @@ class Runtime:
         timeout = self._standard.timeout if timeout is None else timeout
         until = clock() + int(timeout * 1e9)
         was = self.worker.running
+        sent = False
+
+        def job() -> None:
+            nonlocal sent
+            with self._busy, self._guarded():
+                self.worker.round()
+                arrived = self.pipeline.send(until)
+                self.metrics.flush(until)
+                sent = arrived
+
         with self.worker.barred():
-            sent = self.worker.stop(timeout)
-            if sent:
-                with self._busy, self._guarded():
-                    self.worker.round()
-                    sent = self.pipeline.send(until)
-                    self.metrics.flush(until)
+            if not self.worker.end(job, timeout):
+                self.worker.forget(job)
         if was:
             self.worker.start()
         else:

@@ -8,7 +8,8 @@ import opentelemetry.exporter.otlp.proto.http.trace_exporter as stock
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace.export import SpanExportResult
 
-from loopscope.pipeline.export.otlp_http import HttpSender
+from loopscope.pipeline.export.loss import Loss, rejected_in
+from loopscope.pipeline.export.stock import StockSender
 
 
 def takes_bytes() -> bool:
@@ -34,21 +35,26 @@ class RawExporter(OTLPSpanExporter):
     """Sends `body` where it would send the spans that it encoded."""
 
     body = b""
+    #: what the receiver answered last
+    answer: Any = None
 
     def _export(self, serialized_data: bytes, *args: Any, **options: Any) -> Any:
-        return super()._export(self.body, *args, **options)  # type: ignore[misc]
+        self.answer = super()._export(self.body, *args, **options)  # type: ignore[misc]
+        return self.answer
 
 
-class OldHttpSender(HttpSender):
+class OldHttpSender(StockSender):
     """Sends by the exporter's own loop: its retry, TLS, headers, compression and timeout."""
 
-    @staticmethod
-    def _jitter(exporter: Any) -> Any:
-        return stock
+    def __init__(self, exporter: RawExporter) -> None:
+        super().__init__(exporter, stock.__name__, stock)
 
-    def send(self, body: bytes, spans: int) -> str | None:
+    def send(self, body: bytes, spans: int) -> Loss | None:
         """See Sender."""
         self._exporter.body = body
         with self._quiet:
             result = self._exporter.export(())
-        return None if result is SpanExportResult.SUCCESS else self._quiet.last or "the exporter said FAILURE"
+        if result is not SpanExportResult.SUCCESS:
+            return self.failed(spans)
+        answer, self._exporter.answer = self._exporter.answer, None
+        return rejected_in(answer.headers.get("content-type", ""), answer.content)

@@ -13,6 +13,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk.trace.export import SpanExportResult
 
+from loopscope.pipeline.export.loss import Loss, rejected
 from loopscope.pipeline.export.stock import StockSender
 
 #: a fork warns of every thread that the system counts
@@ -42,11 +43,21 @@ def settings_of(exporter: Any) -> dict[str, Any]:
     }
 
 
+class _Answers:
+    """What the receiver rejected of the last request, though it took it."""
+
+    rejected: Loss | None = None
+
+    def read(self, body: bytes) -> ExportTraceServiceResponse:
+        """The deserializer."""
+        answer = ExportTraceServiceResponse.FromString(body)
+        self.rejected = rejected(answer)
+        return answer
+
+
 class _RawStub:
-    def __init__(self, channel: Any) -> None:
-        self.Export = channel.unary_unary(
-            _EXPORT, request_serializer=None, response_deserializer=ExportTraceServiceResponse.FromString
-        )
+    def __init__(self, channel: Any, answers: _Answers) -> None:
+        self.Export = channel.unary_unary(_EXPORT, request_serializer=None, response_deserializer=answers.read)
 
 
 class RawExporter(OTLPSpanExporter):
@@ -54,11 +65,15 @@ class RawExporter(OTLPSpanExporter):
 
     threads_before: frozenset[int] = frozenset()
 
+    def __init__(self, **options: Any) -> None:
+        self.answers = _Answers()  # the channel knows it, but not the exporter: there is no cycle
+        super().__init__(**options)
+
     def _initialize_channel_and_stub(self) -> None:
         if not self.threads_before:  # it is called again to connect anew
             self.threads_before = threads()
         super()._initialize_channel_and_stub()  # type: ignore[no-untyped-call]
-        self._client: Any = _RawStub(self._channel)
+        self._client: Any = _RawStub(self._channel, self.answers)
 
     def _translate_data(self, data: Any) -> Any:
         return data[0]
@@ -73,11 +88,11 @@ class GrpcSender(StockSender):
     def __init__(self, exporter: RawExporter) -> None:
         super().__init__(exporter, stock.__name__, stock)
 
-    def send(self, body: bytes, spans: int) -> str | None:
+    def send(self, body: bytes, spans: int) -> Loss | None:
         """See Sender."""
         with self._quiet:
             result = self._exporter._export((body, spans))
-        return None if result is SpanExportResult.SUCCESS else self._quiet.last or "the exporter said FAILURE"
+        return self._exporter.answers.rejected if result is SpanExportResult.SUCCESS else self.failed(spans)
 
     def close(self) -> None:
         """See Sender."""

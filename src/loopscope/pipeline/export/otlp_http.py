@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from typing import Any
 
 import opentelemetry.exporter.otlp.proto.http.trace_exporter as stock
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
+from loopscope.pipeline.export.loss import Loss, rejected_in
 from loopscope.pipeline.export.stock import StockSender
 
 Stock = OTLPSpanExporter
@@ -34,21 +37,40 @@ def settings_of(exporter: Any) -> dict[str, Any]:
     }
 
 
+class Answers:
+    """In the place of an exporter's transport: keeps what the receiver answered last."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._last: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def request(self, *args: Any, **options: Any) -> Any:
+        """See the transport."""
+        self._last = self._transport.request(*args, **options)
+        return self._last
+
+    def rejected(self) -> Loss | None:
+        """What the receiver says it did not take, though it took the request."""
+        answer, self._last = self._last, None
+        with suppress(Exception):  # malformed: it took the request all the same
+            return rejected_in(answer.headers().get("content-type", ""), answer.content())
+        return None
+
+
 class HttpSender(StockSender):
     """Sends by the exporter's own client: its retry, TLS, headers, compression and timeout."""
 
     def __init__(self, exporter: OTLPSpanExporter) -> None:
-        super().__init__(exporter, stock.__name__, self._jitter(exporter))
+        super().__init__(exporter, stock.__name__, sys.modules[type(exporter._client).__module__])
+        self._answers = exporter._client._transport = Answers(exporter._client._transport)
 
-    @staticmethod
-    def _jitter(exporter: Any) -> Any:
-        """The module that draws the pauses between retries."""
-        return __import__(type(exporter._client).__module__, fromlist=["random"])
-
-    def send(self, body: bytes, spans: int) -> str | None:
+    def send(self, body: bytes, spans: int) -> Loss | None:
         """See Sender."""
         with self._quiet:
             result = self._exporter._client.export(body)
         if result.success:
-            return None
-        return str(result.error or result.reason or self._quiet.last)
+            return self._answers.rejected()
+        return self.lost(spans, str(result.error or result.reason or self._quiet.last))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loopscope.model import clock
+from loopscope.pipeline.export.loss import Loss
 from loopscope.pipeline.export.targets import Target
 from loopscope.pipeline.spans.span import Span
 from loopscope.threads import is_for_host
@@ -122,19 +123,21 @@ class Outbox:
             return
         batch.sending = len(items)
         try:
-            reason = batch.target.send(items, self._resource())
+            lost = batch.target.send(items, self._resource())
         except BaseException as error:
             if is_for_host(error):
                 raise
-            reason = f"{type(error).__name__}: {error}"
+            lost = Loss(len(items), f"{type(error).__name__}: {error}")
         batch.sending = 0
-        if reason is None:
+        missed = 0 if lost is None else min(lost.spans, len(items))
+        self.exported += len(items) - missed
+        if missed < len(items):
             batch.reached, batch.given_up = True, False
-            self.exported += len(items)
-            return
-        self.dropped["export_failed"] += len(items)
-        batch.given_up = self._until > 0
-        self._warn(batch, reason)
+        else:
+            batch.given_up = self._until > 0
+        if lost is not None:
+            self.dropped["export_failed"] += missed
+            self._warn(batch, lost.reason)
 
     def _warn(self, batch: Batch, reason: str, error: Exception | None = None) -> None:
         if not batch.warned:

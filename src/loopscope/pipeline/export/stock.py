@@ -9,6 +9,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from loopscope.pipeline.export.loss import Loss
+from loopscope.recording.http import without_secrets
+
 #: what a stock exporter logs where nobody listens, and of that, what is not so where it is kept from it
 _NOBODY = re.compile("(connection|actively) refused|failed to connect|resolv|resolution|name or service", re.I)
 _RETRYING = re.compile(r", retrying in [\d.]+s")
@@ -105,10 +108,18 @@ class StockSender:
 
     def __init__(self, exporter: Any, name: str, jitter: Any) -> None:
         self._exporter = exporter
-        self.where: str = exporter._endpoint
+        self.where = without_secrets(exporter._endpoint)
         self.shut = False
         self._quiet = Quiet([name], self.abort)
         self._undo = private_random(jitter)
+
+    def failed(self, spans: int) -> Loss:
+        """All of a request's spans, for what the exporter logged."""
+        return self.lost(spans, self._quiet.last or "the exporter said FAILURE")
+
+    def lost(self, spans: int, reason: str) -> Loss:
+        """All of them, for this reason, without the password that the endpoint may have."""
+        return Loss(spans, reason.replace(self._exporter._endpoint, self.where))
 
     def hurry(self, ends: bool) -> None:
         """See Sender."""

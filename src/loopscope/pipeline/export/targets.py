@@ -17,9 +17,11 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from loopscope import conventions
 from loopscope.model import Anchor
 from loopscope.pipeline import otlpjson
+from loopscope.pipeline.export.loss import Loss
 from loopscope.pipeline.export.readable import readable
 from loopscope.pipeline.otlp import Encoding, request
 from loopscope.pipeline.spans.span import Span
+from loopscope.recording.http import without_secrets
 from loopscope.recording.writer import TraceFile
 
 logger = logging.getLogger("loopscope")
@@ -40,8 +42,8 @@ class Target(Protocol):
     def prepare(self, span: Span, resource: Callable[[], Any]) -> Any:
         """What `send` needs of a span; at most some tens of microseconds."""
 
-    def send(self, items: list[Any], resource: Any) -> str | None:
-        """Send a batch. None, or why it did not arrive."""
+    def send(self, items: list[Any], resource: Any) -> Loss | None:
+        """Send a batch. None, or what of it did not arrive."""
 
     def hurry(self, ends: bool) -> None:
         """The process ends: where nobody listens, what is sent now is not tried again. False: there is time again."""
@@ -70,12 +72,12 @@ class File:
         """See Target."""
         return otlpjson.encode(span, self._anchor)
 
-    def send(self, items: list[Any], resource: Any) -> str | None:
+    def send(self, items: list[Any], resource: Any) -> Loss | None:
         """See Target."""
         try:
             self._file.write(resource.attributes.items(), SCOPE, items)
         except OSError as error:
-            return str(error)
+            return Loss(len(items), str(error))
         return None
 
     def hurry(self, ends: bool) -> None:
@@ -99,7 +101,7 @@ class Exporter:
     size, takes = 512, "spans"
 
     def __init__(self, exporter: SpanExporter, anchor: Anchor, where: str) -> None:
-        self.where = where
+        self.where = without_secrets(where)
         self._exporter = exporter
         self._anchor = anchor
         self._scope = InstrumentationScope(SCOPE[0], SCOPE[1], SCOPE[2])
@@ -108,10 +110,10 @@ class Exporter:
         """See Target."""
         return readable(span, self._anchor, resource(), self._scope)
 
-    def send(self, items: list[Any], resource: Any) -> str | None:
+    def send(self, items: list[Any], resource: Any) -> Loss | None:
         """See Target."""
         result = self._exporter.export(items)
-        return None if result is SpanExportResult.SUCCESS else "the exporter said FAILURE"
+        return None if result is SpanExportResult.SUCCESS else Loss(len(items), "the exporter said FAILURE")
 
     def hurry(self, ends: bool) -> None:
         """See Target. There is no public way."""
@@ -147,7 +149,7 @@ class Bytes:
         """See Target."""
         return self.encoder.span(span)
 
-    def send(self, items: list[Any], resource: Any) -> str | None:
+    def send(self, items: list[Any], resource: Any) -> Loss | None:
         """See Target."""
         try:
             if self._sender is None:
@@ -156,7 +158,7 @@ class Bytes:
             body = request(resource.attributes.items(), resource.schema_url or "", SCOPE, items, self._values)
             return self._sender.send(body, len(items))
         except Exception as error:
-            return f"{type(error).__name__}: {error}"
+            return Loss(len(items), f"{type(error).__name__}: {error}")
 
     def hurry(self, ends: bool) -> None:
         """See Target. One that has given up is opened anew."""
@@ -191,8 +193,8 @@ class Sender(Protocol):
     #: it has given up for good
     shut: bool
 
-    def send(self, body: bytes, spans: int) -> str | None:
-        """Send one request. None, or why it did not arrive."""
+    def send(self, body: bytes, spans: int) -> Loss | None:
+        """Send one request. None, or what of it did not arrive."""
 
     def hurry(self, ends: bool) -> None:
         """See Target."""
