@@ -65,7 +65,8 @@ class HttpSender(StockSender):
 
     def __init__(self, exporter: OTLPSpanExporter) -> None:
         super().__init__(exporter, stock.__name__, sys.modules[type(exporter._client).__module__])
-        self._answers = exporter._client._transport = Answers(exporter._client._transport)
+        client: Any = exporter._client
+        self._answers = client._transport = Answers(client._transport)
 
     def send(self, body: bytes, spans: int) -> Loss | None:
         """See Sender."""
