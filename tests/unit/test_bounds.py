@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from loopscope.model import clock
 from loopscope.pipeline.export.outbox import Outbox
 from loopscope.pipeline.export.provider import Provider
 from loopscope.pipeline.pipeline import UNHEARD, Pipeline
@@ -20,6 +21,22 @@ def test_spans_that_never_end_do_not_fill_memory(monkeypatch: pytest.MonkeyPatch
     for trace in range(1, 1_001):
         cold.feed(span_start(trace, trace))
     assert list(cold.traces._foreign) == list(range(901, 1_001))
+
+
+@pytest.mark.parametrize(("lives", "segment", "apart"), [(0, 60, 5), (20_000, 60, 5), (100_000, 60, 20), (10, 8, 2)])
+def test_the_more_tasks_live_the_more_seldom_they_are_looked_at(lives: int, segment: float, apart: int) -> None:
+    """What that costs is bounded: a share of a processor, not an amount for each step."""
+    provider, swept = Provider(), list[int]()
+    settings = Settings(segment_seconds=segment)
+    pipeline = Pipeline(Queue(), provider, settings, lambda: Outbox([Sink()], provider.resource), unmetered())
+    pipeline.assembler.lives.update(dict.fromkeys(range(lives)))  # type: ignore[arg-type]
+    pipeline._bury = lambda now: iter(())  # type: ignore[method-assign]
+    pipeline.tracer.sweep = lambda now: iter(swept.append(now) or ())  # type: ignore[func-returns-value, method-assign]
+    for ago, times in ((apart - 1, 0), (apart, 1)):
+        pipeline._swept = clock() - ago * SECOND
+        for _ in pipeline.round():
+            pass
+        assert len(swept) == times
 
 
 def test_tasks_whose_end_was_lost_are_given_up() -> None:
