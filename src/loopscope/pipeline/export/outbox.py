@@ -18,7 +18,7 @@ logger = logging.getLogger("loopscope")
 #: a batch is sent at this age (nanoseconds)
 AGE = 300_000_000
 #: and at this size (bytes of its spans): a gRPC receiver takes 4 MiB by default
-HEAVY = 1 << 20
+HEAVY = 3 << 20
 
 
 class Batch:

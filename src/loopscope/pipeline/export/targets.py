@@ -135,7 +135,7 @@ class Exporter:
 class Bytes:
     """A stock OTLP exporter that is handed encoded requests: large ones, for each takes a millisecond."""
 
-    size, takes = 4096, "bytes"
+    size, takes = 8192, "bytes"
 
     def __init__(self, open: Callable[[], Sender], encoding: Encoding) -> None:
         self._open = open
