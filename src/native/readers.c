@@ -1,7 +1,7 @@
 /* Attributes and methods without arguments of CPython's own types, called by their C functions.
  *
- * A reader knows one type. What is not exactly of it, a subclass above all, is asked in the ordinary way: so a reader
- * never changes what is found, only what it costs.
+ * A reader knows one type. What is of a subclass is read as if it were of that type, whatever it would say itself; of
+ * tasks and futures even where the reader knows none, or another. All else is asked in the ordinary way.
  */
 #include "native.h"
 
@@ -40,10 +40,24 @@ reader_make(Reader *reader, PyObject *type, const char *name, int method)
     return 0;
 }
 
+static PyObject *
+ask(const Reader *reader, PyObject *object)
+{
+    return reader->method ? PyObject_CallMethodNoArgs(object, reader->name) : PyObject_GetAttr(object, reader->name);
+}
+
 PyObject *
 reader_ask(const Reader *reader, PyObject *object)
 {
-    return reader->method ? PyObject_CallMethodNoArgs(object, reader->name) : PyObject_GetAttr(object, reader->name);
+    if (reader->type != NULL && PyType_IsSubtype(Py_TYPE(object), reader->type)
+        && (reader->get != NULL || reader->call != NULL))
+        return reader->get != NULL ? reader->get(object, reader->closure) : reader->call(object, NULL);
+    if (!is_of_any(object, natives.futures))
+        return ask(reader, object);
+    PyObject *own = PyObject_CallOneArg(natives.own, object);
+    PyObject *found = own == NULL ? NULL : ask(reader, own);
+    Py_XDECREF(own);
+    return found;
 }
 
 int

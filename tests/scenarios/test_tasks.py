@@ -21,7 +21,19 @@ class Custom(asyncio.Task):  # type: ignore[type-arg]
         super().__init__(coro, **options)
 
 
-KINDS: dict[str, type] = {"subclass": Custom, "pure Python": asyncio.tasks._PyTask}  # type: ignore[attr-defined]
+def rude(base: type) -> type:
+    """One that answers nothing of what loopscope wants to know."""
+
+    def refuse(self: Any) -> Any:
+        raise LookupError
+
+    return type("Rude", (base,), dict.fromkeys(("get_coro", "get_name", "cancelling", "get_context"), refuse))
+
+
+_PyTask: type = asyncio.tasks._PyTask  # type: ignore[attr-defined]
+KINDS: dict[str, type] = {
+    "subclass": Custom, "pure Python": _PyTask, "rude": rude(asyncio.Task), "rude, pure Python": rude(_PyTask),
+}  # fmt: skip
 
 
 def _made_by(kind: type, loop: str) -> Story:

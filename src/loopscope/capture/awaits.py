@@ -156,7 +156,7 @@ def title(task: Any) -> str:
     life = hung_on(task, LIFE)
     if life is not None:
         return life.place.qualname  # type: ignore[no-any-return]
-    return coroutines.identify(task.get_coro()).qualname
+    return coroutines.identify(private.own(task).get_coro()).qualname
 
 
 def future_name(kind: type) -> str:

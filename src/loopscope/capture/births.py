@@ -25,12 +25,13 @@ def adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool, now: int
             here.birth, here.life, birth.life.started = None, birth.outer, 0
             _attach(core, task, birth.life)
             return birth.life
-    coroutine = task.get_coro()
+    asked = private.own(task)
+    coroutine = asked.get_coro()
     life = _conceive(core, loop, coroutine)
     _attach(core, task, life)
     core.look(life, core.current() if context is None else core.current_in(context))
     late = waking or _running(coroutine)
-    _born(core, life, task.get_name(), now, None if late else here.life, late)
+    _born(core, life, asked.get_name(), now, None if late else here.life, late)
     return life
 
 
@@ -133,7 +134,7 @@ def _name(core: Core, loop: Any, life: Life) -> None:
     """A task whose first step is not over creates one that may be told before that: tell its name, as far as known."""
     task = private.current_task(loop)
     if task is not None and not life.unborn:
-        life.name = task.get_name()
+        life.name = private.own(task).get_name()
         core.buffer.put_vital((BIRTH, life.id, clock(), life, life.name, life.place, 0, 0, life.span, False))
 
 

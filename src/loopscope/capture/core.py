@@ -143,7 +143,7 @@ class Core:
         how: How
         if actor is None:
             how = wakers.woken(loop, task, life, future, now, here)
-        elif not future.cancelled():
+        elif not private.own(future).cancelled():
             how = (now, TASK, actor.id, actor.index, None) if actor is not life else YIELDS
         elif actor is life or wakers.cancelled(task, life, future):
             how = (now, CANCEL, actor.id, actor.index, cancels.request(future, actor.place.qualname))
@@ -221,31 +221,32 @@ class Core:
 
     def stepped(self, how: How, task: Any, life: Life, here: Here, start: int, end: int, doomed: Any) -> None:
         """A step has ended: write its record."""
+        asked = task if type(task) is private.Task else private.own(task)
         if life.here is not here:
             life.here, life.where = here, here.at(life.loop.id)
             self.threads[here.ident] = here
-            life.name = task.get_name()
+            life.name = asked.get_name()
             if life.unborn:
                 births.tell_again(self, life, start)
-        waiter = task._fut_waiter
+        waiter = asked._fut_waiter
         state = error = awaiting = place = None
         lasti = -1
         if waiter is not None:
             outcome = SUSPENDED
-            awaiting, place, lasti = point(task, waiter, life.place)
-            life.name = task.get_name()
+            awaiting, place, lasti = point(asked, waiter, life.place)
+            life.name = asked.get_name()
             if _CANCELLING:
-                life.cancels = task.cancelling()
-        elif not task.done():
+                life.cancels = asked.cancelling()
+        elif not asked.done():
             outcome = YIELDED
-            _, place, lasti = point(task, None, life.place)
+            _, place, lasti = point(asked, None, life.place)
             if _CANCELLING and (doomed or life.cancels):
-                life.cancels = task.cancelling()
+                life.cancels = asked.cancelling()
         else:
-            outcome, state, error = self._ending(task)
-            life.name = task.get_name()
+            outcome, state, error = self._ending(task, asked)
+            life.name = asked.get_name()
             if _CANCELLING:
-                life.cancels = task.cancelling()
+                life.cancels = asked.cancelling()
         index = life.index
         life.index = index + 1
         span = after = life.span
@@ -281,11 +282,11 @@ class Core:
             self.awaken()
 
     @staticmethod
-    def _ending(task: Any) -> tuple[str, str, str | None]:
+    def _ending(task: Any, asked: Any) -> tuple[str, str, str | None]:
         """(the coroutine's own outcome, the task's state, the type of the error)."""
-        if task.cancelled():
+        if asked.cancelled():
             return CANCELLED if private.raised_cancelled(task) else RETURNED, CANCELLED, None
-        error = private.failure(task)
+        error = private.failure(asked)
         if error is None:
             return RETURNED, RETURNED, None
         return RAISED, RAISED, coroutines.type_name(type(error))

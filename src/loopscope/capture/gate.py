@@ -194,7 +194,7 @@ def _adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool) -> Any:
 def _after_task(core: Core, callback: Any, task: Any) -> Any:
     """A done callback of a task that has ended: whom it wakes was woken through the task's last step."""
     try:
-        life = hung_on(task, LIFE) if task.done() else None
+        life = hung_on(task, LIFE) if private.own(task).done() else None
         if life is None or not wrappable(core, callback):
             return callback
         last = life.index if life.started else max(life.index - 1, 0)

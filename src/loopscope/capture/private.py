@@ -41,6 +41,33 @@ def is_future(thing: Any) -> bool:
     return issubclass(type(thing), FUTURES)
 
 
+class Own:
+    """What a task or a future is by asyncio's own class, whatever one derived of it says, or does when it is asked."""
+
+    __slots__ = ("_base", "_thing")
+
+    def __init__(self, thing: Any, base: type) -> None:
+        self._thing = thing
+        self._base = base
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._base, name, None)
+        if hasattr(found, "__get__"):
+            return found.__get__(self._thing, type(self._thing))
+        return object.__getattribute__(self._thing, name)
+
+
+def own(thing: Any) -> Any:
+    """What is to be asked in the place of a task or a future: itself, but where its class is none of asyncio's."""
+    kind = type(thing)
+    if kind in TASKS or kind in FUTURES:
+        return thing
+    for base in (*TASKS, *FUTURES):
+        if issubclass(kind, base):
+            return Own(thing, base)
+    return thing
+
+
 #: a C task's wakes are builtin methods of this name; so are `task.cancel` and the like
 BUILTIN = types.BuiltinMethodType
 WAKEUP = "task_wakeup"

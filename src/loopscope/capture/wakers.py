@@ -16,7 +16,7 @@ EARLY = 3_000_000
 def woken(loop: Any, task: Any, life: Life, future: Any, now: int, here: Here) -> How:
     """How a task was woken, where no recorded step woke it."""
     callback = here.callback
-    if future.cancelled() and cancelled(task, life, future):
+    if private.own(future).cancelled() and cancelled(task, life, future):
         return _asked(task, future, now, here)
     if callback is not None:
         function = callback.__wrapped__
@@ -50,7 +50,7 @@ def _asked(task: Any, future: Any, now: int, here: Here) -> How:
         name = _asking(awaits.function_name(callback.__wrapped__))
         since, waker, step = callback.since, callback.waker, callback.waker_step
     else:
-        running = private.current_task(task.get_loop())
+        running = private.current_task(private.own(task).get_loop())
         if running is not None:  # a task whose steps are not recorded, or of which this one is not
             other: Life | None = hung_on(running, LIFE)
             waker, step = (other.id, other.index) if other is not None else (0, 0)
@@ -70,4 +70,4 @@ def cancelled(task: Any, life: Life, future: Any) -> bool:
         return False
     if not private.CANCELLING:
         return True
-    return bool(task.cancelling() > life.cancels)
+    return bool(private.own(task).cancelling() > life.cancels)
