@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SEVERAL := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test check setup lint ground bench pages clean
 
@@ -12,12 +13,14 @@ endif
 demo: setup  ## run two small programs with loopscope on, without any server, and draw and tell what they did
 	$(BIN)/loopscope demo
 
-# What fails is run once more by itself: on a busy machine threads come late. Both runs are shown; twice red is red.
+# What is marked `alone` wants the machine for itself. What fails is run once more by itself: on a busy machine threads
+# come late. All runs are shown; twice red is red.
 test: setup lint ground  ## run everything, against the real parts
-	$(BIN)/python -m pytest tests || $(BIN)/python -m pytest tests --last-failed --last-failed-no-failures none
+	{ $(SEVERAL) tests -m "not alone"; several=$$?; $(BIN)/python -m pytest tests -m alone && test $$several -eq 0; } || \
+	$(BIN)/python -m pytest tests --last-failed --last-failed-no-failures none
 
 check: setup lint  ## the quick loop: no servers, no other Pythons, no CPython suite
-	$(BIN)/python -m pytest tests/unit tests/property tests/scenarios tests/views tests/cli -x -q
+	$(SEVERAL) tests/unit tests/property tests/scenarios tests/views tests/cli -x -q
 
 lint: setup
 	$(BIN)/ruff check src tests examples

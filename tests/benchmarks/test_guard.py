@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 
+import pytest
+
 from tests.benchmarks import export, steps
 from tests.benchmarks.sink import Sink
+
+pytestmark = pytest.mark.alone
 
 YIELDS = "yields"
 

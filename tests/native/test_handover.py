@@ -15,6 +15,7 @@ from loopscope.capture.private import processors
 from tests.native.records import gated
 
 native = pytest.importorskip("loopscope.capture.native", exc_type=ImportError)
+pytestmark = pytest.mark.alone
 
 pause = native._native.pause
 

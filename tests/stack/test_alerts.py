@@ -10,6 +10,8 @@ from tests.ground.configured import DEPLOY
 from tests.ground.prometheus import Unavailable, promtool
 from tests.stack.conftest import Stack
 
+pytestmark = pytest.mark.alone
+
 FOLDER = DEPLOY / "prometheus"
 
 

@@ -14,6 +14,8 @@ from tests.ground import traceql
 from tests.ground.configured import DEPLOY
 from tests.stack.conftest import SECONDS, Stack
 
+pytestmark = pytest.mark.alone
+
 FILES = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 DASHBOARDS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in FILES}
 TARGETS = [

@@ -51,7 +51,7 @@ class Own:
         self._base = base
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._base, name, None)
+        found: Any = getattr(self._base, name, None)
         if hasattr(found, "__get__"):
             return found.__get__(self._thing, type(self._thing))
         return object.__getattribute__(self._thing, name)
