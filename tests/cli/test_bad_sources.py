@@ -25,7 +25,7 @@ COMMANDS = (["view"], ["export", "--to", "html", "-o", "-"], ["export", "--to", 
     [
         (None, 2, "no such file: {path}"),
         (b"", 1, "{path} is empty"),
-        (gzip.compress(b""), 1, "{path} is empty"),
+        (gzip.compress(b"", mtime=0), 1, "{path} is empty"),
         (b"nonsense", 1, "{path} is not JSON"),
         (b'{"resourceSpans":[{"re', 1, "{path} is not JSON, or cut within its first line"),
         (b'{"some":"thing"}', 1, "{path} is JSON, but holds no traces"),
