@@ -118,7 +118,7 @@ class Shop:
 
     def _await_workers(self) -> None:
         """Until each of the workers has answered."""
-        deadline, seen = time.monotonic() + 40, set()
+        deadline, seen = time.monotonic() + 90, set()
         while len(seen) < self._workers:
             if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
                 self._log.seek(0)

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 from tests.backends.drawing import assert_drawing, seed
 from tests.backends.drawing import run as draw
-from tests.ground.receiver import Protocol, Receiver
+from tests.ground.receiver import REJECTED, Protocol, Receiver
 from tests.packaging.distribution import HERE, JOB, LINES, UV, environment, wheel
 from tests.processes.program import PROTOCOLS, clean, run, to
 from tests.support import Story
@@ -101,6 +101,17 @@ def test_exporter_set_up_in_code(name: str, protocol: Protocol) -> None:
     assert Story(list(spans)).lines() == LINES
     assert {(span.protocol, span.resource["service.name"]) for span in spans} == {(protocol, "in code")}
     assert {request.headers.get("key") for request in requests} == {"value"}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("name", SETS)
+def test_what_is_rejected_is_lost(name: str, protocol: Protocol) -> None:
+    """The receiver's answer is read where the stock exporter has it, and throws it away."""
+    with Receiver("partly") as receiver:
+        ended = run(JOB, to(receiver, protocol), python=installed(name))
+    assert (ended.code, ended.out, len(ended.told)) == (0, "", 2)
+    assert ended.told[0].endswith(": too many for this test")
+    assert ended.told[1] == f"loopscope lost {REJECTED} spans (export_failed)"
 
 
 def test_instrument_command_on_the_lowest() -> None:
