@@ -91,7 +91,7 @@ def test_large_buffer_loses_nothing(receiver: Receiver) -> None:
 
 
 # Resident memory, once all is imported and every buffer is full, and some ten thousand tasks later. What is held on
-# average varies by some megabytes for half a minute; kept for nobody, the spans would take a hundred in each second.
+# average varies by some megabytes for half a minute.
 DEAD = """
 import asyncio, os, time
 def megabytes():
