@@ -189,7 +189,8 @@ PyObject *reader_ask(const Reader *reader, PyObject *object);
 static inline PyObject *
 reader_read(const Reader *reader, PyObject *object)
 {
-    if (Py_TYPE(object) != reader->type)
+    if (Py_TYPE(object) != reader->type
+        && (reader->type == NULL || !PyType_IsSubtype(Py_TYPE(object), reader->type)))
         return reader_ask(reader, object);
     if (reader->get != NULL)
         return reader->get(object, reader->closure);

@@ -49,9 +49,6 @@ ask(const Reader *reader, PyObject *object)
 PyObject *
 reader_ask(const Reader *reader, PyObject *object)
 {
-    if (reader->type != NULL && PyType_IsSubtype(Py_TYPE(object), reader->type)
-        && (reader->get != NULL || reader->call != NULL))
-        return reader->get != NULL ? reader->get(object, reader->closure) : reader->call(object, NULL);
     if (!is_of_any(object, natives.futures))
         return ask(reader, object);
     PyObject *own = PyObject_CallOneArg(natives.own, object);
