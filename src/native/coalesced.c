@@ -66,7 +66,7 @@ coalesce_held(Ordinary *self, Passing *passing, PyObject *step)
     PyObject *group = SLOT(visit, cold.visit.group);
     int bare = WHOLE(visit, cold.visit.detail) >= cold.bare;
     PyObject *span_id = bare ? SLOT(visit, cold.visit.span_id) : SLOT(group, cold.group.span_id);
-    return remember(self, passing->id, WHOLE(step, cold.step.index), passing->trace, span_id, 0);
+    return remember(self, passing->id, WHOLE(step, cold.step.index), passing->trace, span_id);
 }
 
 int

@@ -17,6 +17,7 @@
  * told.c      its span
  * coalesced.c the span that it shares
  * sent.c      a span's way out
+ * placed.c    where the spans of the last steps are
  * born.c      a task's birth
  * opened.c    a task's first task span
  * ended.c     a task's end, and its span
@@ -259,13 +260,13 @@ PyObject *awaited_name(PyObject *awaited);
 /* What was found or made of these objects before, by their identity. It has references to all of them. */
 typedef struct { PyObject *of[4], *found; long long at; } Memory;
 
-enum { MEMORIES = 64 };
+enum { MEMORIES = 64, SPARES = 256 };
 
 typedef struct {
     PyObject_HEAD
     PyObject *pipeline;
-    /* of kinds of steps, and of pieces by their function */
-    Memory kinds[MEMORIES], pieces[MEMORIES];
+    /* of kinds of steps; of pieces and of spans' names by their function */
+    Memory kinds[MEMORIES], pieces[MEMORIES], names_of[MEMORIES];
     /* where spans go, while records are taken: see find_batch. And how many spans a batch has at most */
     PyObject *outbox, *batch, *encoder;
     long long size;
@@ -273,6 +274,9 @@ typedef struct {
     long long coalesced;
     /* a Step that nobody has any more, to be filled anew; or NULL */
     PyObject *spare;
+    /* tuples of what a loop's sums were before a step, to be filled anew */
+    PyObject *spares[SPARES];
+    int spared;
     /* span ids that may be used, a list; NULL where each is to be asked for */
     PyObject *ids;
     PARTS(AS_PART)
@@ -395,8 +399,8 @@ PyObject *known(Ordinary *self, PyObject *id);
 
 int told(Ordinary *self, Passing *passing);
 
-/* StepSpans._remember: where the span of a step of this task is. `first`: nothing can be known of it yet. */
-int remember(Ordinary *self, PyObject *id, long long index, PyObject *trace, PyObject *span_id, int first);
+/* StepSpans._remember: where the span of a step of this task is. */
+int remember(Ordinary *self, PyObject *id, long long index, PyObject *trace, PyObject *span_id);
 
 /* Attributes on their way, each in a field of this tag. Its bytes are to be ended. */
 typedef struct { PyObject *encoder; char tag; Bytes bytes; } Said;
@@ -417,6 +421,16 @@ int coalesce(Ordinary *self, Passing *passing);
 
 /* StepSpans.coalesced is counted up by those that were coalesced here since it was last. */
 int tell_coalesced(Ordinary *self);
+
+/* ---------------------------------------------------------------- placed.c */
+
+typedef struct Placed Placed;
+
+int placed_add(Placed *self, long long task, long long step, PyObject *trace_id, PyObject *span_id);
+
+/* The span of a step, in this trace if it has one there: 0 where it has none, -1 with an error set. All are borrowed. */
+int placed_find(Placed *self, long long task, long long step, PyObject *trace_id, PyObject **its_trace,
+                PyObject **span_id);
 
 /* ---------------------------------------------------------------- sent.c */
 

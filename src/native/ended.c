@@ -210,7 +210,7 @@ close_bare(Ordinary *self, PyObject *life, PyObject *visit)
     self->coalesced += held != Py_None;
     if (held != Py_None && !untold)
         failed = remember(self, SLOT(life, cold.life.id), WHOLE(PyTuple_GET_ITEM(held, 0), cold.step.index),
-                          SLOT(visit, cold.visit.trace), SLOT(visit, cold.visit.span_id), 0);
+                          SLOT(visit, cold.visit.trace), SLOT(visit, cold.visit.span_id));
     Py_DECREF(held);
     return failed;
 }

@@ -116,7 +116,7 @@ typedef struct {
     LoopStateSlots loop_state;
     PlaceSlots place;
     ChainSlots chain;
-    PyTypeObject *core, *tie, *step, *callback, *record, *guard, *encoder, *wait;
+    PyTypeObject *core, *tie, *step, *callback, *record, *guard, *encoder, *placed, *wait;
     PyMethodDef *get; /* of a ContextVar */
     /* of a deque */
     PyTypeObject *deque;
@@ -576,6 +576,10 @@ enum {
  * or NULL where they are to be made of the fields. */
 PyObject *encoder_bytes(PyObject *encoder, PyObject **of, long long start, long long end, const Bytes *alone,
                         const Bytes *links);
+
+/* ---------------------------------------------------------------- placed.c */
+
+extern PyType_Spec placed_spec;
 
 /* ---------------------------------------------------------------- ordinary.c */
 

@@ -7,9 +7,8 @@ new_span_id(Ordinary *self)
     Py_ssize_t left = self->ids == NULL ? 0 : PyList_GET_SIZE(self->ids);
     if (left == 0)
         return PyObject_CallNoArgs(self->new_span_id);
-    PyObject *id = Py_NewRef(PyList_GET_ITEM(self->ids, left - 1));
-    if (PyList_SetSlice(self->ids, left - 1, left, NULL) < 0)
-        Py_CLEAR(id);
+    PyObject *id = PyList_GET_ITEM(self->ids, left - 1);
+    Py_SET_SIZE(self->ids, left - 1); /* as list.pop: its reference is ours now */
     return id;
 }
 

@@ -50,9 +50,22 @@ add_delay(PyObject *window, long long duration)
 
 /* ---------------------------------------------------------------- the loop's time */
 
+/* Nothing before is taken back any more. The tuples are left to be filled anew. */
+static int
+settle(Ordinary *self, PyObject *kept)
+{
+    while (natives.length(kept) > 0 && self->spared < SPARES) {
+        PyObject *sums = natives.popleft(kept, NULL);
+        if (sums == NULL)
+            return -1;
+        self->spares[self->spared++] = sums;
+    }
+    return natives.length(kept) == 0 ? 0 : came(PyObject_CallOneArg(cold.clear, kept));
+}
+
 /* LoopTime.looked */
 static int
-looked(PyObject *time, PyObject *polls, long long before)
+looked(Ordinary *self, PyObject *time, PyObject *polls, long long before)
 {
     long long *until = &WHOLE(time, cold.loop_time._until), *first = &WHOLE(time, cold.loop_time._first), begin, end;
     for (Py_ssize_t place = 0; place + 1 < PyTuple_GET_SIZE(polls); place += 2) {
@@ -68,8 +81,7 @@ looked(PyObject *time, PyObject *polls, long long before)
         *until = end;
         WHOLE(time, cold.loop_time.idle) += end - begin;
     }
-    PyObject *done = PyObject_CallOneArg(cold.clear, SLOT(time, cold.loop_time._before));
-    return came(done);
+    return settle(self, SLOT(time, cold.loop_time._before));
 }
 
 /* Five numbers in a tuple, which is filled anew if nobody else has it: takes over the reference to it. A new reference,
@@ -91,14 +103,18 @@ refill(PyObject *sums, const long long *numbers)
 
 /* What the sums were before the step goes to those that may be taken back, in the place of the oldest. */
 static int
-keep(PyObject *time, long long start, long long until)
+keep(Ordinary *self, PyObject *time, long long start, long long until)
 {
-    PyObject *kept = SLOT(time, cold.loop_time._before), *oldest = NULL;
+    PyObject *kept = SLOT(time, cold.loop_time._before), *spare = NULL;
     const long long numbers[] = {start, WHOLE(time, cold.loop_time.covered), WHOLE(time, cold.loop_time._busy),
                                  WHOLE(time, cold.loop_time.idle), until};
-    if (natives.length(kept) == cold.nested && (oldest = natives.popleft(kept, NULL)) == NULL)
-        return -1;
-    PyObject *sums = refill(oldest, numbers), *done = sums == NULL ? NULL : natives.append(kept, sums);
+    if (natives.length(kept) == cold.nested) {
+        if ((spare = natives.popleft(kept, NULL)) == NULL)
+            return -1;
+    }
+    else if (self->spared > 0)
+        spare = self->spares[--self->spared];
+    PyObject *sums = refill(spare, numbers), *done = sums == NULL ? NULL : natives.append(kept, sums);
     Py_XDECREF(sums);
     return came(done);
 }
@@ -119,12 +135,13 @@ estimate(PyObject *time, Passing *passing, long long begun, long long until)
 
 /* LoopTime.step, where no step is to be taken back. */
 static int
-loop_stepped(PyObject *time, Passing *passing)
+loop_stepped(Ordinary *self, Passing *passing)
 {
+    PyObject *time = passing->loop_time;
     long long until = WHOLE(time, cold.loop_time._until);
     if (passing->start < WHOLE(time, cold.loop_time._first))
         WHOLE(time, cold.loop_time._first) = passing->start;
-    if (keep(time, passing->start, until) < 0)
+    if (keep(self, time, passing->start, until) < 0)
         return -1;
     if (!until)
         until = passing->start;
@@ -251,8 +268,8 @@ summed(Ordinary *self, Passing *passing)
     WHOLE(sums, cold.sums.running) += passing->end - passing->start;
     WHOLE(sums, cold.sums.ready) += delay;
     if (add_delay(SLOT(sums, cold.sums.delays), delay + (passing->unpolled > 0 ? passing->unpolled : 0)) < 0
-        || (has_looks(passing) && looked(passing->loop_time, passing->polls, passing->start) < 0)
-        || loop_stepped(passing->loop_time, passing) < 0)
+        || (has_looks(passing) && looked(self, passing->loop_time, passing->polls, passing->start) < 0)
+        || loop_stepped(self, passing) < 0)
         return -1;
     if (count_delay(self, passing) < 0)
         return -1;

@@ -116,7 +116,7 @@ ordinary_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
         && PyDict_CheckExact(self->known) && PyDict_CheckExact(self->foreign) && PyDict_CheckExact(self->owed)
         && PyDict_CheckExact(self->leaving) && PyDict_CheckExact(self->waiting)
         && Py_IS_TYPE(self->sums, cold.sums.type) && Py_IS_TYPE(self->names, cold.recent.type)
-        && Py_IS_TYPE(self->placed, cold.recent.type) && Py_IS_TYPE(self->closed, cold.recent.type)
+        && Py_IS_TYPE(self->placed, natives.placed) && Py_IS_TYPE(self->closed, cold.recent.type)
         && Py_IS_TYPE(self->over, cold.recent.type) && Py_IS_TYPE(self->queue, natives.deque)
         && Py_IS_TYPE(self->held, natives.deque))
         return (PyObject *)self;
@@ -148,8 +148,11 @@ ordinary_dealloc(Ordinary *self)
     for (int place = 0; place < MEMORIES; place++) {
         memory_clear(&self->kinds[place]);
         memory_clear(&self->pieces[place]);
+        memory_clear(&self->names_of[place]);
     }
     Py_CLEAR(self->spare);
+    while (self->spared > 0)
+        Py_DECREF(self->spares[--self->spared]);
     forget_batch(self);
     Py_CLEAR(self->pipeline);
     Py_CLEAR(self->ids);

@@ -34,20 +34,12 @@ account(Passing *passing)
 }
 
 int
-remember(Ordinary *self, PyObject *id, long long index, PyObject *trace, PyObject *span_id, int first)
+remember(Ordinary *self, PyObject *id, long long index, PyObject *trace, PyObject *span_id)
 {
-    PyObject *key = key_of(id, index);
-    PyObject *place = pair(SLOT(trace, cold.trace.trace_id), span_id);
-    int failed = key == NULL || place == NULL ? -1 : 0;
-    if (!failed) {
-        PyObject *before = first ? NULL : recent_get(self->placed, key);
-        if (before != NULL)
-            Py_SETREF(place, PySequence_Concat(before, place));
-        failed = place == NULL || PyErr_Occurred() ? -1 : recent_put(self->placed, key, place);
-    }
-    Py_XDECREF(key);
-    Py_XDECREF(place);
-    return failed;
+    long long task;
+    if (number(id, &task) < 0)
+        return -1;
+    return placed_add((Placed *)self->placed, task, index, SLOT(trace, cold.trace.trace_id), span_id);
 }
 
 /* ---------------------------------------------------------------- a span of its own */
@@ -154,28 +146,17 @@ say_alone(Passing *passing, Said *said)
     return named < 0 || (named && say(said, cold.text.STEP_WAKER_NAME, name) < 0) ? -1 : say_delay(passing, said);
 }
 
-/* Of the places of a step's spans that of this trace, else the first. */
-static Py_ssize_t
-place_in(PyObject *placed, PyObject *trace_id)
-{
-    for (Py_ssize_t place = 0; place + 1 < PyTuple_GET_SIZE(placed); place += 2) {
-        int same = PyObject_RichCompareBool(PyTuple_GET_ITEM(placed, place), trace_id, Py_EQ);
-        if (same)
-            return same < 0 ? -1 : place;
-    }
-    return 0;
-}
-
 /* A link to this step of a task's, if that has a span. */
 static int
-link_to(Ordinary *self, Passing *passing, PyObject *step, const Said *said, Bytes *links)
+link_to(Ordinary *self, Passing *passing, PyObject *task, long long step, const Said *said, Bytes *links)
 {
-    PyObject *placed = recent_get(self->placed, step);
-    if (placed == NULL)
-        return PyErr_Occurred() ? -1 : 0;
-    Py_ssize_t at = place_in(placed, SLOT(passing->trace, cold.trace.trace_id));
-    return at < 0
-        ? -1 : encode_link(links, PyTuple_GET_ITEM(placed, at), PyTuple_GET_ITEM(placed, at + 1), &said->bytes);
+    PyObject *trace_id, *span_id;
+    long long id;
+    if (number(task, &id) < 0)
+        return -1;
+    int found = placed_find((Placed *)self->placed, id, step, SLOT(passing->trace, cold.trace.trace_id), &trace_id,
+                            &span_id);
+    return found == 1 ? encode_link(links, trace_id, span_id, &said->bytes) : found;
 }
 
 static int
@@ -186,10 +167,8 @@ link_waker(Ordinary *self, Passing *passing, Bytes *links)
         return woken;
     Said said;
     said_begin(&said, self->encoder, LINK_ATTRIBUTE);
-    PyObject *key = key_of(passing->waker, passing->waker_step);
-    int failed = key == NULL || say(&said, cold.text.LINK, cold.text.WOKEN_BY) < 0
-        || link_to(self, passing, key, &said, links) < 0;
-    Py_XDECREF(key);
+    int failed = say(&said, cold.text.LINK, cold.text.WOKEN_BY) < 0
+        || link_to(self, passing, passing->waker, passing->waker_step, &said, links) < 0;
     bytes_end(&said.bytes);
     return failed ? -1 : 0;
 }
@@ -201,10 +180,14 @@ link_culprit(Ordinary *self, Passing *passing, Bytes *links)
     PyObject *delay = SLOT(passing->step, cold.step.delay);
     if (delay == Py_None)
         return 0;
+    PyObject *by = PyTuple_GET_ITEM(delay, DELAY_BY);
+    long long step;
+    if (number(PyTuple_GET_ITEM(by, 1), &step) < 0)
+        return -1;
     Said said;
     said_begin(&said, self->encoder, LINK_ATTRIBUTE);
     int failed = say(&said, cold.text.LINK, cold.text.DELAYED_BY) < 0 || say_delay(passing, &said) < 0
-        || link_to(self, passing, PyTuple_GET_ITEM(delay, DELAY_BY), &said, links) < 0;
+        || link_to(self, passing, PyTuple_GET_ITEM(by, 0), step, &said, links) < 0;
     bytes_end(&said.bytes);
     return failed ? -1 : 0;
 }
@@ -311,6 +294,22 @@ tell_exported(Ordinary *self, Passing *passing, PyObject *span_id)
     return came(done);
 }
 
+/* The name of the function's steps' spans: a new reference. */
+static PyObject *
+name_of(Ordinary *self, PyObject *function)
+{
+    Memory *memory = memory_of(self->names_of, function, function);
+    if (memory->of[0] != function) {
+        PyObject *made = PyUnicode_Concat(cold.text.STEP_SPAN, function);
+        if (made == NULL)
+            return NULL;
+        memory_clear(memory);
+        memory->of[0] = Py_NewRef(function);
+        memory->found = made;
+    }
+    return Py_NewRef(memory->found);
+}
+
 /* StepSpans._write */
 static int
 tell(Ordinary *self, Passing *passing)
@@ -320,12 +319,12 @@ tell(Ordinary *self, Passing *passing)
     WHOLE(visit, cold.visit.written)++;
     PyObject *span_id = new_span_id(self);
     PyObject *function = SLOT(SLOT(passing->life, cold.life.place), natives.place.qualname);
-    PyObject *name = span_id == NULL ? NULL : PyUnicode_Concat(cold.text.STEP_SPAN, function);
+    PyObject *name = span_id == NULL ? NULL : name_of(self, function);
     PyObject *mine = name == NULL ? NULL : whose(self, passing), *kind = mine == NULL ? NULL : kind_of(self, passing);
     PyObject *shared = kind == NULL ? NULL : PyTuple_Pack(2, mine, kind);
     int failed = shared == NULL ? -1 : 0;
     if (!failed && !passing->speaks) /* nobody links to what might not have been told */
-        failed = remember(self, passing->id, passing->index, trace, span_id, 1);
+        failed = remember(self, passing->id, passing->index, trace, span_id);
     if (!failed) {
         of[OF_TRACE] = SLOT(trace, cold.trace.trace_id);
         of[OF_ID] = span_id;

@@ -15,6 +15,7 @@ from loopscope.pipeline.export.loss import Loss
 from loopscope.pipeline.export.outbox import Outbox
 from loopscope.pipeline.metrics.sample import Sample
 from loopscope.pipeline.pipeline import Pipeline
+from loopscope.pipeline.spans.placed import RecentlyPlaced
 from loopscope.pipeline.spans.traces import Sampled
 from loopscope.settings import Settings
 from tests.records import OWN_SPAN, OWN_TRACE
@@ -163,6 +164,9 @@ def differs(one: Any, other: Any) -> str | None:
         if isinstance(a, (int, float)) and isinstance(b, (int, float)):
             if abs(a - b) > 1e-6 * abs(a):
                 return f"{path}: {a!r} and {b!r}"
+        elif isinstance(a, RecentlyPlaced):
+            for key, places in a._places._items.items():
+                pairs.append((f"{path}.{key}", places, b.get(*key)))
         elif type(a) is not type(b):
             return f"{path}: {a!r} and {b!r}"
         elif isinstance(a, (str, bytes, Place)):

@@ -178,8 +178,8 @@ def request(
     about = delimited(1, delimited(1, values.text(name)) + delimited(2, values.text(version)))
     tail = delimited(3, values.text(schema))
     resource_tail = delimited(3, values.text(resource_schema)) if resource_schema else b""
-    scope_size = varint(len(about) + sum(map(len, spans)) + len(tail))
-    first = delimited(1, attributes) + b"\x12" + scope_size
-    size = len(first) + len(about) + sum(map(len, spans)) + len(tail) + len(resource_tail)
+    scope_size = len(about) + sum(map(len, spans)) + len(tail)
+    first = delimited(1, attributes) + b"\x12" + varint(scope_size)
+    size = len(first) + scope_size + len(resource_tail)
     # one copy of the spans: the GIL is held meanwhile
     return b"".join((b"\x0a", varint(size), first, about, *spans, tail, resource_tail))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any, Protocol
 
 from loopscope.model import BIRTH, GONE, Record, clock
@@ -16,6 +17,7 @@ from loopscope.pipeline.metrics.metrics import Metrics
 from loopscope.pipeline.printed import PrintedLines
 from loopscope.pipeline.sinks import Sink, Sinks
 from loopscope.pipeline.spans.budget import Budget
+from loopscope.pipeline.spans.placed import STEPS
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.tracer import Tracer
 from loopscope.pipeline.spans.traces import SECOND, Traces
@@ -99,6 +101,7 @@ class Pipeline:
         self._computed = Computed()
         self.stalls = Stalls(int(settings.stall_threshold * SECOND))
         self.culprits = culprits = Culprits(delay, self.stalls.callback_at, self._unseen)
+        native: Any = import_module("loopscope._native") if self._native else None
         self.tracer = Tracer(
             Traces(segment, provider.trace_id, provider.sample),
             provider.span_id,
@@ -114,6 +117,7 @@ class Pipeline:
             self.metrics.exported,
             culprits.coverage,
             self.budget,
+            native and native.Placed(STEPS),
         )  # fmt: skip
         self.printed = PrintedLines()
         sinks: list[Sink] = [self.printed, self.stalls, culprits, self.metrics.sums]
@@ -121,11 +125,7 @@ class Pipeline:
             sinks.append(self.tracer)
         self.assembler = Assembler(Sinks(*sinks))
         #: feeds one record of the source or a few, no more than so many; how many
-        self._drain: Callable[[int], int] = self._feed
-        if self._native:
-            from loopscope import _native
-
-            self._drain = _native.Ordinary(self).drain
+        self._drain: Callable[[int], int] = native.Ordinary(self).drain if native else self._feed
         self.metrics.stalls = lambda: self.stalls.by_place
 
     @property

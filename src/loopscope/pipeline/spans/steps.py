@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from loopscope import conventions as c
 from loopscope.model import BARE, FULL, Place, Printed, Step, TaskLife, Wait
-from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans import describe
 from loopscope.pipeline.spans.budget import Budget
+from loopscope.pipeline.spans.placed import Placed, Places
 from loopscope.pipeline.spans.span import Attributes, Event, Link, Span
 from loopscope.pipeline.spans.traces import Trace
 from loopscope.pipeline.spans.visit import Caps, Group, Visit
@@ -22,8 +22,6 @@ from loopscope.pipeline.spans.visit import Caps, Group, Visit
 #: a span is held back so long (nanoseconds), and so many are at most
 HOLD, HELD = 350_000_000, 4096
 
-#: where a step's spans are: trace id, span id, trace id, span id ...; flat, so that the garbage collector skips it
-Places = tuple[int, ...]
 #: gives the stalls of a step: (clock reading, attributes)
 Stalled = Callable[[Step], "list[tuple[int, Attributes]]"]
 #: told of a step's span that goes out: (step, trace id, span id)
@@ -57,6 +55,7 @@ class StepSpans:
         stalled: Stalled,
         exported: Exported,
         budget: Budget,
+        placed: Placed,
     ) -> None:
         self._new_span_id = new_span_id
         self._emit = emit
@@ -68,8 +67,7 @@ class StepSpans:
         self._stalled = stalled
         self._exported = exported
         self._budget = budget
-        #: (task, step) -> its spans
-        self._placed: Recent[tuple[int, int], Places] = Recent(16384)
+        self._placed = placed
         self._held: deque[Holding] = deque()
         #: spans that want a link to a step that has none yet
         self._owed: dict[tuple[int, int], list[Span]] = {}
@@ -204,7 +202,7 @@ class StepSpans:
                     attributes += describe.freed_by(step, waker.name)
                 if waker.state is None and step.waker_step >= waker.steps:
                     owed = key
-            link_to(self._placed.get(key), trace_id, c.WOKEN_BY, links)
+            link_to(self._placed.get(*key), trace_id, c.WOKEN_BY, links)
         if name:
             attributes.append((c.STEP_WAKER_NAME, name))
         return owed
@@ -215,13 +213,13 @@ class StepSpans:
         assert delay is not None
         said = describe.delay_attributes(delay)
         attributes += said
-        link_to(self._placed.get(delay.by), trace_id, c.DELAYED_BY, links, said)
+        link_to(self._placed.get(*delay.by), trace_id, c.DELAYED_BY, links, said)
 
     def _remember(self, life: TaskLife, visit: Visit, step: Step, span_id: int) -> None:
         if visit.quiet is not None and visit.untold:  # nobody shall link to what may not be told
             return
         key, trace_id = (life.id, step.index), visit.trace.trace_id
-        self._placed.put(key, (*(self._placed.get(key) or ()), trace_id, span_id))
+        self._placed.add(*key, trace_id, span_id)
         for span in self._owed.pop(key, ()) if self._owed else ():
             span.links = span.links or []
             link_to((trace_id, span_id), span.trace_id, c.WOKEN_BY, span.links)

@@ -25,6 +25,7 @@ from loopscope.pipeline.spans.budget import UNBOUNDED, Budget
 from loopscope.pipeline.spans.endings import ending_attributes, mishap_attributes
 from loopscope.pipeline.spans.handoffs import Handoffs
 from loopscope.pipeline.spans.notes import Notes
+from loopscope.pipeline.spans.placed import STEPS, Placed, RecentlyPlaced
 from loopscope.pipeline.spans.quiet import Quiet
 from loopscope.pipeline.spans.span import Attributes, Span
 from loopscope.pipeline.spans.steps import HOLD, Exported, Stalled, StepSpans, link
@@ -69,6 +70,7 @@ class Tracer(Sink):
         exported: Exported = _nobody,
         coverage: Callable[[int, int], float | None] = _unknown,
         budget: Budget | None = None,
+        placed: Placed | None = None,
     ) -> None:
         self.traces = traces
         self._new_span_id = new_span_id
@@ -86,8 +88,9 @@ class Tracer(Sink):
         self.lives: dict[int, TaskLife] = {}
         self._names: Recent[int, TaskLife] = Recent(8192)
         self.steps = StepSpans(
-            new_span_id, self._quiet.tell, self._drop, self._known, caps, detail, stalled, exported, self._budget
-        )
+            new_span_id, self._quiet.tell, self._drop, self._known, caps, detail, stalled, exported, self._budget,
+            placed or RecentlyPlaced(STEPS),
+        )  # fmt: skip
         #: lives with a visit whose trace is no longer current
         self._leaving: dict[int, TaskLife] = {}
         self._handoffs = Handoffs(new_span_id, self._quiet.tell, lost, caps)
