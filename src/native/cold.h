@@ -444,9 +444,8 @@ int is_affordable(Ordinary *self, long long end, long long level);
 int find_batch(Ordinary *self);
 void forget_batch(Ordinary *self);
 
-/* Pipeline._emit, of a span that ends then: takes over its bytes, which are NULL with an error set where it could not
- * be encoded. */
-int emit(Ordinary *self, long long end, PyObject *bytes);
+/* Pipeline._emit, of a span that ends then: NULL, with an error set, where it could not be encoded. */
+int emit(Ordinary *self, long long end, const Bytes *span);
 
 /* ---------------------------------------------------------------- opened.c */
 

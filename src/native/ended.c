@@ -255,18 +255,21 @@ silence(Ordinary *self, PyObject *notes, PyObject *visit)
     return done == NULL ? -1 : 0;
 }
 
-/* The task span: a new reference, NULL with an error set. */
-static PyObject *
+/* The task span, written and emitted. */
+static int
 encode(Ordinary *self, Passing *passing, PyObject *visit, PyObject **of)
 {
     Said said;
+    Bytes span;
+    long long end = WHOLE(visit, cold.visit.cursor);
     said_begin(&said, self->encoder, SPAN_ATTRIBUTE);
-    PyObject *bytes = NULL;
-    if (say_task(self, &said, passing->life, visit) == 0)
-        bytes = encoder_bytes(self->encoder, of, WHOLE(visit, cold.visit.start), WHOLE(visit, cold.visit.cursor),
-                              &said.bytes, NULL);
+    bytes_begin(&span);
+    int failed = say_task(self, &said, passing->life, visit) < 0
+        || encode_span(self->encoder, &span, of, WHOLE(visit, cold.visit.start), end, &said.bytes, NULL) < 0;
+    failed = emit(self, end, failed ? NULL : &span);
     bytes_end(&said.bytes);
-    return bytes;
+    bytes_end(&span);
+    return failed;
 }
 
 /* Tracer._close */
@@ -292,7 +295,7 @@ close_visit(Ordinary *self, Passing *passing, PyObject *visit, int bare)
         of[OF_EVENTS] = events;
         of[OF_LINKS] = SLOT(visit, cold.visit.links);
         of[OF_ERROR] = Py_False;
-        failed = emit(self, WHOLE(visit, cold.visit.cursor), encode(self, passing, visit, of));
+        failed = encode(self, passing, visit, of);
     }
     Py_XDECREF(name);
     Py_XDECREF(shared);

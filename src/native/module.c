@@ -36,7 +36,8 @@ load(PyObject *module)
         || add_type(module, &record_spec, &natives.record) < 0 || add_type(module, &guard_spec, &natives.guard) < 0
         || add_type(module, &encoder_spec, &natives.encoder) < 0 || add_type(module, &gate_spec, NULL) < 0
         || add_type(module, &select_spec, NULL) < 0 || add_type(module, &collected_spec, NULL) < 0
-        || add_type(module, &placed_spec, &natives.placed) < 0 || add_type(module, &ordinary_spec, NULL) < 0)
+        || add_type(module, &placed_spec, &natives.placed) < 0 || add_type(module, &packed_spec, &natives.packed) < 0
+        || add_type(module, &ordinary_spec, NULL) < 0)
         return -1;
     loaded = 1;
     return 0;

@@ -116,7 +116,7 @@ typedef struct {
     LoopStateSlots loop_state;
     PlaceSlots place;
     ChainSlots chain;
-    PyTypeObject *core, *tie, *step, *callback, *record, *guard, *encoder, *placed, *wait;
+    PyTypeObject *core, *tie, *step, *callback, *record, *guard, *encoder, *placed, *packed, *wait;
     PyMethodDef *get; /* of a ContextVar */
     /* of a deque */
     PyTypeObject *deque;
@@ -572,10 +572,24 @@ enum {
     OF_FIELDS
 };
 
-/* A span as Encoder.span has it, of its fields and times: a new reference. `alone` and `links` are those fields' bytes,
- * or NULL where they are to be made of the fields. */
-PyObject *encoder_bytes(PyObject *encoder, PyObject **of, long long start, long long end, const Bytes *alone,
-                        const Bytes *links);
+/* Writes a span of its fields and times, without its tag and length. `alone` and `links` are those fields' bytes, or NULL
+ * where they are to be made of the fields. */
+int encode_span(PyObject *encoder, Bytes *bytes, PyObject **of, long long start, long long end, const Bytes *alone,
+                const Bytes *links);
+
+/* The tag and the length before it, written there: how many bytes they take. */
+enum { SPAN_HEAD = 11 };
+size_t encode_span_head(char *at, const Bytes *span);
+
+/* ---------------------------------------------------------------- packed.c */
+
+extern PyType_Spec packed_spec;
+
+typedef struct Packed Packed;
+
+/* How many spans there are; and one more, that comes in two parts: -1 with an error set, and then it is as before. */
+Py_ssize_t packed_count(Packed *self);
+int packed_put(Packed *self, const char *head, size_t head_size, const char *data, size_t size);
 
 /* ---------------------------------------------------------------- placed.c */
 

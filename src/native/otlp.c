@@ -364,10 +364,11 @@ put_said(Encoder *self, Bytes *bytes, char tag, PyObject *said)
     return failed ? -1 : 0;
 }
 
-static int
-put_span(Encoder *self, Bytes *bytes, PyObject **of, long long begun, long long ended, const Bytes *alone,
-         const Bytes *links)
+int
+encode_span(PyObject *encoder, Bytes *bytes, PyObject **of, long long begun, long long ended, const Bytes *alone,
+            const Bytes *links)
 {
+    Encoder *self = (Encoder *)encoder;
     uint64_t start, end;
     int parent = PyObject_IsTrue(of[OF_PARENT]), remote = PyObject_IsTrue(of[OF_REMOTE]);
     int state = PyObject_IsTrue(of[OF_STATE]);
@@ -412,17 +413,27 @@ put_span(Encoder *self, Bytes *bytes, PyObject **of, long long begun, long long 
     return put(bytes, remote ? "\x85\x01\x00\x03\x00\x00" : "\x85\x01\x00\x01\x00\x00", 6);
 }
 
-PyObject *
-encoder_bytes(PyObject *encoder, PyObject **of, long long start, long long end, const Bytes *alone, const Bytes *links)
+size_t
+encode_span_head(char *at, const Bytes *span)
+{
+    *at = 0x12;
+    return write_varint(at + 1, span->size) - at;
+}
+
+/* The span with its tag and length: a new reference, NULL with an error set. */
+static PyObject *
+encode_whole_span(PyObject *encoder, PyObject **of, long long start, long long end)
 {
     Bytes bytes;
+    char head[SPAN_HEAD];
     PyObject *made = NULL;
     bytes_begin(&bytes);
-    if (put_span((Encoder *)encoder, &bytes, of, start, end, alone, links) == 0
-        && (made = PyBytes_FromStringAndSize(NULL, 1 + varint_size(bytes.size) + bytes.size)) != NULL) {
-        char *at = PyBytes_AS_STRING(made);
-        *at++ = 0x12;
-        memcpy(write_varint(at, bytes.size), bytes.data, bytes.size);
+    if (encode_span(encoder, &bytes, of, start, end, NULL, NULL) == 0) {
+        size_t size = encode_span_head(head, &bytes);
+        if ((made = PyBytes_FromStringAndSize(NULL, size + bytes.size)) != NULL) {
+            memcpy(PyBytes_AS_STRING(made), head, size);
+            memcpy(PyBytes_AS_STRING(made) + size, bytes.data, bytes.size);
+        }
     }
     bytes_end(&bytes);
     return made;
@@ -452,7 +463,7 @@ encoder_span(Encoder *self, PyObject *span)
     while (field < OF_FIELDS && (of[field] = PyObject_GetAttr(span, wanted[field])) != NULL)
         field++;
     if (field == OF_FIELDS && ask_time(span, name->start, &start) == 0 && ask_time(span, name->end, &end) == 0)
-        made = encoder_bytes((PyObject *)self, of, start, end, NULL, NULL);
+        made = encode_whole_span((PyObject *)self, of, start, end);
     while (field-- > 0)
         Py_DECREF(of[field]);
     return made;

@@ -71,7 +71,9 @@ look_up(Ordinary *self)
     int failed = size == NULL || number(size, &self->size) < 0
         || PyObject_GetOptionalAttr(target, cold.name.encoder, &self->encoder) < 0;
     Py_XDECREF(size);
-    if (self->encoder != NULL && !Py_IS_TYPE(self->encoder, natives.encoder))
+    if (self->encoder != NULL
+        && (!Py_IS_TYPE(self->encoder, natives.encoder)
+            || !Py_IS_TYPE(SLOT(self->batch, cold.batch.items), natives.packed)))
         Py_CLEAR(self->encoder);
     return failed ? -1 : self->encoder != NULL;
 }
@@ -92,15 +94,17 @@ find_batch(Ordinary *self)
 
 /* Into the batch, which is sent where that makes it full: Outbox.put. */
 static int
-post(Ordinary *self, PyObject *bytes)
+post(Ordinary *self, const Bytes *span)
 {
-    PyObject *items = SLOT(self->batch, cold.batch.items);
-    if (PyList_GET_SIZE(items) == 0 && clock_read(&WHOLE(self->batch, cold.batch.since)) < 0)
+    Packed *items = (Packed *)SLOT(self->batch, cold.batch.items);
+    char head[SPAN_HEAD];
+    size_t size = encode_span_head(head, span);
+    if (packed_count(items) == 0 && clock_read(&WHOLE(self->batch, cold.batch.since)) < 0)
         return -1;
-    if (PyList_Append(items, bytes) < 0)
+    if (packed_put(items, head, size, span->data, span->size) < 0)
         return -1;
-    WHOLE(self->batch, cold.batch.bytes) += PyBytes_GET_SIZE(bytes);
-    if (PyList_GET_SIZE(items) < self->size && WHOLE(self->batch, cold.batch.bytes) < cold.heavy)
+    WHOLE(self->batch, cold.batch.bytes) += size + span->size;
+    if (packed_count(items) < self->size && WHOLE(self->batch, cold.batch.bytes) < cold.heavy)
         return 0;
     PyObject *done = PyObject_CallMethodOneArg(self->outbox, cold.name._send, self->batch);
     return came(done);
@@ -133,18 +137,15 @@ refuse(Ordinary *self, PyObject *type, PyObject *error, PyObject *traceback)
 }
 
 int
-emit(Ordinary *self, long long end, PyObject *bytes)
+emit(Ordinary *self, long long end, const Bytes *span)
 {
     PyObject *type, *error, *traceback;
     PyErr_Fetch(&type, &error, &traceback);
     int failed = spend_one(self, end);
-    if (!failed && bytes == NULL)
+    if (!failed && span == NULL)
         return refuse(self, type, error, traceback);
     Py_XDECREF(type);
     Py_XDECREF(error);
     Py_XDECREF(traceback);
-    if (!failed)
-        failed = post(self, bytes);
-    Py_XDECREF(bytes);
-    return failed;
+    return failed ? -1 : post(self, span);
 }

@@ -192,21 +192,23 @@ link_culprit(Ordinary *self, Passing *passing, Bytes *links)
     return failed ? -1 : 0;
 }
 
-/* The step's span: a new reference, NULL with an error set. */
-static PyObject *
+/* The step's span, written and emitted. */
+static int
 encode(Ordinary *self, Passing *passing, PyObject **of)
 {
     Said said;
-    Bytes links;
+    Bytes links, span;
     said_begin(&said, self->encoder, SPAN_ATTRIBUTE);
     bytes_begin(&links);
-    PyObject *bytes = NULL;
-    if (say_alone(passing, &said) == 0 && link_waker(self, passing, &links) == 0
-        && link_culprit(self, passing, &links) == 0)
-        bytes = encoder_bytes(self->encoder, of, passing->start, passing->end, &said.bytes, &links);
+    bytes_begin(&span);
+    int failed = say_alone(passing, &said) < 0 || link_waker(self, passing, &links) < 0
+        || link_culprit(self, passing, &links) < 0
+        || encode_span(self->encoder, &span, of, passing->start, passing->end, &said.bytes, &links) < 0;
+    failed = emit(self, passing->end, failed ? NULL : &span);
     bytes_end(&said.bytes);
     bytes_end(&links);
-    return bytes;
+    bytes_end(&span);
+    return failed;
 }
 
 /* describe.step_kind: a new reference */
@@ -334,7 +336,7 @@ tell(Ordinary *self, Passing *passing)
         of[OF_NAME] = name;
         of[OF_SHARED] = shared;
         of[OF_EVENTS] = Py_None;
-        failed = emit(self, passing->end, encode(self, passing, of));
+        failed = encode(self, passing, of);
     }
     if (passing->speaks)
         slot_put(visit, cold.visit.quiet, Py_NewRef(Py_None));

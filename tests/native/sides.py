@@ -14,6 +14,7 @@ from loopscope.pipeline import otlp
 from loopscope.pipeline.export.loss import Loss
 from loopscope.pipeline.export.outbox import Outbox
 from loopscope.pipeline.metrics.sample import Sample
+from loopscope.pipeline.packed import Packed
 from loopscope.pipeline.pipeline import Pipeline
 from loopscope.pipeline.spans.placed import RecentlyPlaced
 from loopscope.pipeline.spans.traces import Sampled
@@ -60,16 +61,17 @@ class Keeping(Sink):
     size = 16
 
     def __init__(self, native: bool) -> None:
-        self.encoder = otlp.Encoding(Anchor(0), native).encoder()
+        encoding = otlp.Encoding(Anchor(0), native)
+        self.encoder, self.collect = encoding.encoder(), encoding.packed
         self.kept: list[bytes] = []
 
     def prepare(self, span: Any, resource: Any) -> bytes:
         """See Target."""
         return self.encoder.span(span)
 
-    def send(self, items: list[Any], resource: Any) -> Loss | None:
+    def send(self, items: Packed, resource: Any) -> Loss | None:
         """See Target."""
-        self.kept += items
+        self.kept.append(items.body(b"", b""))
         return None
 
 

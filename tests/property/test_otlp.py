@@ -88,7 +88,9 @@ def by_us(made: list[Span]) -> ExportTraceServiceRequest:
         for said in [said for span in made for said in span.shared]:
             said.encoded = None
         for encoding in encodings:
-            spans = list(map(encoding.encoder().span, made))
+            spans, encoder = encoding.packed(), encoding.encoder()
+            for span in made:
+                spans.append(encoder.span(span))
             bodies.add(otlp.request(RESOURCE.items(), "", SCOPE, spans, Values()))
     (body,) = bodies
     return ExportTraceServiceRequest.FromString(body)

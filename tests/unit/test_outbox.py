@@ -28,6 +28,10 @@ class Target:
         self.lost: Loss | Exception | None = None
         self.unfit: set[str] = set()
 
+    def collect(self) -> list[str]:
+        """See Target."""
+        return []
+
     def prepare(self, span: Span, resource: Any) -> str:
         """See Target."""
         if span.name in self.unfit:

@@ -15,6 +15,7 @@ from loopscope.pipeline.export.loss import Loss
 from loopscope.pipeline.export.outbox import Outbox
 from loopscope.pipeline.export.provider import Provider
 from loopscope.pipeline.metrics.metrics import Metrics
+from loopscope.pipeline.packed import Packed
 from loopscope.pipeline.pipeline import Pipeline
 from loopscope.pipeline.spans.span import Span
 from loopscope.settings import Settings, Standard
@@ -37,16 +38,17 @@ class Sink:
     def __init__(self) -> None:
         self._encoding = otlp.Encoding(Anchor(0))
         self._encoder = self._encoding.encoder()
+        self.collect = self._encoding.packed
         self.sent = 0
 
     def prepare(self, span: Span, resource: Any) -> bytes:
         """See Target."""
         return self._encoder.span(span)
 
-    def send(self, items: list[Any], resource: Any) -> Loss | None:
+    def send(self, items: Packed, resource: Any) -> Loss | None:
         """See Target."""
-        otlp.request(resource.attributes.items(), "", ("loopscope", "0", ""), items, self._encoding.values)
         self.sent += len(items)
+        otlp.request(resource.attributes.items(), "", ("loopscope", "0", ""), items, self._encoding.values)
         return None
 
     def hurry(self, ends: bool) -> None:

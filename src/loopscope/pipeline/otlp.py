@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from loopscope.model import Anchor
+from loopscope.pipeline.packed import Packed, PackedList
 from loopscope.pipeline.protobuf import INT64, Values, delimited, double, varint
 from loopscope.pipeline.spans.span import Attributes, Event, Link, Said, Span, Whose
 
@@ -49,6 +50,14 @@ class Encoding:
 
             return _native.Encoder(self.anchor.offset, self.values)
         return Encoder(self.anchor, self.values)
+
+    def packed(self) -> Packed:
+        """For spans of such an encoder."""
+        if self._native:
+            from loopscope import _native
+
+            return _native.Packed()
+        return PackedList()
 
 
 class Encoder:
@@ -169,17 +178,16 @@ class Encoder:
 
 
 def request(
-    resource: Iterable[tuple[str, Any]], resource_schema: str, scope: tuple[str, str, str], spans: list[bytes],
+    resource: Iterable[tuple[str, Any]], resource_schema: str, scope: tuple[str, str, str], spans: Packed,
     values: Values,
 ) -> bytes:  # fmt: skip
-    """An ExportTraceServiceRequest of encoded spans; scope is (name, version, schema URL)."""
+    """An ExportTraceServiceRequest of encoded spans, which are taken; scope is (name, version, schema URL)."""
     name, version, schema = scope
     attributes = b"".join(delimited(1, values.key_value(key, value)) for key, value in resource)
     about = delimited(1, delimited(1, values.text(name)) + delimited(2, values.text(version)))
     tail = delimited(3, values.text(schema))
     resource_tail = delimited(3, values.text(resource_schema)) if resource_schema else b""
-    scope_size = len(about) + sum(map(len, spans)) + len(tail)
+    scope_size = len(about) + spans.size + len(tail)
     first = delimited(1, attributes) + b"\x12" + varint(scope_size)
     size = len(first) + scope_size + len(resource_tail)
-    # one copy of the spans: the GIL is held meanwhile
-    return b"".join((b"\x0a", varint(size), first, about, *spans, tail, resource_tail))
+    return spans.body(b"\x0a" + varint(size) + first + about, tail + resource_tail)

@@ -28,7 +28,7 @@ class Batch:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.items: list[Any] = []
+        self.items = target.collect()
         #: how long they are, where they are bytes
         self.bytes = 0
         #: how many are on their way
@@ -114,24 +114,25 @@ class Outbox:
         """Count what waits as lost, and what is being sent by a thread that does not come back."""
         for batch in self._batches:
             self.dropped["shutdown"] += len(batch.items) + batch.sending
-            batch.items, batch.bytes = [], 0
+            batch.items, batch.bytes = batch.target.collect(), 0
 
     def _send(self, batch: Batch) -> None:
-        items, batch.items, batch.bytes = batch.items, [], 0
+        items, batch.items, batch.bytes = batch.items, batch.target.collect(), 0
+        spans = len(items)
         if self._until and (batch.given_up or clock() >= self._until):
-            self.dropped["shutdown"] += len(items)
+            self.dropped["shutdown"] += spans
             return
-        batch.sending = len(items)
+        batch.sending = spans
         try:
             lost = batch.target.send(items, self._resource())
         except BaseException as error:
             if is_for_host(error):
                 raise
-            lost = Loss(len(items), f"{type(error).__name__}: {error}")
+            lost = Loss(spans, f"{type(error).__name__}: {error}")
         batch.sending = 0
-        missed = 0 if lost is None else min(lost.spans, len(items))
-        self.exported += len(items) - missed
-        if missed < len(items):
+        missed = 0 if lost is None else min(lost.spans, spans)
+        self.exported += spans - missed
+        if missed < spans:
             batch.reached, batch.given_up = True, False
         else:
             batch.given_up = self._until > 0

@@ -20,6 +20,7 @@ from loopscope.pipeline import otlpjson
 from loopscope.pipeline.export.loss import Loss
 from loopscope.pipeline.export.readable import readable
 from loopscope.pipeline.otlp import Encoding, request
+from loopscope.pipeline.packed import Packed
 from loopscope.pipeline.spans.span import Span
 from loopscope.recording.http import without_secrets
 from loopscope.recording.writer import TraceFile
@@ -39,11 +40,14 @@ class Target(Protocol):
     #: what it is handed: OTLP `bytes`, the SDK's `spans`, which cost far more, or `lines` of a file
     takes: str
 
-    def prepare(self, span: Span, resource: Callable[[], Any]) -> Any:
-        """What `send` needs of a span; at most some tens of microseconds."""
+    def collect(self) -> Any:
+        """An empty batch: it is appended to, and has a length."""
 
-    def send(self, items: list[Any], resource: Any) -> Loss | None:
-        """Send a batch. None, or what of it did not arrive."""
+    def prepare(self, span: Span, resource: Callable[[], Any]) -> Any:
+        """What is appended to a batch of a span; at most some tens of microseconds."""
+
+    def send(self, items: Any, resource: Any) -> Loss | None:
+        """Send a batch, which may be empty then. None, or what of it did not arrive."""
 
     def hurry(self, ends: bool) -> None:
         """The process ends: where nobody listens, what is sent now is not tried again. False: there is time again."""
@@ -68,11 +72,15 @@ class File:
         self._anchor = anchor
         self._file = TraceFile(path)
 
+    def collect(self) -> list[str]:
+        """See Target."""
+        return []
+
     def prepare(self, span: Span, resource: Callable[[], Any]) -> str:
         """See Target."""
         return otlpjson.encode(span, self._anchor)
 
-    def send(self, items: list[Any], resource: Any) -> Loss | None:
+    def send(self, items: list[str], resource: Any) -> Loss | None:
         """See Target."""
         try:
             self._file.write(resource.attributes.items(), SCOPE, items)
@@ -105,6 +113,10 @@ class Exporter:
         self._exporter = exporter
         self._anchor = anchor
         self._scope = InstrumentationScope(SCOPE[0], SCOPE[1], SCOPE[2])
+
+    def collect(self) -> list[Any]:
+        """See Target."""
+        return []
 
     def prepare(self, span: Span, resource: Callable[[], Any]) -> Any:
         """See Target."""
@@ -143,22 +155,24 @@ class Bytes:
         self._hurried = False
         self.where = self._sender.where
         self._values = encoding.values
+        self.collect = encoding.packed
         self.encoder = encoding.encoder()
 
     def prepare(self, span: Span, resource: Callable[[], Any]) -> bytes:
         """See Target."""
         return self.encoder.span(span)
 
-    def send(self, items: list[Any], resource: Any) -> Loss | None:
+    def send(self, items: Packed, resource: Any) -> Loss | None:
         """See Target."""
+        spans = len(items)
         try:
             if self._sender is None:
                 self._sender = self._open()
                 self._sender.hurry(self._hurried)
             body = request(resource.attributes.items(), resource.schema_url or "", SCOPE, items, self._values)
-            return self._sender.send(body, len(items))
+            return self._sender.send(body, spans)
         except Exception as error:
-            return Loss(len(items), f"{type(error).__name__}: {error}")
+            return Loss(spans, f"{type(error).__name__}: {error}")
 
     def hurry(self, ends: bool) -> None:
         """See Target. One that has given up is opened anew."""
