@@ -244,7 +244,7 @@ PyObject *awaited_name(PyObject *awaited);
     X(closed, "tracer._handoffs", "_closed") X(waiting, "tracer._handoffs", "_waiting") X(keeper, "tracer", "_quiet") \
     X(spans, "tracer", "steps") X(placed, "tracer.steps", "_placed") X(owed, "tracer.steps", "_owed") \
     X(held, "", "_held") X(budget, "", "budget") X(new_span_id, "tracer.steps", "_new_span_id") \
-    X(spare_ids, "_provider", "spare_span_ids") X(queue, "_source", "queue") \
+    X(ask_spare, "_provider", "spare") X(queue, "_source", "queue") \
     X(callback_at, "culprits", "_callback_at") X(unseen, "culprits", "_unseen") \
     X(new_trace_id, "tracer.traces", "_new_trace_id") X(sampler, "tracer.traces", "_sample")
 
@@ -277,8 +277,9 @@ typedef struct {
     /* tuples of what a loop's sums were before a step, to be filled anew */
     PyObject *spares[SPARES];
     int spared;
-    /* span ids that may be used, a list; NULL where each is to be asked for */
-    PyObject *ids;
+    /* ids of spans and traces that may be used, lists; NULL where each is to be asked for. And what the sampler says of a
+     * root, NULL where it is to be asked */
+    PyObject *span_ids, *trace_ids, *sampled;
     PARTS(AS_PART)
     LIMITS(AS_LIMIT)
 } Ordinary;
@@ -434,8 +435,13 @@ int placed_find(Placed *self, long long task, long long step, PyObject *trace_id
 
 /* ---------------------------------------------------------------- sent.c */
 
-/* An id for a span, as Provider.span_id: a new reference. */
+/* An id for a span, as Provider.span_id, or for a trace, as Provider.trace_id: a new reference. */
 PyObject *new_span_id(Ordinary *self);
+PyObject *new_trace_id(Ordinary *self);
+
+/* What may be used without asking is taken from the provider, or is let go. */
+int take_spare(Ordinary *self);
+void drop_spare(Ordinary *self);
 
 /* Whether the budget has room for a span that ends then, so that the level of detail stays. */
 int is_affordable(Ordinary *self, long long end, long long level);

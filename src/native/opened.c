@@ -1,13 +1,22 @@
 /* The first task span of a task: what Tracer._home and Tracer._open do for one that nobody known created. */
 #include "cold.h"
 
+/* What the sampler says: a new reference. */
+static PyObject *
+sampled(Ordinary *self, PyObject *trace_id, PyObject *name)
+{
+    if (self->sampled != NULL)
+        return Py_NewRef(self->sampled);
+    return PyObject_CallFunctionObjArgs(self->sampler, trace_id, name, NULL);
+}
+
 /* A trace of its own, of which the sampler is asked: Traces.root. A new reference. */
 static PyObject *
 make_root(Ordinary *self, PyObject *life)
 {
     PyObject *name = PyUnicode_Concat(cold.text.TASK_SPAN, SLOT(SLOT(life, cold.life.place), natives.place.qualname));
-    PyObject *trace_id = name == NULL ? NULL : PyObject_CallNoArgs(self->new_trace_id);
-    PyObject *said = trace_id == NULL ? NULL : PyObject_CallFunctionObjArgs(self->sampler, trace_id, name, NULL);
+    PyObject *trace_id = name == NULL ? NULL : new_trace_id(self);
+    PyObject *said = trace_id == NULL ? NULL : sampled(self, trace_id, name);
     PyObject *trace = said == NULL ? NULL : copy(cold.a_trace);
     if (trace != NULL) {
         slot_put(trace, cold.trace.trace_id, Py_NewRef(trace_id));

@@ -1,15 +1,53 @@
 /* A span's way out: the budget, the bytes, the batch. See pipeline.spans.budget and pipeline.export.outbox. */
 #include "cold.h"
 
+/* The last of these ids; one that is asked for where there is none. */
+static PyObject *
+new_id(PyObject *ids, PyObject *ask)
+{
+    Py_ssize_t left = ids == NULL ? 0 : PyList_GET_SIZE(ids);
+    if (left == 0)
+        return PyObject_CallNoArgs(ask);
+    PyObject *id = PyList_GET_ITEM(ids, left - 1);
+    Py_SET_SIZE(ids, left - 1); /* as list.pop: its reference is ours now */
+    return id;
+}
+
 PyObject *
 new_span_id(Ordinary *self)
 {
-    Py_ssize_t left = self->ids == NULL ? 0 : PyList_GET_SIZE(self->ids);
-    if (left == 0)
-        return PyObject_CallNoArgs(self->new_span_id);
-    PyObject *id = PyList_GET_ITEM(self->ids, left - 1);
-    Py_SET_SIZE(self->ids, left - 1); /* as list.pop: its reference is ours now */
-    return id;
+    return new_id(self->span_ids, self->new_span_id);
+}
+
+PyObject *
+new_trace_id(Ordinary *self)
+{
+    return new_id(self->trace_ids, self->new_trace_id);
+}
+
+int
+take_spare(Ordinary *self)
+{
+    PyObject *spare = PyObject_CallNoArgs(self->ask_spare);
+    if (spare == NULL)
+        return -1;
+    if (PyTuple_Check(spare) && PyTuple_GET_SIZE(spare) == 3 && PyList_CheckExact(PyTuple_GET_ITEM(spare, 0))
+        && PyList_CheckExact(PyTuple_GET_ITEM(spare, 1))) {
+        self->span_ids = Py_NewRef(PyTuple_GET_ITEM(spare, 0));
+        self->trace_ids = Py_NewRef(PyTuple_GET_ITEM(spare, 1));
+        if (PyTuple_GET_ITEM(spare, 2) != Py_None)
+            self->sampled = Py_NewRef(PyTuple_GET_ITEM(spare, 2));
+    }
+    Py_DECREF(spare);
+    return 0;
+}
+
+void
+drop_spare(Ordinary *self)
+{
+    Py_CLEAR(self->span_ids);
+    Py_CLEAR(self->trace_ids);
+    Py_CLEAR(self->sampled);
 }
 
 static double

@@ -43,14 +43,10 @@ ordinary_drain(Ordinary *self, PyObject *most)
     Py_ssize_t many = PyLong_AsSsize_t(most);
     if (many == -1 && PyErr_Occurred())
         return NULL;
-    PyObject *ids = PyObject_CallNoArgs(self->spare_ids);
-    if (ids == NULL)
+    if (take_spare(self) < 0)
         return NULL;
-    if (PyList_CheckExact(ids))
-        Py_XSETREF(self->ids, Py_NewRef(ids));
-    Py_DECREF(ids);
     Py_ssize_t taken = take_many(self, many < MANY ? many : MANY);
-    Py_CLEAR(self->ids); /* whose ids are to be used may change meanwhile */
+    drop_spare(self); /* whose ids are to be used may change meanwhile */
     forget_batch(self);
     if (taken < 0 || tell_coalesced(self) < 0)
         return NULL;
@@ -134,7 +130,9 @@ ordinary_traverse(Ordinary *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->pipeline);
-    Py_VISIT(self->ids);
+    Py_VISIT(self->span_ids);
+    Py_VISIT(self->trace_ids);
+    Py_VISIT(self->sampled);
     PARTS(VISIT_PART)
     return 0;
 }
@@ -155,7 +153,7 @@ ordinary_dealloc(Ordinary *self)
         Py_DECREF(self->spares[--self->spared]);
     forget_batch(self);
     Py_CLEAR(self->pipeline);
-    Py_CLEAR(self->ids);
+    drop_spare(self);
     PARTS(CLEAR_PART)
     type->tp_free((PyObject *)self);
     Py_DECREF(type);

@@ -13,6 +13,7 @@ from loopscope.model import Anchor, Place, Record
 from loopscope.pipeline import otlp
 from loopscope.pipeline.export.loss import Loss
 from loopscope.pipeline.export.outbox import Outbox
+from loopscope.pipeline.export.provider import Spare
 from loopscope.pipeline.metrics.sample import Sample
 from loopscope.pipeline.packed import Packed
 from loopscope.pipeline.pipeline import Pipeline
@@ -32,27 +33,28 @@ APART = {
 class Ids:
     """A Provider with counted ids."""
 
-    def __init__(self, sampled: bool) -> None:
+    def __init__(self, sampled: bool, always: bool = False) -> None:
         self._traces, self._spans, self._sampled = itertools.count(OWN_TRACE), itertools.count(OWN_SPAN), sampled
-        self._spare: list[int] = []
+        self._spare = Spare([], [], Sampled(True, [], None) if always else None)
 
     def trace_id(self) -> int:
         """See Provider."""
-        return next(self._traces)
+        return self.spare().trace_ids.pop()
 
     def span_id(self) -> int:
         """See Provider."""
-        return self.spare_span_ids().pop()
+        return self.spare().span_ids.pop()
 
-    def spare_span_ids(self) -> list[int]:
+    def spare(self) -> Spare:
         """See Provider: a few at a time."""
-        if not self._spare:
-            self._spare += [next(self._spans) for _ in range(5)][::-1]
+        for ids, new in ((self._spare.span_ids, self._spans), (self._spare.trace_ids, self._traces)):
+            if not ids:
+                ids += [next(new) for _ in range(5)][::-1]
         return self._spare
 
     def sample(self, trace_id: int, name: str) -> Sampled:
         """Two thirds of them, or all."""
-        return Sampled(self._sampled or trace_id % 3 > 0, [("sampler.said", name)], None)
+        return self._spare.sampled or Sampled(self._sampled or trace_id % 3 > 0, [("sampler.said", name)], None)
 
 
 class Keeping(Sink):
@@ -78,9 +80,11 @@ class Keeping(Sink):
 class Side:
     """One of them."""
 
-    def __init__(self, settings: Settings, native: bool, sampled: bool = True, measured: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, native: bool, sampled: bool = True, measured: bool = False, always: bool = False
+    ) -> None:
         self.sink = Keeping(True)
-        ids: Any = Ids(sampled)
+        ids: Any = Ids(sampled, always)
         source = Queue()
         self.queue = source.queue
         self.pipeline = Pipeline(
@@ -98,8 +102,8 @@ class Side:
 class Sides:
     """Both, in the place of a `tests.records.Cold`."""
 
-    def __init__(self, settings: Settings, sampled: bool = True, measured: bool = False) -> None:
-        self.sides = [Side(settings, native, sampled, measured) for native in (False, True)]
+    def __init__(self, settings: Settings, sampled: bool = True, measured: bool = False, always: bool = False) -> None:
+        self.sides = [Side(settings, native, sampled, measured, always) for native in (False, True)]
         #: records, and those that went the ordinary way
         self.fed = self.ordinary = 0
 

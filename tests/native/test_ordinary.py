@@ -57,10 +57,11 @@ def test_a_stream(kind: str, seed: int) -> None:
         assert seed < 5 or ORDINARY[kind] > 200, ORDINARY
 
 
+@pytest.mark.parametrize("always", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_from_the_source(kind: str) -> None:
-    """Many at once, with span ids in bulk, and no more than were asked for."""
-    sides, stream = Sides(KINDS[kind]), Stream(7, strange=0.05, loops=True)
+def test_from_the_source(kind: str, always: bool) -> None:
+    """Many at once, with ids in bulk, no sampler that is known to say yes, and no more than were asked for."""
+    sides, stream = Sides(KINDS[kind], always=always), Stream(7, strange=0.05, loops=True)
     for _ in range(3):
         sides.drain(*stream.draw(300))
         sides.compare()

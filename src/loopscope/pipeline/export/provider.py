@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 import opentelemetry.trace
 from opentelemetry.context import Context
@@ -34,6 +34,20 @@ logger = logging.getLogger("loopscope")
 
 #: what a sampler says that always says yes
 _ALWAYS = Sampled(True, [], None)
+
+
+def _always(sampler: Any) -> bool:
+    """Whether it says yes to every root, and need not be asked."""
+    return sampler is DEFAULT_ON or sampler is ALWAYS_ON
+
+
+class Spare(NamedTuple):
+    """What can be used for spans without asking for each. Ids are taken from the lists' ends; none of them is zero."""
+
+    span_ids: list[int]
+    trace_ids: list[int]
+    #: what the sampler says to every root; None where it is to be asked
+    sampled: Sampled | None
 
 
 def global_provider() -> Any:
@@ -120,16 +134,18 @@ class Provider:
                 self._fail("the id generator")
         return self._ids.span_id()
 
-    def spare_span_ids(self) -> list[int] | None:
-        """New span ids to be used from its end at once, none of them zero; None where each is to be asked for."""
-        self.sdk()
-        return None if self._generator is not None else self._ids.spare()
+    def spare(self) -> Spare | None:
+        """What may be used at once; None where each id is to be asked for."""
+        sdk = self.sdk()
+        if self._generator is not None:
+            return None
+        return Spare(self._ids.spans(), self._ids.traces(), _ALWAYS if _always(sdk.sampler) else None)
 
     def sample(self, trace_id: int, name: str) -> Sampled:
         """Ask the sampler of a new root; one that fails samples nothing."""
         try:
-            sampler = self.sdk().sampler  # those that always say yes need not be asked
-            if sampler is DEFAULT_ON or sampler is ALWAYS_ON:
+            sampler = self.sdk().sampler
+            if _always(sampler):
                 return _ALWAYS
             said = sampler.should_sample(Context(), trace_id, name, SpanKind.INTERNAL, None, ())
             return Sampled(said.decision.is_sampled(), list((said.attributes or {}).items()), said.trace_state)
