@@ -79,7 +79,7 @@ packed_body(Packed *self, PyObject *args)
     if (self->bytes == NULL && (self->bytes = make_room(self->head = first)) == NULL)
         return NULL;
     Py_ssize_t whole = first + self->size + last;
-    if ((first > self->head || whole > PyBytes_GET_SIZE(self->bytes)) && grow(self, first, whole) < 0)
+    if (whole > PyBytes_GET_SIZE(self->bytes) && grow(self, first, whole) < 0)
         return NULL;
     PyObject *body = self->bytes;
     char *at = PyBytes_AS_STRING(body);

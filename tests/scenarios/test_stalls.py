@@ -19,6 +19,7 @@ from loopscope import LoopscopeInstrumentor, runtime
 from loopscope.capture.glances import Glance, Glances
 from loopscope.capture.life import enter
 from loopscope.model import BLOCKING, COLLECTOR, GIL, PYTHON, UNSCHEDULED, Look, Step, TaskLife, clock
+from loopscope.origin import is_ours
 from loopscope.pipeline.frames import function_of, innermost
 from tests.support import LOOPS, Main
 
@@ -297,6 +298,28 @@ def test_none_is_missed(loop: str) -> None:
     assert all(len(step.looks or ()) == 1 for _, step in seen.steps)
     assert seen.runtime is not None
     assert seen.runtime.pipeline.stalls.stalls == 5
+
+
+@pytest.mark.parametrize("core", ["python", "native"])
+def test_what_a_hook_of_ours_calls(core: str) -> None:
+    """Debug mode takes a traceback for each task: it is the application's function that makes too many of them."""
+
+    async def child() -> None:
+        pass
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_debug(True)
+        tasks = [asyncio.create_task(child()) for _ in range(3_000)]
+        asyncio.get_running_loop().set_debug(False)
+        await asyncio.wait(tasks)
+
+    seen = until(lambda: watch(main, core=core), lambda seen: len(seen.stacks()) > 1)
+    stacks = [look.stack for _, step in seen.steps for look in step.looks or () if look.stack]
+    assert len(stacks) > 1
+    for stack in stacks:
+        assert not any(is_ours(frame.code.co_filename) for frame in stack)
+        frame = innermost(stack)
+        assert frame is not None and frame.code.co_name in ("main", "<listcomp>")
 
 
 def test_looks_double_their_distance() -> None:

@@ -8,12 +8,12 @@ import sys
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from loopscope.capture import private, wakes
+from loopscope.capture import wakes
 from loopscope.capture.interrupts import is_interrupt
 from loopscope.capture.life import PLACE, hang
 from loopscope.capture.patches import Patches
 from loopscope.model import APPLICATION, LIBRARY, STANDARD
-from loopscope.origin import origin_of
+from loopscope.origin import is_ours, origin_of
 
 if TYPE_CHECKING:
     from loopscope.capture.core import Core
@@ -90,7 +90,7 @@ def whose(code: CodeType) -> int:
 
 
 def _whose(code: CodeType) -> int:
-    if private.is_ours(code.co_filename):
+    if is_ours(code.co_filename):
         return STANDARD if code.co_filename == __file__ else OUTSIDE
     if code.co_name in wakes.RUNNERS and wakes.is_loop(code):
         return OUTSIDE

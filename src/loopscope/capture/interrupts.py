@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import FrameType
 
-from loopscope.capture import private
+from loopscope.origin import is_ours
 
 _VARARGS = 0x04  # CO_VARARGS
 
@@ -13,7 +13,7 @@ def is_interrupt(error: BaseException | None) -> bool:
     """Whether a signal handler raised it: a frame that it passed was given the one that it interrupted."""
     traceback = None if error is None else error.__traceback__
     while traceback is not None:
-        if not private.is_ours(traceback.tb_frame.f_code.co_filename) and _handles(traceback.tb_frame):
+        if not is_ours(traceback.tb_frame.f_code.co_filename) and _handles(traceback.tb_frame):
             return True
         traceback = traceback.tb_next
     return False

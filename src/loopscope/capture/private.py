@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from loopscope.origin import is_ours
+
 try:
     import resource
 except ImportError:  # Windows
@@ -114,9 +116,6 @@ CANCEL_AND_WAIT = "_cancel_and_wait"
 #: asyncio.timeout()'s class, and the value of its state while it is entered
 Timeout: type | None = getattr(asyncio, "Timeout", None)
 ENTERED = "active"
-
-#: files whose frames are ours
-_OURS = os.path.join(os.path.dirname(__file__), "")
 
 CANCELLING = sys.version_info >= (3, 11)
 #: asyncio.Task takes eager_start
@@ -260,11 +259,6 @@ def restore_interrupt() -> None:
     if getattr(sys, "last_type", None) is KeyboardInterrupt and not interactive:
         with suppress(KeyboardInterrupt):
             exec("raise KeyboardInterrupt")
-
-
-def is_ours(file: str) -> bool:
-    """Whether frames of this file are ours."""
-    return file.startswith(_OURS)
 
 
 def trim(holder: Any) -> None:

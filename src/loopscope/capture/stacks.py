@@ -1,4 +1,4 @@
-"""Reads the stack of another thread: code and line, the loop's own frames and ours cut off."""
+"""Reads the stack of another thread: code and line, without the loop's own frames and ours."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from loopscope.capture import births, private
 from loopscope.capture.core import RUN_CODE
 from loopscope.capture.stand_ins import Callback
 from loopscope.model import Frame
+from loopscope.origin import is_ours
 
 #: innermost frames kept, and frames looked at
 DEPTH = 64
@@ -69,9 +70,6 @@ def read(innermost: FrameType | None, kept: bool = True) -> Seen:
 def _cut(stack: list[Frame], kept: bool) -> tuple[Frame, ...]:
     if not kept:
         return ()
-    first = 0  # our own hooks, called by the application's innermost frame
-    while first < len(stack) and private.is_ours(stack[first].code.co_filename):
-        first += 1
     if stack and private.is_runner(stack[-1].code):
         stack.pop()
-    return tuple(reversed(stack[first:DEPTH]))
+    return tuple(frame for frame in reversed(stack[:DEPTH]) if not is_ours(frame.code.co_filename))
