@@ -7,6 +7,7 @@ import contextvars
 import itertools
 import random
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -370,6 +371,55 @@ def test_a_span_left_out_within_a_sampled_trace_takes_no_steps_away() -> None:
             await pause()
 
     assert app.placed(app.record(main)) == ["main [0 1 2 3] under request"]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("core", ["python", "native"])
+def test_a_loop_run_under_a_sampled_out_span(loop: str, core: str) -> None:
+    """As a synchronous view does: no step activated the span."""
+    app = App(Drops("left"))
+
+    async def main() -> None:
+        await asyncio.gather(pause(), pause())
+        with app.root("taken"):
+            await asyncio.create_task(pause())
+
+    with app.span("left"):
+        story = app.record(main, loop, core=core)
+    assert app.placed(story) == ["main [1 2] under taken", "pause [0 1] under taken"]
+
+
+def test_a_coroutine_handed_to_a_loop_under_a_sampled_out_span() -> None:
+    """By another thread."""
+    app = App(Drops("left"))
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        def view() -> None:
+            with app.root("left"):
+                asyncio.run_coroutine_threadsafe(pause(), loop).result()
+
+        thread = threading.Thread(target=view)
+        thread.start()
+        while thread.is_alive():
+            await asyncio.sleep(0.01)
+
+    assert {span.name for span in app.record(main).spans if span.name.startswith("task")} == {
+        "task " + main.__qualname__
+    }
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")
+def test_an_eager_task_in_the_step_that_activates_a_sampled_out_span() -> None:
+    app = App(Drops("left"))
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        with app.root("left"):
+            await asyncio.create_task(pause())
+
+    assert app.record(main).spans == []
 
 
 def test_a_task_of_nobody_is_sampled_as_a_root() -> None:

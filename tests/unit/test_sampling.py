@@ -38,6 +38,28 @@ def test_a_child_in_a_sampled_out_request_gets_none_either() -> None:
     assert (cold.finish(9).spans, cold.asked) == ([], [])
 
 
+def test_a_worker_that_outlives_a_sampled_out_request() -> None:
+    """Its trace is stale after a while, for what it creates too; its creator was born into none."""
+    cold = Cold().feed(birth(1, 0), step(1, 0, 0, 1, 2, activated=[OUT], after=OUT))
+    cold.feed(birth(2, 2, creator=1, span=OUT), step(2, 0, 2, 3, 4, span=OUT, after=OUT)).sweep(61 * SECOND)
+    late = 62 * SECOND
+    cold.feed(step(2, 1, late, late, late + 1, span=OUT, after=OUT), birth(3, late, creator=2, span=OUT))
+    cold.feed(step(3, 0, late, late + 2, late + 3, "returned", span=OUT))
+    assert [(span.name, said(span, "asyncio.task.id")) for span in cold.finish(late + 9).tasks] == [
+        ("task work", 3), ("task work", 2),
+    ]  # fmt: skip
+
+
+def test_a_task_born_into_a_sampled_out_trace_by_nobody_known() -> None:
+    """As new as itself is the trace: a worker that was started from a synchronous request outlives it too."""
+    cold = Cold().feed(birth(1, 0, span=OUT), step(1, 0, 0, 1, 2, span=OUT, after=OUT), birth(2, 2, creator=1, span=OUT))
+    cold.feed(step(2, 0, 2, 3, 4, "returned", span=OUT)).sweep(61 * SECOND)
+    assert cold.spans == []
+    late = 62 * SECOND
+    cold.feed(step(1, 1, late, late, late + 1, "returned", span=OUT)).finish(late + 9)
+    assert [said(span, "asyncio.step.index") for span in cold.steps] == [1]
+
+
 def test_a_step_for_both_kinds_is_told_in_the_sampled_one_only() -> None:
     """And is not shared."""
     cold = Cold().feed(birth(1, 0), span_start(2, 1), step(1, 0, 0, 1, 2, "returned", activated=[OUT, IN]))

@@ -189,7 +189,7 @@ class Tracer(Sink):
         identities = step.activated if step.span is None else (step.span, *step.activated)
         for place, identity in enumerate(identities):
             activated = place > 0 or step.span is None
-            trace = self.traces.of(identity, step.start, activated)
+            trace = self._trace(life, identity, step.start, activated)
             if trace is None:
                 continue
             if trace.trace_id in touched:
@@ -203,6 +203,17 @@ class Tracer(Sink):
             touched[home.trace_id] = (home, [])
         return touched
 
+    def _trace(self, life: TaskLife, identity: SpanIdentity, time: int, activated: bool) -> Trace | None:
+        """The application's trace that a step with this span works for, None where the span is stale."""
+        trace = self.traces.of(identity, time, activated)
+        if trace is not None or activated or life.span is None or life.span.trace_id != identity.trace_id:
+            return trace
+        creator = self._known(life.creator)
+        span = identity if creator is None else creator.span
+        if life.creator and span is not None and span.trace_id == identity.trace_id:
+            return None  # its creator had it already, and it was stale for that one
+        return self.traces.inherited(identity, life.born, time)
+
     def _known(self, id: int) -> TaskLife | None:
         return self.lives.get(id) or self._names.get(id)
 
@@ -211,7 +222,7 @@ class Tracer(Sink):
         span = life.span
         if notes.home is None:
             if span is not None:
-                fresh = self.traces.of(span, time, False)
+                fresh = self._trace(life, span, time, False)
                 if fresh is not None:
                     return fresh
                 notes.link = link(span.trace_id, span.span_id, c.CREATED_BY)

@@ -145,6 +145,17 @@ class Traces:
             trace.trace_state = identity.trace_state
         return trace if trace.fresh(time) else None
 
+    def inherited(self, identity: SpanIdentity, born: int, time: int) -> Trace | None:
+        """The trace that a task was born into, by a span that is sampled out and was activated where no step ran.
+
+        Nobody hears of such a span: it is as fresh as the task. None where it is another, or is known.
+        """
+        if identity.trace_flags & 1 or identity.trace_id in self._foreign or time - born >= FORGET:
+            return None
+        trace = self._meet(Trace(identity.trace_id, False, False, born, identity.trace_state))
+        trace.heed(identity)
+        return trace
+
     def root(self, name: str, time: int) -> Trace:
         """A new own trace; the sampler is asked."""
         trace_id = self._new_trace_id()
