@@ -31,7 +31,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from tests.ground import spans
 
 Protocol = Literal["grpc", "http"]
-Mode = Literal["accept", "partly", "refuse", "hang"]
+Mode = Literal["accept", "partly", "refuse", "hang", "moved"]
 
 #: of each request in the mode `partly`
 REJECTED = 2
@@ -67,7 +67,7 @@ class Receiver:
     """Listens on 127.0.0.1 while it is entered. `mode` may be changed at any time:
 
     accept: keeps the spans; partly: all but the first ones, of which it says so; refuse: answers 503 or UNAVAILABLE
-    and keeps nothing; hang: keeps nothing, never answers.
+    and keeps nothing; hang: keeps nothing, never answers; moved: answers that it is elsewhere, by HTTP.
     A port given (instead of 0, any free one) lets a receiver come back where an earlier one was. `tls`, a file with
     a certificate and its key, makes the HTTP side speak TLS.
     """
@@ -279,13 +279,20 @@ class _HttpHandler(BaseHTTPRequestHandler):
                 self._answer(200, _answer(mode).SerializeToString())
             case "refuse":
                 self._answer(503)
+            case "moved":
+                self._answer(302)
             case _:
                 self.close_connection = True
+
+    def do_GET(self) -> None:
+        self._answer(200)
 
     def _answer(self, status: int, body: bytes = b"") -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/x-protobuf")
         self.send_header("Content-Length", str(len(body)))
+        if status == 302:
+            self.send_header("Location", "/elsewhere")
         self.end_headers()
         self.wfile.write(body)
 

@@ -114,6 +114,15 @@ def test_what_is_rejected_is_lost(name: str, protocol: Protocol) -> None:
     assert ended.told[1] == f"loopscope lost {REJECTED} spans (export_failed)"
 
 
+@pytest.mark.parametrize("name", SETS)
+def test_what_is_sent_elsewhere_is_lost(name: str) -> None:
+    """By a redirection, which the stock exporters take for success, or follow by a GET."""
+    with Receiver("moved") as receiver:
+        ended = run(JOB, to(receiver, "http"), python=installed(name))
+    assert (ended.code, ended.out, len(ended.told)) == (0, "", 2)
+    assert "HTTP 302" in ended.told[0] and ended.told[1].endswith("spans (export_failed)")
+
+
 def test_instrument_command_on_the_lowest() -> None:
     python = installed("lowest")
     with Receiver() as receiver:

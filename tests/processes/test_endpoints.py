@@ -87,6 +87,16 @@ def test_partial_success(protocol: Protocol) -> None:
     assert losses == f"loopscope lost {REJECTED * len(requests)} spans (export_failed)"
 
 
+def test_a_receiver_that_is_elsewhere() -> None:
+    """Stock exporters take a redirection for success, and follow none."""
+    with Receiver("moved") as receiver:
+        ended = run(PROGRAM.format(jobs=1, steps=1, seconds=0), to(receiver, "http"))
+        [request] = receiver.requests()
+    [warning, losses] = ended.err.splitlines()
+    assert warning.startswith(f"loopscope's spans do not reach {receiver.http}/v1/traces: HTTP 302")
+    assert losses == f"loopscope lost {request.spans} spans (export_failed)"
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_password_in_the_endpoint_is_not_told(protocol: Protocol) -> None:
     [port] = free_ports(1)

@@ -226,6 +226,25 @@ def test_id_generator_that_raises(caplog: pytest.LogCaptureFixture) -> None:
     assert statistics["recording"] and statistics["errors"] == SPANS + 1  # one of them for the trace
 
 
+@pytest.mark.parametrize("made", [0, -1, 1 << 64, 1 << 128, None, "an id"])
+def test_id_generator_that_gives_none(made: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor is such an id sent to anybody."""
+
+    class Odd(IdGenerator):
+        def generate_span_id(self) -> int:
+            return made  # type: ignore[no-any-return]
+
+        def generate_trace_id(self) -> int:
+            return made  # type: ignore[no-any-return]
+
+    exporter = InMemorySpanExporter()
+    statistics, log = run("asyncio", caplog, span_exporter=exporter, tracer_provider=TracerProvider(id_generator=Odd()))
+    assert log == ["loopscope: the id generator failed; going on without"]
+    spans = exporter.get_finished_spans()
+    assert len({span.context.span_id for span in spans if span.context}) == len(spans) == SPANS
+    assert statistics["recording"] and statistics["errors"] >= SPANS
+
+
 def test_provider_that_cannot_be_built(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """As by a resource detector that raises an error the SDK does not catch."""
     monkeypatch.setattr(Resource, "create", broken)

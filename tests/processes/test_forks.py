@@ -152,6 +152,29 @@ for generation in range(2):
     assert ended.err == ""
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_forks_while_a_receiver_hangs(version: str, protocol: Protocol) -> None:
+    """They wait a moment for what is being sent, and not each time: a loop waits meanwhile."""
+    source = """
+import asyncio, os, time
+async def main():
+    await asyncio.sleep(0.8)
+    for _ in range(4):
+        await asyncio.sleep(0.05)
+        began = time.perf_counter()
+        if not os.fork():
+            os._exit(0)
+        print(time.perf_counter() - began)
+asyncio.run(main())
+"""
+    with Receiver("hang") as receiver:
+        ended = run(source, {**to(receiver, protocol), "OTEL_EXPORTER_OTLP_TIMEOUT": "3"}, python=python(version))
+        assert receiver.requests()
+    first, *others = map(float, ended.out.split())
+    assert (ended.code, len(others)) == (0, 3)
+    assert first < 1 and sorted(others)[1] < 0.1, ended.out
+
+
 def test_child_that_leaves_at_once_loses_nothing_of_the_parent(receiver: Receiver, version: str) -> None:
     """By os._exit in mid-step, and by exec: what was recorded before the fork is the parent's, and comes once."""
     source = f"""{COUNTED}

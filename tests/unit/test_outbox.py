@@ -237,14 +237,13 @@ def test_connections() -> None:
     assert outbox.targets == targets
 
 
-def test_a_heavy_batch_is_not_made_heavier(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A receiver refuses requests that are too large."""
-
-    class Bytes(Target):
-        takes = "bytes"
+@pytest.mark.parametrize("takes", ["bytes", "lines"])
+def test_a_heavy_batch_is_not_made_heavier(takes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receiver refuses requests that are too large, and what waits for a file takes memory."""
 
     monkeypatch.setattr(module, "HEAVY", 20)
-    target = Bytes(size=100)
+    target = Target(size=100)
+    target.takes = takes
     outbox = Outbox([target], lambda: "r")  # type: ignore[list-item]
     put(outbox, "aaaaaaaaaa")
     assert target.sent == [["r:a"] * 7] and [batch.bytes for batch in outbox._batches] == [9]

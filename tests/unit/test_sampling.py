@@ -52,7 +52,9 @@ def test_a_worker_that_outlives_a_sampled_out_request() -> None:
 
 def test_a_task_born_into_a_sampled_out_trace_by_nobody_known() -> None:
     """As new as itself is the trace: a worker that was started from a synchronous request outlives it too."""
-    cold = Cold().feed(birth(1, 0, span=OUT), step(1, 0, 0, 1, 2, span=OUT, after=OUT), birth(2, 2, creator=1, span=OUT))
+    cold = Cold().feed(
+        birth(1, 0, span=OUT), step(1, 0, 0, 1, 2, span=OUT, after=OUT), birth(2, 2, creator=1, span=OUT)
+    )
     cold.feed(step(2, 0, 2, 3, 4, "returned", span=OUT)).sweep(61 * SECOND)
     assert cold.spans == []
     late = 62 * SECOND

@@ -52,6 +52,8 @@ class Worker:
         #: others do its work now, and it is not to be started
         self._barred = 0
         self._lock = threading.Lock()
+        #: how many were begun by the thread
+        self.rounds = 0
 
     @property
     def running(self) -> bool:
@@ -184,6 +186,7 @@ class Worker:
             interval = min(2 * interval, LATE)
             try:
                 self._glance()
+                self.rounds += 1
                 self._rest()
                 until = clock() + SLICE
                 for _ in self._work():

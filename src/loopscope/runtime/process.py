@@ -40,6 +40,8 @@ SELF_CHECK = 3_000_000_000
 NO_STALLS = 86_400
 #: seconds that the background thread has to end once it was kept from sending
 GRACE = 0.5
+#: seconds that a fork waits for the background thread, and once more for what it sends to be broken off
+PATIENCE = 0.2
 
 _runtime: Runtime | None = None
 _lock = threading.Lock()
@@ -148,6 +150,8 @@ class Runtime:
         self._told: set[str] = set()
         #: the losses told last
         self._lost: list[str] = []
+        #: the round of the background thread whose end no fork waits for any more
+        self._awaited = -1
         self._busy = threading.Lock()
 
     # ------------------------------------------------------------ on and off
@@ -270,11 +274,17 @@ class Runtime:
     # ------------------------------------------------------------ forks
 
     def before_fork(self) -> None:
-        """Join the threads, and let go of connections: they are the parent's."""
+        """Join the threads, and let go of connections: they are the parent's.
+
+        A loop may be waiting: for one that sends to somebody slow not for long, and not again while it still does.
+        """
         self.watchdog.stop(2.0)
-        if self.worker.running:
-            self.worker.stop(2.0)
         outbox = self.pipeline.outbox
+        if self.worker.running and self.worker.rounds != self._awaited and not self.worker.stop(PATIENCE):
+            if outbox is not None:
+                outbox.abort()
+            if not self.worker.stop(PATIENCE):
+                self._awaited = self.worker.rounds
         if not self.worker.running:
             self.metrics.disconnect()
             if outbox is not None:

@@ -57,4 +57,6 @@ class OldHttpSender(StockSender):
         if result is not SpanExportResult.SUCCESS:
             return self.failed(spans)
         answer, self._exporter.answer = self._exporter.answer, None
+        if answer.request.method != "POST":  # it was sent elsewhere, where it was not written but read
+            return self.lost(spans, f"HTTP {answer.history[0].status_code}, to {answer.url}")
         return rejected_in(answer.headers.get("content-type", ""), answer.content)

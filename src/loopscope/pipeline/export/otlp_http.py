@@ -72,6 +72,8 @@ class HttpSender(StockSender):
         """See Sender."""
         with self._quiet:
             result = self._exporter._client.export(body)
-        if result.success:
+        status = result.status_code
+        if result.success and (status is None or status < 300):  # to the exporter it is one, too, to be sent elsewhere
             return self._answers.rejected()
-        return self.lost(spans, str(result.error or result.reason or self._quiet.last))
+        said = status and f"HTTP {status} {result.reason or ''}".rstrip()
+        return self.lost(spans, str(said or result.error or result.reason or self._quiet.last))

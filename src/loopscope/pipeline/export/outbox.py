@@ -29,7 +29,7 @@ class Batch:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.items = target.collect()
-        #: how long they are, where they are bytes
+        #: how long they are, where they are bytes or lines
         self.bytes = 0
         #: how many are on their way
         self.sending = 0
@@ -81,7 +81,7 @@ class Outbox:
             if not batch.items:
                 batch.since = clock()
             batch.items.append(item)
-            if batch.target.takes == "bytes":
+            if batch.target.takes != "spans":
                 batch.bytes += len(item)
             if len(batch.items) >= batch.target.size or batch.bytes >= HEAVY:
                 self._send(batch)

@@ -116,23 +116,26 @@ class Provider:
     def trace_id(self) -> int:
         """A new trace id."""
         self.sdk()
-        if self._generator is not None:
-            try:
-                return self._generator.generate_trace_id()  # type: ignore[no-any-return]
-            except Exception:
-                self._fail("the id generator")
-        return self._ids.trace_id()
+        return self._generated("generate_trace_id", 128) or self._ids.trace_id()
 
     def span_id(self) -> int:
         """A new span id."""
         if global_provider() is not self._seen or self._chosen is None:  # as `sdk`, for speed
             self.sdk()
-        if self._generator is not None:
-            try:
-                return self._generator.generate_span_id()  # type: ignore[no-any-return]
-            except Exception:
-                self._fail("the id generator")
-        return self._ids.span_id()
+        return self._generated("generate_span_id", 64) or self._ids.span_id()
+
+    def _generated(self, method: str, bits: int) -> int | None:
+        """An id of the application's generator; None where it has none, or gives none that can be one."""
+        if self._generator is None:
+            return None
+        try:
+            made = int(getattr(self._generator, method)())
+            if 0 < made < 1 << bits:
+                return made
+            raise ValueError(f"{method}() returned {made}, which is no id of {bits} bits")
+        except Exception:
+            self._fail("the id generator")
+            return None
 
     def spare(self) -> Spare | None:
         """What may be used at once; None where each id is to be asked for."""

@@ -166,11 +166,13 @@ class Bytes:
         """See Target."""
         spans = len(items)
         try:
-            if self._sender is None:
-                self._sender = self._open()
-                self._sender.hurry(self._hurried)
+            sender = self._sender
+            if sender is None or (sender.shut and not self._hurried):
+                self.disconnect()
+                sender = self._sender = self._open()
+                sender.hurry(self._hurried)
             body = request(resource.attributes.items(), resource.schema_url or "", SCOPE, items, self._values)
-            return self._sender.send(body, spans)
+            return sender.send(body, spans)
         except Exception as error:
             return Loss(spans, f"{type(error).__name__}: {error}")
 
