@@ -14,6 +14,7 @@ from loopscope.pipeline.spans.span import Span
 class Core:
     on: bool
     dozing: bool
+    cramped: int
     asleep: bool
     deaf: bool
     limit: int

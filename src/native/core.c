@@ -6,6 +6,7 @@ static PyMemberDef core_members[] = {
     {"dozing", T_BOOL, offsetof(Core, dozing), 0, NULL},
     {"asleep", T_BOOL, offsetof(Core, asleep), 0, NULL},
     {"deaf", T_BOOL, offsetof(Core, deaf), 0, NULL},
+    {"cramped", T_INT, offsetof(Core, cramped), 0, NULL},
     {"limit", T_PYSSIZET, offsetof(Core, limit), 0, NULL},
     {"reserve", T_PYSSIZET, offsetof(Core, reserve), 0, NULL},
     {"buffer", T_OBJECT_EX, offsetof(Core, buffer), 0, NULL},
@@ -150,6 +151,11 @@ core_fail(Core *core)
     if (!PyErr_ExceptionMatches(PyExc_Exception))
         return -1;
     if (core == NULL) { /* it is gone, and is to be told nothing */
+        PyErr_Clear();
+        return 0;
+    }
+    if (PyErr_ExceptionMatches(PyExc_RecursionError) && core->cramped < natives.cramped) {
+        core->cramped++; /* here, for there is no room to ask Python: see Core.fail */
         PyErr_Clear();
         return 0;
     }

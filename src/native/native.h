@@ -134,7 +134,7 @@ typedef struct {
     PyObject *tag, *birth_tag, *polls_tag, *collection_tag, *suspended, *yielded, *returned, *raised;
     PyObject *start_kind, *task_kind, *timer_kind, *io_kind, *thread_kind, *callback_kind, *yield_kind;
     /* see polls.py, wakers.py and wakes.py */
-    long long kept, turns, waited, matters, early, depth;
+    long long kept, turns, waited, matters, early, depth, cramped;
     /* see creations.py */
     long long creators, outside, application, standard;
     /* what the interpreter has: task.cancelling() */
@@ -315,6 +315,7 @@ typedef struct Tie Tie;
 typedef struct {
     PyObject_HEAD
     char on, dozing, asleep, deaf;
+    int cramped;
     Py_ssize_t limit, reserve;
     PyObject *buffer, *queue, *threads, *current, *current_in, *describe;
     /* the context that was looked at last, a weak reference, and the span in it */

@@ -61,6 +61,8 @@ _tasks, _loops = itertools.count(1), itertools.count(1)
 
 #: activations kept of one step
 _ACTIVATIONS = 64
+#: so often a hook finds no room on the stack before that is taken for a fault of its own
+CRAMPED = 10_000
 
 
 class Core:
@@ -95,6 +97,8 @@ class Core:
         self.failed = failed
         #: errors of our own, the first of which switched capture off
         self.errors = 0
+        #: times that something was not recorded for want of room on the application's stack
+        self.cramped = 0
         #: loops that were seen and live
         self.living: WeakValueDictionary[int, Any] = WeakValueDictionary()
         #: loops now running, by thread
@@ -420,10 +424,14 @@ class Core:
     def fail(self) -> None:
         """An error of our own, being handled now: switch off, say it once, let the host go on.
 
-        What a signal handler of the application's raised meanwhile is none: it is raised on.
+        What a signal handler of the application's raised meanwhile is none: it is raised on. Nor is it that a deep
+        recursion of the application's left no room for a hook, unless that comes ever again: it is passed over.
         """
         if is_interrupt(sys.exc_info()[1]):
             raise  # what is being handled; named here, it would be in a cycle with this frame
+        if isinstance(sys.exc_info()[1], RecursionError) and self.cramped < CRAMPED:
+            self.cramped += 1
+            return
         self.errors += 1
         self.on = False
         if self.errors == 1:
