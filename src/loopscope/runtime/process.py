@@ -40,8 +40,8 @@ SELF_CHECK = 3_000_000_000
 NO_STALLS = 86_400
 #: seconds that the background thread has to end once it was kept from sending
 GRACE = 0.5
-#: seconds that a fork waits for the background thread, and once more for what it sends to be broken off
-PATIENCE = 0.2
+#: seconds that a fork waits for the background thread: for what it does, for what it sends, and once that is broken off
+PATIENCE, PATIENCE_SENDING, PATIENCE_BROKEN = 2.0, 0.5, 0.1
 
 _runtime: Runtime | None = None
 _lock = threading.Lock()
@@ -279,16 +279,17 @@ class Runtime:
         A loop may be waiting: for one that sends to somebody slow not for long, and not again while it still does.
         """
         self.watchdog.stop(2.0)
-        outbox = self.pipeline.outbox
-        if self.worker.running and self.worker.rounds != self._awaited and not self.worker.stop(PATIENCE):
-            if outbox is not None:
-                outbox.abort()
-            if not self.worker.stop(PATIENCE):
+        if self.worker.running and self.worker.rounds != self._awaited and not self.worker.stop(PATIENCE_SENDING):
+            left = PATIENCE - PATIENCE_SENDING
+            if self.pipeline.outbox is not None and self.pipeline.outbox.sending:
+                self.pipeline.outbox.abort()
+                left = PATIENCE_BROKEN
+            if not self.worker.stop(left):
                 self._awaited = self.worker.rounds
         if not self.worker.running:
             self.metrics.disconnect()
-            if outbox is not None:
-                outbox.disconnect()
+            if self.pipeline.outbox is not None:  # its last round may have opened it
+                self.pipeline.outbox.disconnect()
 
     def after_fork_in_parent(self) -> None:
         """The next step starts the thread again."""

@@ -57,6 +57,11 @@ class Outbox:
         """The targets, in order."""
         return [batch.target for batch in self._batches]
 
+    @property
+    def sending(self) -> bool:
+        """Whether spans are on their way just now."""
+        return any(batch.sending for batch in self._batches)
+
     def hurry(self, until: int) -> None:
         """Past this clock reading nothing is sent any more, and nothing is tried again where nobody was met so far.
 
