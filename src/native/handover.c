@@ -10,8 +10,11 @@
 #ifdef HANDOVER
 #include <time.h>
 
-/* How long it watches, and how long a step's end waits for it (nanoseconds). */
-enum { WATCHED = 20000, AWAITED = 5000 };
+/* How long it watches: for longer once it came to nothing and the GIL was long in coming, for then steps are longer, and it
+ * would get a turn every 5 ms, which is too seldom to keep up. How long a step's end waits for it. Nanoseconds. */
+enum { WATCHED = 20000, WATCHED_LONG = 300000, AWAITED = 5000, LONG_IN_COMING = 1000000 };
+
+static long long watched = WATCHED;
 
 int handover;
 unsigned long steps_over;
@@ -49,15 +52,17 @@ hand_over(void)
     PyEval_RestoreThread(thread);
 }
 
-static void
+/* Whether it watched, and nobody gave it its turn. */
+static int
 pause_for(struct timespec time)
 {
     unsigned long before = __atomic_load_n(&steps_over, __ATOMIC_RELAXED);
     nanosleep(&time, NULL);
     if (__atomic_load_n(&steps_over, __ATOMIC_RELAXED) == before)
-        return; /* the loop is idle, or in a long step */
+        return 0; /* the loop is idle, or in a long step */
     go(QUIET, ASKED);
-    watch(ASKED, WATCHED);
+    watch(ASKED, watched);
+    return is_still(ASKED);
 }
 
 PyObject *
@@ -67,10 +72,14 @@ pause_between(PyObject *module, PyObject *seconds)
     if (wanted == -1 && PyErr_Occurred())
         return NULL;
     time_t full = (time_t)wanted;
+    long long asked = 0, got;
+    int missed;
     Py_BEGIN_ALLOW_THREADS
-    pause_for((struct timespec){full, (long)((wanted - (double)full) * 1e9)});
+    missed = pause_for((struct timespec){full, (long)((wanted - (double)full) * 1e9)}) && clock_read(&asked) == 0;
     Py_END_ALLOW_THREADS
     __atomic_store_n(&handover, QUIET, __ATOMIC_RELEASE);
+    if (missed && clock_read(&got) == 0)
+        watched = got - asked >= LONG_IN_COMING ? WATCHED_LONG : WATCHED;
     Py_RETURN_NONE;
 }
 
