@@ -174,6 +174,18 @@ memory_clear(Memory *memory)
     Py_CLEAR(memory->found);
 }
 
+PyObject *
+memory_keep(Memory *memory, PyObject *const *of, size_t count, PyObject *found)
+{
+    if (found == NULL)
+        return NULL;
+    memory_clear(memory);
+    for (size_t place = 0; place < count; place++)
+        memory->of[place] = Py_NewRef(of[place]);
+    memory->found = found;
+    return Py_NewRef(found);
+}
+
 int
 put_pair_of(PyObject *dict, PyObject *key, PyObject *before, long long first, long long second)
 {

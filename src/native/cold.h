@@ -294,6 +294,10 @@ memory_of(Memory *memories, PyObject *one, PyObject *other)
 /* Forgets what was remembered there. */
 void memory_clear(Memory *memory);
 
+/* Remembers what was found or made of these objects, whose reference is taken over, in the place of what was there: a new
+ * reference. NULL, and then nothing is changed, where it is NULL with an error set. */
+PyObject *memory_keep(Memory *memory, PyObject *const *of, size_t count, PyObject *found);
+
 /* Items of a Delay: see model.py. */
 enum { DELAY_NAME, DELAY_TASK, DELAY_DURATION, DELAY_STEPS, DELAY_FUNCTION, DELAY_PLACE, DELAY_BY };
 

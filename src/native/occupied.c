@@ -64,15 +64,9 @@ whose(Ordinary *self, PyObject *kind, PyObject *place)
         return Py_NewRef(kind == cold.kind_callback ? cold.of_callbacks : gap);
     }
     Memory *memory = memory_of(self->pieces, place, place);
-    if (memory->of[0] != place) {
-        PyObject *made = untracked(PyTuple_Pack(3, kind, place, Py_None));
-        if (made == NULL)
-            return NULL;
-        memory_clear(memory);
-        memory->of[0] = Py_NewRef(place);
-        memory->found = made;
-    }
-    return Py_NewRef(memory->found);
+    if (memory->of[0] == place)
+        return Py_NewRef(memory->found);
+    return memory_keep(memory, &place, 1, untracked(PyTuple_Pack(3, kind, place, Py_None)));
 }
 
 /* Occupancy._push, of a piece without a holder. */

@@ -236,17 +236,12 @@ kind_of(Ordinary *self, Passing *passing)
     PyObject *of[] = {awaiting, passing->point, passing->outcome, passing->kind};
     size_t place = (size_t)passing->point + ((size_t)passing->lasti << 7);
     Memory *memory = memory_of(self->kinds, awaiting, (PyObject *)place);
-    if (memcmp(memory->of, of, sizeof of) != 0 || memory->at != passing->lasti) {
-        PyObject *found = find_kind(passing, awaiting);
-        if (found == NULL)
-            return NULL;
-        memory_clear(memory);
-        for (size_t one = 0; one < sizeof of / sizeof *of; one++)
-            memory->of[one] = Py_NewRef(of[one]);
+    if (memcmp(memory->of, of, sizeof of) == 0 && memory->at == passing->lasti)
+        return Py_NewRef(memory->found);
+    PyObject *found = memory_keep(memory, of, sizeof of / sizeof *of, find_kind(passing, awaiting));
+    if (found != NULL)
         memory->at = passing->lasti;
-        memory->found = found;
-    }
-    return Py_NewRef(memory->found);
+    return found;
 }
 
 /* Whose steps these are, as a span has it: a new reference; None where that cannot be said, which the encoder finds. */
@@ -301,15 +296,9 @@ static PyObject *
 name_of(Ordinary *self, PyObject *function)
 {
     Memory *memory = memory_of(self->names_of, function, function);
-    if (memory->of[0] != function) {
-        PyObject *made = PyUnicode_Concat(cold.text.STEP_SPAN, function);
-        if (made == NULL)
-            return NULL;
-        memory_clear(memory);
-        memory->of[0] = Py_NewRef(function);
-        memory->found = made;
-    }
-    return Py_NewRef(memory->found);
+    if (memory->of[0] == function)
+        return Py_NewRef(memory->found);
+    return memory_keep(memory, &function, 1, PyUnicode_Concat(cold.text.STEP_SPAN, function));
 }
 
 /* StepSpans._write */

@@ -60,7 +60,7 @@ def test_a_stream(kind: str, seed: int) -> None:
 @pytest.mark.parametrize("always", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_from_the_source(kind: str, always: bool) -> None:
-    """Many at once, with ids in bulk, no sampler that is known to say yes, and no more than were asked for."""
+    """Many at once, with ids in bulk and a sampler that always says yes or is asked, and no more than were asked for."""
     sides, stream = Sides(KINDS[kind], always=always), Stream(7, strange=0.05, loops=True)
     for _ in range(3):
         sides.drain(*stream.draw(300))

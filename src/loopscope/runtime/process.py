@@ -40,7 +40,7 @@ SELF_CHECK = 3_000_000_000
 NO_STALLS = 86_400
 #: seconds that the background thread has to end once it was kept from sending
 GRACE = 0.5
-#: seconds that a fork waits for the background thread: for what it does, for what it sends, and once that is broken off
+#: seconds that a fork waits for each of our threads: for what it does, for what it sends, and once that is broken off
 PATIENCE, PATIENCE_SENDING, PATIENCE_BROKEN = 2.0, 0.5, 0.1
 
 _runtime: Runtime | None = None
@@ -278,7 +278,7 @@ class Runtime:
 
         A loop may be waiting: for one that sends to somebody slow not for long, and not again while it still does.
         """
-        self.watchdog.stop(2.0)
+        self.watchdog.stop(PATIENCE)
         if self.worker.running and self.worker.rounds != self._awaited and not self.worker.stop(PATIENCE_SENDING):
             left = PATIENCE - PATIENCE_SENDING
             if self.pipeline.outbox is not None and self.pipeline.outbox.sending:

@@ -208,10 +208,10 @@ class Tracer(Sink):
         trace = self.traces.of(identity, time, activated)
         if trace is not None or activated or life.span is None or life.span.trace_id != identity.trace_id:
             return trace
-        creator = self._known(life.creator)
-        span = identity if creator is None else creator.span
-        if life.creator and span is not None and span.trace_id == identity.trace_id:
-            return None  # its creator had it already, and it was stale for that one
+        if life.creator:
+            creator = self._known(life.creator)
+            if creator is None or (creator.span is not None and creator.span.trace_id == identity.trace_id):
+                return None  # its creator had it already, as far as is known, and it was stale for that one
         return self.traces.inherited(identity, life.born, time)
 
     def _known(self, id: int) -> TaskLife | None:
