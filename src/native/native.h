@@ -4,6 +4,7 @@
  * slots.c   reads and writes the slots of the Python core's own cells (Life, Here, ...) by their offsets; those with
  *           whole numbers become machine numbers
  * point.c   awaits.point: what a suspended task waits for, and where
+ * suspended.c at which instruction it is suspended
  * step.c    what stands in a callback's place: its call is a step
  * record.c  the record of a step
  * stepped.c what it says, once the step has ended
@@ -89,8 +90,8 @@ typedef struct {
     Py_ssize_t offset;
 } Reader;
 
-/* What is read of one kind of coroutine-like object. */
-typedef struct { PyTypeObject *type; Reader code, frame, awaited; } Kind;
+/* What is read of one kind of coroutine-like object. `place`: see suspended.c, 0 where it is unknown. */
+typedef struct { PyTypeObject *type; Reader code, frame, suspended, awaited; Py_ssize_t place; } Kind;
 
 /* What is read of a task. `state` is only understood where it is PENDING. */
 typedef struct {
@@ -215,6 +216,17 @@ is_of_any(PyObject *object, PyObject *types)
         if (PyType_IsSubtype(Py_TYPE(object), (PyTypeObject *)PyTuple_GET_ITEM(types, at)))
             return 1;
     return 0;
+}
+
+/* How a coroutine-like object is read, NULL where it is of none of the known kinds. */
+static inline Kind *
+coroutine_kind(PyObject *item)
+{
+    for (int i = 0; i < 3; i++) {
+        if (Py_IS_TYPE(item, natives.kinds[i].type))
+            return &natives.kinds[i];
+    }
+    return NULL;
 }
 
 /* Whether it reads something true; -1 with an error set. */
@@ -370,6 +382,13 @@ int core_look(Core *core, PyObject *life, PyObject *context);
 
 /* This thread's Here, as life.enter: borrowed, NULL with an error set. */
 PyObject *enter(void);
+
+/* ---------------------------------------------------------------- suspended.c */
+
+int suspended_load(void);
+
+/* The index of the instruction at which an object of a known kind is suspended, -1 for none; -1 with an error set. */
+long long suspended_at(PyObject *item);
 
 /* ---------------------------------------------------------------- record.c */
 

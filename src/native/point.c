@@ -33,17 +33,6 @@ walk_clear(Walk *walk)
     Py_CLEAR(walk->chain);
 }
 
-/* How this item is read, NULL where it is none of the known kinds. */
-static const Kind *
-kind_of(PyObject *item)
-{
-    for (int i = 0; i < 3; i++) {
-        if (Py_IS_TYPE(item, natives.kinds[i].type))
-            return &natives.kinds[i];
-    }
-    return NULL;
-}
-
 /* Places found last, by the address of their code, which each keeps alive. */
 static PyObject *known[TABLE];
 
@@ -171,7 +160,7 @@ static int
 walk_in(Walk *walk, PyObject *item, PyObject *root, int waits)
 {
     while (item != NULL && item != Py_None) {
-        const Kind *kind = kind_of(item);
+        Kind *kind = coroutine_kind(item);
         PyObject *next;
         if (kind != NULL) {
             int ended = visit(walk, item, kind, root, waits);
@@ -183,28 +172,6 @@ walk_in(Walk *walk, PyObject *item, PyObject *root, int waits)
     }
     Py_XDECREF(item);
     return PyErr_Occurred() ? -1 : 0;
-}
-
-/* The index of the instruction at which an item is suspended, -1 for none; -1 with an error set. */
-static long long
-lasti_of(PyObject *item)
-{
-    if (item == NULL)
-        return -1;
-    PyObject *frame = reader_read(&kind_of(item)->frame, item);
-    if (frame == NULL || frame == Py_None) {
-        Py_XDECREF(frame);
-        return -1;
-    }
-#if PY_VERSION_HEX >= 0x030B0000
-    long long lasti = PyFrame_GetLasti((PyFrameObject *)frame);
-#else
-    PyObject *said = PyObject_GetAttr(frame, natives.names.f_lasti);
-    long long lasti = said == NULL ? -1 : whole(said);
-    Py_XDECREF(said);
-#endif
-    Py_DECREF(frame);
-    return lasti;
 }
 
 /* The name of a future of asyncio's own that nobody of asyncio's waits for, nor said what it stands for: at the end of
@@ -307,7 +274,8 @@ point(PyObject *task, PyObject *waiter, PyObject *root, Point *point)
     if (coroutine == NULL || walk_in(&walk, coroutine, root, waits) < 0)
         goto error;
     point->awaiting = waits ? awaiting(&walk, waiter) : Py_NewRef(Py_None);
-    if (point->awaiting == NULL || ((point->lasti = lasti_of(walk.at)) == -1 && PyErr_Occurred()))
+    point->lasti = walk.at == NULL ? -1 : suspended_at(walk.at);
+    if (point->awaiting == NULL || (point->lasti == -1 && PyErr_Occurred()))
         goto error;
     point->place = Py_NewRef(or_none(walk.found));
     walk_clear(&walk);

@@ -166,12 +166,13 @@ load_task(void)
 }
 
 static int
-load_kind(Kind *kind, PyTypeObject *type, const char *code, const char *frame, const char *awaited)
+load_kind(Kind *kind, PyTypeObject *type, const char *code, const char *frame, const char *suspended, const char *awaited)
 {
     kind->type = type;
     PyObject *object = (PyObject *)type;
     return reader_make(&kind->code, object, code, 0) < 0 || reader_make(&kind->frame, object, frame, 0) < 0 ||
-           reader_make(&kind->awaited, object, awaited, 0) < 0 ? -1 : 0;
+           reader_make(&kind->suspended, object, suspended, 0) < 0 || reader_make(&kind->awaited, object, awaited, 0) < 0
+           ? -1 : 0;
 }
 
 /* A method of one of CPython's own classes: NULL with an error set where it takes no arguments of this form. */
@@ -234,9 +235,10 @@ slots_load(void)
     NAMES(INTERN)
     if (load_classes() < 0)
         return -1;
-    if (load_kind(&natives.kinds[0], &PyCoro_Type, "cr_code", "cr_frame", "cr_await") < 0 ||
-        load_kind(&natives.kinds[1], &PyGen_Type, "gi_code", "gi_frame", "gi_yieldfrom") < 0 ||
-        load_kind(&natives.kinds[2], &PyAsyncGen_Type, "ag_code", "ag_frame", "ag_await") < 0)
+    if (load_kind(&natives.kinds[0], &PyCoro_Type, "cr_code", "cr_frame", "cr_suspended", "cr_await") < 0 ||
+        load_kind(&natives.kinds[1], &PyGen_Type, "gi_code", "gi_frame", "gi_suspended", "gi_yieldfrom") < 0 ||
+        load_kind(&natives.kinds[2], &PyAsyncGen_Type, "ag_code", "ag_frame", "ag_suspended", "ag_await") < 0 ||
+        suspended_load() < 0)
         return -1;
     READ(running, (PyObject *)&PyCoro_Type, "cr_running")
     READ(qualname, (PyObject *)&PyCoro_Type, "__qualname__")

@@ -14,6 +14,7 @@ import pytest
 
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.gate import Gate
+from loopscope.capture.private import FRAME_APART
 from tests.native.programs import PROGRAMS
 from tests.native.records import gated, recorded
 from tests.support import LOOPS
@@ -28,6 +29,29 @@ ROOM = 4 << 20
 def resident() -> int:
     """Bytes of this process that are in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+@pytest.mark.skipif(FRAME_APART, reason="a coroutine has its frame from its beginning")
+def test_no_frame_is_made_of_a_waiting_coroutine() -> None:
+    """It would stay for as long as the coroutine: some 160 bytes for each task that waits."""
+
+    async def wait(future: asyncio.Future[None]) -> None:
+        await future
+
+    async def main() -> list[object]:
+        future = asyncio.get_running_loop().create_future()
+        coroutines = [wait(future), wait(future)]  # the first one's frame tells of what module it is
+        tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+        await asyncio.sleep(0)
+        known = gc.get_referents(coroutines[1])
+        future.set_result(None)
+        await asyncio.gather(*tasks)
+        return known
+
+    with gated(native.NativeCore, buffer := Buffer(100), lambda name: True):
+        known = asyncio.run(main())
+    assert buffer.queue
+    assert not [thing for thing in known if isinstance(thing, FrameType)]
 
 
 def alive() -> int:
