@@ -4,31 +4,32 @@
  */
 #include "native.h"
 
-/* Nothing that hangs on a task leads back to it: what was made to hold it need not be walked by the collector. A dict
- * knows by itself when that is no longer so, but from 3.14 on it does not. */
-static void
-spare_collector(PyObject **dict)
+/* Hangs something on a task: in its dict, NULL where that is of another form. */
+static int
+hang(PyObject *task, PyObject *dict, PyObject *name, PyObject *value)
 {
-#if PY_VERSION_HEX < 0x030E0000
-    untracked(*dict);
-#endif
+    return dict != NULL ? PyDict_SetItem(dict, name, value) : PyObject_GenericSetAttr(task, name, value);
 }
 
-/* Hangs a Life on a task, and the Guard that tells when both go. */
+/* Hangs a Life on a task, and the Guard that tells when both go. Nothing that hangs there leads back to the task: what is
+ * made to hold it need not be walked by the collector. A dict knows by itself when that is no longer so, but from 3.14 on
+ * it does not. */
 static int
 attach(Core *core, PyObject *task, PyObject *life)
 {
-    PyObject **dict = _PyObject_GetDictPtr(task);
-    int first = dict != NULL && *dict == NULL;
-    if (PyObject_GenericSetAttr(task, natives.names._loopscope, life) < 0)
+    Py_ssize_t offset = Py_TYPE(task)->tp_dictoffset;
+    PyObject **place = offset > 0 ? (PyObject **)((char *)task + offset) : NULL;
+    int first = place != NULL && *place == NULL;
+    if (first && (*place = PyDict_New()) == NULL)
         return -1;
-    PyObject *guard = guard_new(core, life);
-    if (guard == NULL)
-        return -1;
-    int failed = PyObject_GenericSetAttr(task, natives.names._loopscope_guard, guard);
-    Py_DECREF(guard);
+    PyObject *dict = place != NULL ? *place : NULL, *guard = guard_new(core, life);
+    int failed = guard == NULL || hang(task, dict, natives.names._loopscope, life) < 0
+        || hang(task, dict, natives.names._loopscope_guard, guard) < 0 ? -1 : 0;
+    Py_XDECREF(guard);
+#if PY_VERSION_HEX < 0x030E0000
     if (first)
-        spare_collector(dict);
+        untracked(dict);
+#endif
     return failed;
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Context
+from operator import methodcaller
 from typing import Any
 
 import opentelemetry.context
@@ -41,7 +42,7 @@ class Application:
             variable = runtime._current_context
             self.current: Callable[[], Any] = variable.get
             none = Context().run(variable.get)  # its default
-            self.current_in: Callable[[Any], Any] = lambda context: context.get(variable, none)
+            self.current_in: Callable[[Any], Any] = methodcaller("get", variable, none)
             #: activations pass by the class whose methods are hooked
             self.heard = True
         else:
