@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections.abc
 import gc
 import sys
 from typing import Any
@@ -33,6 +34,43 @@ def _eager(main: Any) -> Story:
 def _inside(story: Story, inner: str, outer: str) -> bool:
     first, holder = story.steps_of(inner)[0], story.steps_of(outer)[0]
     return holder.start <= first.start and first.end <= holder.end
+
+
+class Wrapped(collections.abc.Coroutine[Any, Any, Any]):
+    """A coroutine that does not say whether it runs."""
+
+    def __init__(self, inner: Any) -> None:
+        self.send, self.throw, self.close = inner.send, inner.throw, inner.close  # type: ignore[method-assign]
+
+    def send(self, value: Any) -> Any: ...
+
+    def throw(self, *error: Any) -> Any: ...
+
+    def __await__(self) -> Any: ...
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_task_that_is_constructed_in_a_first_step_of_an_unknown_kind(waits: bool) -> None:
+    """The step is the eager task's, whatever is met within it first."""
+    made: list[Any] = []
+
+    async def parent() -> None:
+        made.append(asyncio.Task(quick(), name="child"))
+        if waits:
+            await asyncio.sleep(0.001)
+
+    async def main() -> None:
+        await asyncio.create_task(Wrapped(parent()), name="parent")
+        await made[0]
+
+    story = _eager(main)
+    spans = {span.attributes["asyncio.task.name"]: span for span in story.tasks}
+    eager, child = spans["parent"], spans["child"]
+    assert _inside(story, "Wrapped", "with_factory")
+    assert [len(story.steps_of(span)) for span in (eager, child)] == [1 + waits, 1]
+    assert (eager.parent_id, child.parent_id) == (story.task("with_factory").span_id, eager.span_id)
+    assert child.attributes["asyncio.task.creator.name"] == "parent"
+    assert not [name for name, span in spans.items() if "asyncio.task.seen_late" in span.attributes]
 
 
 def test_finished_in_the_first_step() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -183,6 +185,36 @@ def test_a_step_that_holds_the_loop(loop: str, function: Callable[[], Any], caus
         assert function.__code__.co_firstlineno < frame.line < function.__code__.co_firstlineno + 9
         assert [frame.code.co_name for frame in look.stack[:2]] == ["main", function.__name__]
     assert 1 <= len(step.looks or ()) <= 3
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")
+def test_what_follows_a_first_step_within_another(caplog: pytest.LogCaptureFixture) -> None:
+    """Only what the outer step does afterwards counts for it, and is told of it."""
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        for after in (0.03, 0.15):
+            await asyncio.sleep(0.02)
+            asyncio.create_task(eager())
+            time.sleep(after)
+
+    async def eager() -> None:
+        sleep()
+
+    def right(seen: Seen) -> bool:
+        return {stack[-1] for stack in seen.stacks()} == {"sleep", "main"} and seen.causes() == {BLOCKING}
+
+    def once() -> Seen:
+        caplog.clear()
+        return watch(main)
+
+    seen = until(once, right)
+    assert right(seen), seen.stacks()
+    assert [(life.place.qualname.split(".")[-1], step.index) for life, step in seen.steps] == [
+        ("eager", 0), ("eager", 0), ("main", 2)
+    ]  # fmt: skip
+    told = [float(found[1]) for found in re.finditer(r"main held the event loop for ([0-9.]+) s", caplog.text)]
+    assert len(told) == 1 and 0.15 <= told[0] < 0.25
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -18,10 +18,13 @@ def adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool, now: int
     here = enter()
     birth = here.birth
     if birth is not None:
-        if private.current_task(loop) is task:  # in its first step, which runs within its creation
-            _attach(core, task, birth.life)
-            return birth.life
-        if not waking and not _running(birth.coroutine):
+        current = private.current_task(loop)
+        begun = current is not birth.current
+        if begun:  # it is in its first step, which runs within its creation
+            _attach(core, current, birth.life)
+            if current is task:
+                return birth.life
+        elif not waking and not _running(birth.coroutine):
             here.birth, here.life, birth.life.started = None, birth.outer, 0
             _attach(core, task, birth.life)
             return birth.life
@@ -84,7 +87,7 @@ def create(core: Core, original: Any, loop: Any, coroutine: Any, options: dict[s
         life = _conceive(core, loop, coroutine)
         given = options.get("context")
         core.look(life, core.current() if given is None else core.current_in(given))
-        birth = Birth(coroutine, life, outer)
+        birth = Birth(coroutine, life, outer, private.current_task(loop))
         by, step = (0, 0) if outer is None else (outer.id, outer.index)
         life.name = str(name or options.get("name") or "")
         if here.birth is not None and here.birth.life is outer and not outer.name:

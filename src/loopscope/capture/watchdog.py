@@ -49,6 +49,10 @@ class Hold:
         self.cpu: int | None = None
         self.delay: int | None = None
 
+    def resume(self, since: int, now: int) -> None:
+        """From now on only the time since then counts."""
+        self.since, self.seen, self.looks = since, now, 0
+
     def measure(self, here: Here, due: bool) -> None:
         """Note what the thread has used so far; `due`: it is to be looked at now, what was known before must do.
 
@@ -96,6 +100,8 @@ class Watchdog:
         self._roused = 0
         self._bell = _silent()
         self._holds: dict[tuple[int, int, int], Hold] = {}
+        #: since when the step ran that was looked at last on each thread
+        self._looked: dict[int, int] = {}
         #: how often it woke, and how many looks it took
         self.wakes = 0
         self.looks = 0
@@ -169,6 +175,7 @@ class Watchdog:
         self.glances.clear()
         self._starting, self._bell = allocate_lock(), _silent()
         self._holds.clear()
+        self._looked.clear()
         own = enter()
         own.identify()
         kept = own.ident in self._core.threads
@@ -214,6 +221,7 @@ class Watchdog:
             self.glances.due = None
             self.glances.clear()
             self._holds.clear()
+            self._looked.clear()
 
     def _pass(self, late: Late) -> int:
         """Look at every loop's thread. When the next pass is due; 0 where all are idle."""
@@ -253,9 +261,13 @@ class Watchdog:
                 del self._holds[next(iter(self._holds))]
             hold = self._holds[key] = Hold(life.id, index, since, late.now)
             hold.measure(here, self._due(hold, late.now))
+        if hold.since < self._looked.get(here.ident, 0):  # what held it was a step within this one, which is over
+            hold.resume(here.ended, late.now)
+            hold.measure(here, self._due(hold, late.now))
         if self._due(hold, late.now):
             stack = self._read(here.ident).stack
             if here.life is life and life.started == since and life.index == index:
+                self._looked[here.ident] = hold.since
                 self._look(here, hold, late, stack)
             else:
                 self._missed(here, late, late.now)

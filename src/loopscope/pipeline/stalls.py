@@ -193,7 +193,8 @@ class Stalls(Sink):
             point = step.point or life.place
             line = line_of(point, step.lasti) if step.point is not None else point.line
             place = f"{text(point.file)}:{line}" if point.file else ""
-        whole = Look(step.where.thread, step.where.loop, life.id, step.index, step.start, step.end, None, ())
+        where, since = step.where, step.start + _nested(self._thread(step.where.thread), step)
+        whole = Look(where.thread, where.loop, life.id, step.index, since, step.end, None, ())
         self._note(place, name, self._collector(step) or _cause(looks), looks, "held", whole)
 
     # ------------------------------------------------------------ callbacks
@@ -285,7 +286,7 @@ def _nested(thread: _Thread, step: Step) -> int:
     """How long stalls held the thread that ran within this step: they are told by themselves."""
     total, before = 0, step.end
     for _, inner in reversed(thread.long):
-        if inner.start >= step.start and inner.end <= before:
+        if inner is not step and inner.start >= step.start and inner.end <= before:
             total += inner.end - inner.start
             before = inner.start
     return total
