@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+from _thread import allocate_lock
 from collections.abc import Callable
+from contextlib import suppress
 from os import stat
 from time import monotonic, sleep
 
@@ -14,6 +16,24 @@ from time import monotonic, sleep
 
 #: a thread that the system refused is asked for again after so long (seconds)
 _REFUSED = 1.0
+
+
+class Bell:
+    """Wakes a thread of our own."""
+
+    def __init__(self) -> None:
+        #: held while it is silent
+        self._lock = allocate_lock()
+        self._lock.acquire()
+
+    def ring(self) -> None:
+        """Wake who waits, or who waits next."""
+        with suppress(RuntimeError):  # it rings already
+            self._lock.release()
+
+    def wait(self, timeout: float = -1) -> None:
+        """Wait until it rings, or for so many seconds."""
+        self._lock.acquire(timeout=timeout)
 
 
 class Starter:

@@ -1,68 +1,92 @@
-/* How the background thread gets the GIL while a loop is busy.
+/* How a thread of our own gets the GIL while a loop is busy.
  *
  * Who waits for the GIL is woken whenever somebody lets go of it. A busy loop does so at each look at its selector, and
- * has taken it again before the other thread is up: dozens of wakings in vain for each turn that it gets, which take some
- * microseconds each, of the loop's thread too. So after a pause in which steps ended the background thread watches for a
- * moment, without the GIL, for the end of one, which lets go of it until it is taken.
+ * has taken it again before the other thread is up: dozens of wakings in vain for each turn, which the loop's thread pays
+ * for, with up to some tens of microseconds each where the other processor was idle. So a thread of our own that wakes
+ * while steps run watches for a moment, without the GIL, for the end of one, which lets go of it until it is taken. If
+ * none ends it waits for the GIL as anybody, and is given it at the end of the next step.
  */
 #include "native.h"
+#include <pythread.h>
 
 #ifdef HANDOVER
+#include <pthread.h>
 #include <time.h>
 
-/* How long it watches: for longer once it came to nothing and the GIL was long in coming, for then steps are longer, and it
- * would get a turn every 5 ms, which is too seldom to keep up. How long a step's end waits for it. Nanoseconds. */
-enum { WATCHED = 20000, WATCHED_LONG = 300000, AWAITED = 5000, LONG_IN_COMING = 1000000 };
+/* How long it watches: in a step, and between steps, where the GIL may be free. How long a step's end waits for one that
+ * watches, or sleeps. Nanoseconds. */
+enum { WATCHED = 300000, WATCHED_BETWEEN = 20000, AWAITED = 5000, AWAITED_ASLEEP = 100000 };
 
-static long long watched = WATCHED;
-
-int handover;
+int asking;
 unsigned long steps_over;
 
-static inline int
-is_still(int state)
+/* How many of those who ask watch; how often the GIL was offered, and taken. */
+static int watching;
+static unsigned long offered, taken;
+
+/* In a forked child nobody asks. */
+static void
+forget(void)
 {
-    return __atomic_load_n(&handover, __ATOMIC_ACQUIRE) == state;
+    asking = watching = 0;
 }
 
-/* Goes from one state to another, but not where it is in a third by now. */
-static void
-go(int from, int to)
+int
+handover_load(void)
 {
-    __atomic_compare_exchange_n(&handover, &from, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    return pthread_atfork(NULL, NULL, forget) == 0 ? 0 : (PyErr_NoMemory(), -1);
 }
 
-/* Waits until it is in another state, for no longer than that. */
+#define NOW(what) __atomic_load_n(&(what), __ATOMIC_ACQUIRE)
+#define MORE(what, by) __atomic_fetch_add(&(what), by, __ATOMIC_ACQ_REL)
+
+/* Leaves a processor that two threads share to the other one for a moment. */
+static inline void
+relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    for (int i = 0; i < 4; i++)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("isb");
+#endif
+}
+
+/* Waits until a count is another one, for no longer than that. */
 static void
-watch(int state, long long most)
+watch(unsigned long *count, unsigned long before, long long most)
 {
     long long began, now;
     if (clock_read(&began) < 0)
         return;
-    while (is_still(state) && clock_read(&now) == 0 && now - began < most)
-        ;
+    while (NOW(*count) == before && clock_read(&now) == 0 && now - began < most)
+        relax();
 }
 
 void
 hand_over(void)
 {
+    unsigned long before = NOW(taken);
     PyThreadState *thread = PyEval_SaveThread();
-    go(ASKED, GIVEN); /* only now: who waits for a GIL that is held is put to sleep */
-    watch(GIVEN, AWAITED);
+    MORE(offered, 1); /* only now: who waits for a GIL that is held is put to sleep */
+    watch(&taken, before, NOW(watching) ? AWAITED : AWAITED_ASLEEP);
     PyEval_RestoreThread(thread);
 }
 
-/* Whether it watched, and nobody gave it its turn. */
-static int
-pause_for(struct timespec time)
+/* Takes the GIL again, in which steps ended since they were so many, or one runs. */
+static void
+take_turn(PyThreadState *thread, unsigned long ended)
 {
-    unsigned long before = __atomic_load_n(&steps_over, __ATOMIC_RELAXED);
-    nanosleep(&time, NULL);
-    if (__atomic_load_n(&steps_over, __ATOMIC_RELAXED) == before)
-        return 0; /* the loop is idle, or in a long step */
-    go(QUIET, ASKED);
-    watch(ASKED, watched);
-    return is_still(ASKED);
+    MORE(asking, 1);
+    int within = NOW(running) != NULL;
+    if (within || NOW(steps_over) != ended) {
+        MORE(watching, 1);
+        watch(&offered, NOW(offered), within ? WATCHED : WATCHED_BETWEEN);
+        MORE(watching, -1);
+    }
+    PyEval_RestoreThread(thread);
+    MORE(asking, -1);
+    MORE(taken, 1);
 }
 
 PyObject *
@@ -72,15 +96,91 @@ pause_between(PyObject *module, PyObject *seconds)
     if (wanted == -1 && PyErr_Occurred())
         return NULL;
     time_t full = (time_t)wanted;
-    long long asked = 0, got;
-    int missed;
-    Py_BEGIN_ALLOW_THREADS
-    missed = pause_for((struct timespec){full, (long)((wanted - (double)full) * 1e9)}) && clock_read(&asked) == 0;
-    Py_END_ALLOW_THREADS
-    __atomic_store_n(&handover, QUIET, __ATOMIC_RELEASE);
-    if (missed && clock_read(&got) == 0)
-        watched = got - asked >= LONG_IN_COMING ? WATCHED_LONG : WATCHED;
+    struct timespec time = {full, (long)((wanted - (double)full) * 1e9)};
+    unsigned long ended = NOW(steps_over);
+    PyThreadState *thread = PyEval_SaveThread();
+    nanosleep(&time, NULL);
+    take_turn(thread, ended);
     Py_RETURN_NONE;
 }
+
+/* ---------------------------------------------------------------- bells */
+
+/* As loopscope.threads.Bell. Its lock is held while it is silent. */
+typedef struct { PyObject_HEAD PyThread_type_lock lock; } Bell;
+
+static PyObject *
+bell_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    Bell *self = (Bell *)type->tp_alloc(type, 0);
+    if (self != NULL && (self->lock = PyThread_allocate_lock()) == NULL) {
+        Py_CLEAR(self);
+        PyErr_SetString(PyExc_RuntimeError, "the system refuses a lock");
+    }
+    if (self != NULL)
+        PyThread_acquire_lock(self->lock, NOWAIT_LOCK);
+    return (PyObject *)self;
+}
+
+static void
+bell_rings(Bell *self)
+{
+    PyThread_acquire_lock(self->lock, NOWAIT_LOCK); /* it may ring already */
+    PyThread_release_lock(self->lock);
+}
+
+static PyObject *
+bell_ring(Bell *self, PyObject *nothing)
+{
+    bell_rings(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+bell_wait(Bell *self, PyObject *args)
+{
+    double seconds = -1;
+    if (!PyArg_ParseTuple(args, "|d", &seconds))
+        return NULL;
+    PY_TIMEOUT_T most = seconds < 0 ? -1 : (PY_TIMEOUT_T)(seconds * 1e6);
+    unsigned long ended = NOW(steps_over);
+    PyThreadState *thread = PyEval_SaveThread();
+    PyThread_acquire_lock_timed(self->lock, most, 0);
+    take_turn(thread, ended);
+    Py_RETURN_NONE;
+}
+
+static void
+bell_dealloc(Bell *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    if (self->lock != NULL) {
+        bell_rings(self);
+        PyThread_free_lock(self->lock);
+    }
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef bell_methods[] = {
+    {"ring", (PyCFunction)bell_ring, METH_NOARGS, "Wake who waits, or who waits next."},
+    {"wait", (PyCFunction)bell_wait, METH_VARARGS, "Wait until it rings, or for so many seconds."},
+    {NULL},
+};
+
+static PyType_Slot bell_slots[] = {
+    {Py_tp_doc, "Wakes a thread of our own; a step's end may give it its turn."},
+    {Py_tp_new, bell_make},
+    {Py_tp_methods, bell_methods},
+    {Py_tp_dealloc, bell_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec bell_spec = {
+    .name = "loopscope._native.Bell",
+    .basicsize = sizeof(Bell),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = bell_slots,
+};
 
 #endif

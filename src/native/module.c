@@ -39,6 +39,10 @@ load(PyObject *module)
         || add_type(module, &placed_spec, &natives.placed) < 0 || add_type(module, &packed_spec, &natives.packed) < 0
         || add_type(module, &ordinary_spec, NULL) < 0)
         return -1;
+#ifdef HANDOVER
+    if (handover_load() < 0 || add_type(module, &bell_spec, NULL) < 0)
+        return -1;
+#endif
     loaded = 1;
     return 0;
 }

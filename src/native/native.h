@@ -484,26 +484,28 @@ int stepped(Step *self, PyObject *here, long long start, long long end, PyObject
 #if defined(__GNUC__) && !defined(_WIN32)
 #define HANDOVER
 
-/* Nobody asks for the GIL; the background thread does; it may take it. */
-enum { QUIET, ASKED, GIVEN };
-
-extern int handover;
+/* How many threads of our own ask for the GIL. */
+extern int asking;
 
 /* Steps that ended. */
 extern unsigned long steps_over;
 
-/* Lets the background thread take the GIL, and takes it back. */
+/* Lets one of them take the GIL, and takes it back. */
 void hand_over(void);
 
 /* pause(seconds), of the background thread. */
 PyObject *pause_between(PyObject *module, PyObject *seconds);
+
+extern PyType_Spec bell_spec;
+
+int handover_load(void);
 
 /* A step has ended, and all is done for it. */
 static inline void
 step_over(void)
 {
     __atomic_store_n(&steps_over, steps_over + 1, __ATOMIC_RELAXED);
-    if (__atomic_load_n(&handover, __ATOMIC_RELAXED) == ASKED)
+    if (__atomic_load_n(&asking, __ATOMIC_RELAXED))
         hand_over();
 }
 

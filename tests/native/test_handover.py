@@ -20,7 +20,7 @@ pytestmark = pytest.mark.alone
 
 pause = native._native.pause
 
-PAUSES, PAUSE, STEP = 100, 0.0003, 0.0002
+PAUSES, PAUSE, STEP, TASKS = 100, 0.0003, 0.0002, 30
 
 
 def switches(how: Callable[[float], None]) -> float:
@@ -59,7 +59,7 @@ def test_a_turn_is_given() -> None:
 
 
 def lasted(how: Callable[[float], None]) -> float:
-    """How long such a pause is, in the median, beside a loop whose steps take a while."""
+    """How long such a pause is, in the median, beside a loop that has many steps to take, which take a while."""
     told: list[float] = []
 
     def rest() -> None:
@@ -78,11 +78,14 @@ def lasted(how: Callable[[float], None]) -> float:
                 pass
             buffer.queue.clear()
 
+    async def many() -> None:
+        await asyncio.gather(*[long() for _ in range(TASKS)])
+
     buffer = Buffer(1000)
     thread = threading.Thread(target=rest)
     with gated(native.NativeCore, buffer, lambda name: True):
         thread.start()
-        asyncio.run(long())
+        asyncio.run(many())
     thread.join()
     return told[0]
 

@@ -46,6 +46,7 @@ from loopscope.model import (
     SpanIdentity,
     clock,
 )
+from loopscope.threads import Bell
 
 logger = logging.getLogger("loopscope")
 
@@ -83,6 +84,8 @@ class Core:
     #: where what is made now is made: see creations
     creator: Callable[[], str | None] = staticmethod(creations.creator)
 
+    #: wakes a thread of our own
+    bell: Callable[[], Any] = Bell
     #: pauses so many seconds, in the background thread
     pause: Callable[[float], None] = staticmethod(time.sleep)
 

@@ -12,6 +12,7 @@ import loopscope._native as _native
 from loopscope.capture.core import Core
 from loopscope.capture.interrupts import is_interrupt
 from loopscope.capture.private import processors
+from loopscope.threads import Bell
 
 
 class NativeCore(_native.Core, Core):
@@ -22,6 +23,8 @@ class NativeCore(_native.Core, Core):
     callback = _native.Callback
     select = _native.Select
     collected = _native.Collected
+    # On one processor nobody can watch for a step's end.
+    bell = getattr(_native, "Bell", Bell) if processors() > 1 else Bell
     pause = staticmethod(getattr(_native, "pause", time.sleep) if processors() > 1 else time.sleep)
 
     def guards(self, original: Any, gate: Any, *debugging: Any) -> Any:

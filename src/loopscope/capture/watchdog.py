@@ -13,7 +13,6 @@ from __future__ import annotations
 import sys
 import threading
 from _thread import allocate_lock
-from contextlib import suppress
 from typing import Any
 
 from loopscope.capture import private, stacks
@@ -98,7 +97,7 @@ class Watchdog:
         #: it sleeps until somebody rings, and when somebody did
         self._deep = False
         self._roused = 0
-        self._bell = _silent()
+        self._bell = core.bell()
         self._holds: dict[tuple[int, int, int], Hold] = {}
         #: since when the step ran that was looked at last on each thread
         self._looked: dict[int, int] = {}
@@ -134,11 +133,7 @@ class Watchdog:
                 self._core.fail()
         elif self._deep:
             self._roused = clock()
-            self._ring()
-
-    def _ring(self) -> None:
-        with suppress(RuntimeError):  # it rings already
-            self._bell.release()
+            self._bell.ring()
 
     def _start(self) -> bool:
         """False where the system refuses the thread: to be asked again."""
@@ -158,7 +153,7 @@ class Watchdog:
         thread = self._thread
         if thread is not None:
             self._stopping = True
-            self._ring()
+            self._bell.ring()
             thread.join(timeout)
             if thread.is_alive():
                 return False
@@ -173,7 +168,7 @@ class Watchdog:
         self._deep = False
         self.glances.due = None
         self.glances.clear()
-        self._starting, self._bell = allocate_lock(), _silent()
+        self._starting, self._bell = allocate_lock(), self._core.bell()
         self._holds.clear()
         self._looked.clear()
         own = enter()
@@ -209,12 +204,12 @@ class Watchdog:
                     self.glances.due = None
                     self._deep = True
                     if core.dozing:  # asked anew: who rouses clears it, and then looks whether to ring
-                        self._bell.acquire()
+                        self._bell.wait()
                     self._deep = False
                     continue
                 core.dozing = idle
                 self.glances.due = due = following or now + self._pause
-                self._bell.acquire(timeout=max(due - clock(), 0) / 1e9)
+                self._bell.wait(max(due - clock(), 0) / 1e9)
         except Exception:
             core.fail()
         finally:
@@ -346,12 +341,6 @@ class Watchdog:
     def _write(self, look: Look) -> None:
         self.looks += 1
         self._core.buffer.put_vital((LOOK, look))
-
-
-def _silent() -> Any:
-    bell = allocate_lock()
-    bell.acquire()
-    return bell
 
 
 def _interval() -> int:

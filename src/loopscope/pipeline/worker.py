@@ -11,9 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from loopscope.model import clock
-from loopscope.threads import Starter, await_exit
+from loopscope.threads import Bell, Starter, await_exit
 
 #: nanoseconds of work, then seconds of sleep
 SLICE = 300_000
@@ -25,7 +26,8 @@ SOON, LATE = 0.05, 0.2
 class Worker:
     """Runs `work` again and again in a daemon thread; `work` yields wherever it may be paused.
 
-    `glance` is called whenever the thread is about to sleep, or has slept; `pause` is how it sleeps between slices.
+    `glance` is called whenever the thread is about to sleep, or has slept; `pause` is how it sleeps between slices, a
+    `bell` wakes it between rounds.
     """
 
     def __init__(
@@ -34,13 +36,15 @@ class Worker:
         failed: Callable[[], None],
         glance: Callable[[], None],
         pause: Callable[[float], None] = time.sleep,
+        bell: Callable[[], Any] = Bell,
     ) -> None:
         self._work = work
         self._glance = glance
         self._failed = failed
         self._pause = pause
         self._thread: threading.Thread | None = None
-        self._wake = threading.Event()
+        self._make_bell = bell
+        self._bell = bell()
         self._stopping = False
         #: somebody waits: no pauses
         self._urgent = False
@@ -72,7 +76,6 @@ class Worker:
             if self.running and not self._left:
                 return True
             self._left = False
-            self._wake.clear()
             thread = self._starter.start(self._run, "loopscope")
             if thread is None:
                 return False
@@ -85,7 +88,7 @@ class Worker:
         if thread is None:
             return True
         self._stopping = self._urgent = True
-        self._wake.set()
+        self._bell.ring()
         if thread is not threading.current_thread():
             thread.join(timeout)
         if thread.is_alive():
@@ -119,7 +122,7 @@ class Worker:
         self._jobs.append(whole)
         until = clock() + int(timeout * 1e9)
         self._urgent = True
-        self._wake.set()
+        self._bell.ring()
         while self.running and not done.wait(0.02) and clock() < until:
             pass
         self._urgent = self._stopping
@@ -163,11 +166,11 @@ class Worker:
         self._jobs.clear()
         self._barred = 0
         self._lock = threading.Lock()
-        self._wake = threading.Event()
+        self._bell = self._make_bell()
 
     def hurry(self) -> None:
         """Do the next round now."""
-        self._wake.set()
+        self._bell.ring()
 
     def _goes_on(self) -> bool:
         with self._lock:
@@ -181,8 +184,7 @@ class Worker:
     def _rounds(self) -> None:
         interval = SOON
         while self._goes_on():
-            self._wake.wait(interval)
-            self._wake.clear()
+            self._bell.wait(interval)
             interval = min(2 * interval, LATE)
             try:
                 self._glance()

@@ -142,7 +142,9 @@ class Runtime:
         )
         self.pipeline.look = self._look
         self.watchdog = Watchdog(self.core, int(settings.stall_threshold * 1e9), settings.stacks)
-        self.worker = Worker(self._round, self._pipeline_failed, self.watchdog.glances.take, self.core.pause)
+        self.worker = Worker(
+            self._round, self._pipeline_failed, self.watchdog.glances.take, self.core.pause, self.core.bell
+        )
         self.lines = Lines(self.core)
         self._patches = Patches()
         self._final = False
