@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -95,6 +97,31 @@ def test_a_receiver_that_is_elsewhere() -> None:
     [warning, losses] = ended.err.splitlines()
     assert warning.startswith(f"loopscope's spans do not reach {receiver.http}/v1/traces: HTTP 302")
     assert losses == f"loopscope lost {request.spans} spans (export_failed)"
+
+
+def test_a_receiver_that_answers_without_end() -> None:
+    """It took the spans; what it says then is not read to an end that never comes."""
+    sent: list[int] = []
+
+    class Endless(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", str(1 << 40))
+            self.end_headers()
+            sent.append(0)
+            with suppress(OSError):
+                while sent[-1] < 1 << 30:
+                    sent[-1] += self.wfile.write(bytes(1 << 16))
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ended = run(PROGRAM.format(jobs=3, steps=3, seconds=2), switched_on(f"http://127.0.0.1:{server.server_port}"))
+        server.shutdown()
+    assert (ended.code, ended.err) == (0, "")
+    assert len(sent) > 1 and max(sent) < 1 << 24  # what the system holds between the two counts too
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

@@ -8,6 +8,7 @@ import opentelemetry.exporter.otlp.proto.http.trace_exporter as stock
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace.export import SpanExportResult
 
+from loopscope.pipeline.export.answers import bound
 from loopscope.pipeline.export.loss import Loss, rejected_in
 from loopscope.pipeline.export.stock import StockSender
 
@@ -48,6 +49,7 @@ class OldHttpSender(StockSender):
 
     def __init__(self, exporter: RawExporter) -> None:
         super().__init__(exporter, stock.__name__, stock)
+        bound(exporter._session)
 
     def send(self, body: bytes, spans: int) -> Loss | None:
         """See Sender."""

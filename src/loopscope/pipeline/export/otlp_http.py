@@ -9,6 +9,7 @@ from typing import Any
 import opentelemetry.exporter.otlp.proto.http.trace_exporter as stock
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
+from loopscope.pipeline.export.answers import bound
 from loopscope.pipeline.export.loss import Loss, rejected_in
 from loopscope.pipeline.export.stock import StockSender
 
@@ -66,6 +67,7 @@ class HttpSender(StockSender):
     def __init__(self, exporter: OTLPSpanExporter) -> None:
         super().__init__(exporter, stock.__name__, sys.modules[type(exporter._client).__module__])
         client: Any = exporter._client
+        bound(getattr(client._transport, "_session", None))
         self._answers = client._transport = Answers(client._transport)
 
     def send(self, body: bytes, spans: int) -> Loss | None:
