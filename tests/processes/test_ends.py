@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -95,6 +96,24 @@ def test_interrupt_from_the_keyboard(receiver: Receiver) -> None:
         "job 2: cancel by Runner._on_sigint > cancelled",
     ]
     assert story.task("job").attributes["asyncio.task.state"] == "cancelled"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_interrupt_while_the_exit_waits(version: str) -> None:
+    """Nobody answers, and somebody does not want to wait: the program ends as it would, and what is lost is told."""
+    if version not in pythons():
+        pytest.skip(f"no Python {version} here")
+    with Receiver("hang") as hanging:
+        program = Program(JOB.format(end="sys.exit(7)"), to(hanging), python=python(version))
+        while not hanging.requests():
+            time.sleep(0.02)
+        time.sleep(0.3)
+        began = time.monotonic()
+        program.signal(signal.SIGINT)
+        ended = program.end()
+    assert (ended.code, ended.out) == (7, "")
+    assert ended.at - began < 3
+    assert re.fullmatch(r"loopscope lost \d+ spans \(shutdown\)\n", ended.err)
 
 
 def test_immediate_exit_loses_and_does_not_hang(receiver: Receiver) -> None:

@@ -8,6 +8,7 @@ import signal
 import sys
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from loopscope.capture import private
@@ -89,7 +90,8 @@ def _main_is_over() -> None:
 
 def _at_exit() -> None:
     if _runtime() is not None:
-        _stop()
+        with suppress(KeyboardInterrupt):  # the program is over: it is meant for our wait alone
+            _stop()
         private.restore_interrupt()
 
 

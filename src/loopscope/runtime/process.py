@@ -193,10 +193,12 @@ class Runtime:
         self._patches.undo()
         self.gate.remove()
         self.core.release()
-        self.finish()
-        if not leaving:
-            self.metrics.mute()
-        self.metrics.close()
+        try:
+            self.finish()
+        finally:
+            if not leaving:
+                self.metrics.mute()
+            self.metrics.close()
 
     def prepare(self) -> None:
         """Build what cannot be built at exit, where no thread starts and no pool works: provider and exporters."""
@@ -227,15 +229,24 @@ class Runtime:
         self.watchdog.stop(0.2)
         job = partial(self._finish, until)
         with self.worker.barred():
-            if not self.worker.end(job, timeout):
-                self.metrics.disconnect()
-                if self.pipeline.outbox is not None:
-                    self.pipeline.outbox.abort()
-                if not self.worker.stop(GRACE):  # its thread hangs, and what it holds is lost
-                    self.worker.forget(job)
-                    self.pipeline.give_up()
+            try:
+                if not self.worker.end(job, timeout):
+                    self._abandon(job, GRACE)
+            except KeyboardInterrupt:  # who waits for it does not want to
+                self._abandon(job, 0)
+                self._report()
+                raise
         self.core.asleep = True  # should the process live on
         self._report()
+
+    def _abandon(self, job: Callable[[], None], grace: float) -> None:
+        """Break off what is being sent. If the thread does not come to its end in that time, what it holds is lost."""
+        self.metrics.disconnect()
+        if self.pipeline.outbox is not None:
+            self.pipeline.outbox.abort()
+        if not grace or not self.worker.stop(grace):
+            self.worker.forget(job)
+            self.pipeline.give_up()
 
     def _finish(self, until: int) -> None:
         with self._busy:
