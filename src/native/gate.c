@@ -292,7 +292,19 @@ gate_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords)
 
 /* ---------------------------------------------------------------- its type */
 
-/* Gate(core, original, reference) of call_soon; with one more of a method for timers. */
+/* The call of a gate in this one's place; NULL with an error set. */
+static vectorcallfunc
+call_of(PyObject *reference, PyObject *debugging)
+{
+    if (debugging != NULL)
+        return (vectorcallfunc)timer_call;
+    PyObject *name = PyObject_GetAttr(reference, natives.names.__name__);
+    int spawns = name == NULL ? -1 : PyObject_RichCompareBool(name, natives.names.create_task, Py_EQ);
+    Py_XDECREF(name);
+    return spawns < 0 ? NULL : (vectorcallfunc)(spawns ? spawn_call : gate_call);
+}
+
+/* Gate(core, original, reference) of call_soon or create_task; with one more of a method for timers. */
 static PyObject *
 gate_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
@@ -300,10 +312,11 @@ gate_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
     PyObject *original, *reference, *debugging = NULL;
     if (!PyArg_ParseTuple(args, "O!OO|O", natives.core, &core, &original, &reference, &debugging))
         return NULL;
-    Gate *self = (Gate *)type->tp_alloc(type, 0);
+    vectorcallfunc call = call_of(reference, debugging);
+    Gate *self = call == NULL ? NULL : (Gate *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;
-    self->call = (vectorcallfunc)(debugging == NULL ? gate_call : timer_call);
+    self->call = call;
     self->tie = tie_to(core);
     self->original = Py_NewRef(original);
     self->reference = Py_NewRef(reference);

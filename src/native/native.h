@@ -9,7 +9,7 @@
  * record.c  the record of a step
  * stepped.c what it says, once the step has ended
  * handover.c how the background thread gets its turn then
- * gate.c    call_soon; timers.c: call_later and call_at
+ * gate.c    call_soon; timers.c: call_later and call_at; spawns.c: create_task
  * callback.c what stands for a callback that is no task's own
  * core.c    the fields of a core that are read per step, and the way into the buffer
  * births.c  the birth of a task
@@ -56,9 +56,10 @@
 
 #define NAMES(X) \
     X(_loopscope) X(_loopscope_due) X(_loopscope_guard) X(_loopscope_label) X(_loopscope_loop) X(PENDING) \
-    X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(dropped) X(extend) X(f_lasti) X(failing) X(rouse) \
-    X(time) X(alone) X(any_value) X(attributes) X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) \
-    X(parent_remote) X(shared) X(span_id) X(start) X(state) X(text) X(trace_id) X(trace_state)
+    X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(create_task) X(dropped) X(eager_start) X(extend) \
+    X(f_lasti) X(failing) X(get_task_factory) X(rouse) X(time) X(alone) X(any_value) X(attributes) X(encoded) X(end) \
+    X(error) X(events) X(links) X(name) X(parent_id) X(parent_remote) X(shared) X(span_id) X(start) X(state) \
+    X(text) X(trace_id) X(trace_state)
 
 #define LIFE(X) \
     X(activated) X(cell) X(excluded) X(here) X(id) X(left) X(loop) X(name) X(over) X(place) X(span) X(unborn) X(where)
@@ -528,7 +529,7 @@ typedef struct {
     Tie *tie;
     /* the method that was replaced, and the gate in Python */
     PyObject *original, *reference;
-    /* NULL for call_soon. For timers of uvloop, what tells whether a loop is in debug mode; None for asyncio's, whose
+    /* NULL for call_soon and create_task. For timers of uvloop, what tells whether a loop is in debug mode; None for asyncio's, whose
      * handles tell, and which are given a time of the loop's rather than a delay */
     PyObject *debugging;
     /* the source traceback of the handles that the original makes */
@@ -539,6 +540,11 @@ extern PyType_Spec gate_spec;
 
 /* In debug mode a handle has a source traceback, from which our frames are taken: as core_fail. */
 int gate_trim(Gate *self, PyObject *handle);
+
+/* ---------------------------------------------------------------- spawns.c */
+
+/* The call of a gate on create_task. */
+PyObject *spawn_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords);
 
 /* ---------------------------------------------------------------- timers.c */
 

@@ -13,6 +13,8 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
+from loopscope import runtime
+from loopscope.origin import is_ours
 from tests.scenarios.tasks import sleeper
 from tests.support import LOOPS, checked, edges, family
 
@@ -25,6 +27,21 @@ FORMS: dict[str, Callable[[], Any]] = {
     "ensure_future": lambda: asyncio.ensure_future(sleeper()),
     "Task": lambda: asyncio.Task(sleeper(), loop=asyncio.get_running_loop()),
 }
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_one_that_fails(loop: str) -> None:
+    """Nothing of ours stands in its traceback, but for the Python core's gate."""
+
+    async def main() -> tuple[str, list[str]]:
+        coroutine = sleeper()
+        with pytest.raises(TypeError) as failed:
+            asyncio.get_running_loop().create_task(coroutine, nonsense=1)  # type: ignore[call-arg]
+        coroutine.close()
+        return runtime.statistics()["core"], [str(entry.path) for entry in failed.traceback]
+
+    core, files = checked(main, loop).result  # type: ignore[attr-defined]
+    assert core == "python" or not [file for file in files if is_ours(file)]
 
 
 @pytest.mark.parametrize("form", FORMS)

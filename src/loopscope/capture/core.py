@@ -172,7 +172,7 @@ class Core:
             self.fail()
 
     def guards(self, original: Any, gate: Any, *debugging: Any) -> Any:
-        """What replaces a loop's `call_soon`, for the gate in Python.
+        """What replaces a loop's `call_soon` or `create_task`, for the gate in Python.
 
         Of a method for timers one more is given: what tells whether a loop is in debug mode, where its timers do not.
         """

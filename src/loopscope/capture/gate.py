@@ -44,7 +44,7 @@ class Gate:
         put(loop, "call_at", lambda original: core.guards(original, _call_at(core, original), None))
         put(loop, "run_in_executor", lambda original: _run_in_executor(core, original))
         if private.EAGER:
-            put(loop, "create_task", lambda original: _create_task(core, original))
+            put(loop, "create_task", lambda original: core.guards(original, _create_task(core, original)))
         creations.install(core, self.patches)
         handoffs.install(core, self.patches)
         mishaps.install(core, self.patches)
@@ -66,7 +66,7 @@ class Gate:
         mishaps.install_on(core, self.patches, loop)
         put(loop, "run_in_executor", lambda original: _run_in_executor(core, original))
         if private.EAGER:
-            put(loop, "create_task", lambda original: _create_task(core, original))
+            put(loop, "create_task", lambda original: core.guards(original, _create_task(core, original)))
 
     def remove(self) -> None:
         """Take the hooks off."""
