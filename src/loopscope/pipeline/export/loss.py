@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+if TYPE_CHECKING:
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 
 class Loss(NamedTuple):
@@ -27,6 +27,10 @@ def rejected_in(kind: str, body: bytes) -> Loss | None:
     """The same of an HTTP answer of this content type."""
     if not body or not kind.startswith("application/x-protobuf"):
         return None
+    # An exporter has imported these; where there is none, they would be imported in vain.
+    from google.protobuf.message import DecodeError
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
     try:
         return rejected(ExportTraceServiceResponse.FromString(body))
     except DecodeError:  # it took the request, whatever it says

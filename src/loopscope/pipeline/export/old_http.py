@@ -49,7 +49,7 @@ class OldHttpSender(StockSender):
 
     def __init__(self, exporter: RawExporter) -> None:
         super().__init__(exporter, stock.__name__, stock)
-        bound(exporter._session)
+        bound(getattr(exporter, "_session", None))
 
     def send(self, body: bytes, spans: int) -> Loss | None:
         """See Sender."""
