@@ -144,7 +144,7 @@ make_record(PyObject *life, PyObject *creator, PyObject *name, long long time)
 static int
 tell(Core *core, PyObject *task, PyObject *life, PyObject *creator, long long now)
 {
-    PyObject *name = reader_read(&natives.task.name, task);
+    PyObject *name = task_name(task);
     PyObject *record = name == NULL ? NULL : make_record(life, creator, name, now);
     int put = record == NULL ? -1 : core_put(core, record, core->reserve);
     Py_XDECREF(name);

@@ -129,8 +129,8 @@ typedef struct {
     PyObject *about, *current_task, *function_name, *whose, *line_of, *own;
     PyObject *future, *futures, *tasks, *end_of_sleep, *py_step, *py_wakeup;
     PyObject *plain, *zero, *sixty_four, *no_arguments;
-    /* see life.py, and gate.py */
-    long long first;
+    /* see life.py, private.py and gate.py */
+    long long first, longest_name;
     double seconds;
     /* see model.py */
     PyObject *tag, *birth_tag, *polls_tag, *collection_tag, *suspended, *yielded, *returned, *raised;
@@ -232,6 +232,16 @@ coroutine_kind(PyObject *item)
 
 /* Whether it reads something true; -1 with an error set. */
 int reader_ask_whether(const Reader *reader, PyObject *object);
+
+/* A task's name, as private.name_of: a new reference, NULL with an error set. */
+static inline PyObject *
+task_name(PyObject *task)
+{
+    PyObject *name = reader_read(&natives.task.name, task);
+    if (name != NULL && PyUnicode_Check(name) && PyUnicode_GET_LENGTH(name) > natives.longest_name)
+        Py_SETREF(name, PyUnicode_Substring(name, 0, natives.longest_name));
+    return name;
+}
 
 /* The object that a weak reference tells of, or that a callable returns: a new reference, NULL with an error set. */
 PyObject *content_of(PyObject *cell);

@@ -24,7 +24,7 @@ told_clear(Told *told)
 static int
 ask_name(PyObject *task, PyObject *life)
 {
-    PyObject *name = reader_read(&natives.task.name, task);
+    PyObject *name = task_name(task);
     if (name == NULL)
         return -1;
     slot_put(life, natives.life.name, name);

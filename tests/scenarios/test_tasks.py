@@ -36,6 +36,23 @@ KINDS: dict[str, type] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_long_name_is_cut(loop: str) -> None:
+    """What is remembered of tasks is bounded by their number."""
+
+    async def main() -> None:
+        renamed = asyncio.create_task(sleeper(), name="x" * 100_000)
+        await asyncio.sleep(0)
+        renamed.set_name("y" * 100_000)
+        await renamed
+
+    story = checked(main, loop)
+    [span] = [span for span in story.tasks if span.name == "task sleeper"]
+    assert span.attributes["asyncio.task.name"] == "y" * 1_000
+    assert [step.attributes["asyncio.task.name"][-1] for step in story.steps_of(span)] == ["x", "y"]
+    assert all(len(step.attributes["asyncio.task.name"]) == 1_000 for step in story.steps_of(span))
+
+
 def _made_by(kind: type, loop: str) -> Story:
     async def main() -> None:
         running = asyncio.get_running_loop()

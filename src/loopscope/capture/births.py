@@ -34,7 +34,7 @@ def adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool, now: int
     _attach(core, task, life)
     core.look(life, core.current() if context is None else core.current_in(context))
     late = waking or _running(coroutine)
-    _born(core, life, asked.get_name(), now, None if late else here.life, late)
+    _born(core, life, private.name_of(asked), now, None if late else here.life, late)
     return life
 
 
@@ -89,7 +89,7 @@ def create(core: Core, original: Any, loop: Any, coroutine: Any, options: dict[s
         core.look(life, core.current() if given is None else core.current_in(given))
         birth = Birth(coroutine, life, outer, private.current_task(loop))
         by, step = (0, 0) if outer is None else (outer.id, outer.index)
-        life.name = str(name or options.get("name") or "")
+        life.name = private.cut(str(name or options.get("name") or ""))
         if here.birth is not None and here.birth.life is outer and not outer.name:
             _name(core, loop, outer)
         start = clock()
@@ -137,7 +137,7 @@ def _name(core: Core, loop: Any, life: Life) -> None:
     """A task whose first step is not over creates one that may be told before that: tell its name, as far as known."""
     task = private.current_task(loop)
     if task is not None and not life.unborn:
-        life.name = private.own(task).get_name()
+        life.name = private.name_of(private.own(task))
         core.buffer.put_vital((BIRTH, life.id, clock(), life, life.name, life.place, 0, 0, life.span, False))
 
 

@@ -232,7 +232,7 @@ class Core:
         if life.here is not here:
             life.here, life.where = here, here.at(life.loop.id)
             self.threads[here.ident] = here
-            life.name = asked.get_name()
+            life.name = private.name_of(asked)
             if life.unborn:
                 births.tell_again(self, life, start)
         waiter = asked._fut_waiter
@@ -241,7 +241,7 @@ class Core:
         if waiter is not None:
             outcome = SUSPENDED
             awaiting, place, lasti = point(asked, waiter, life.place)
-            life.name = asked.get_name()
+            life.name = private.name_of(asked)
             if _CANCELLING:
                 life.cancels = asked.cancelling()
         elif not asked.done():
@@ -251,7 +251,7 @@ class Core:
                 life.cancels = asked.cancelling()
         else:
             outcome, state, error = self._ending(task, asked)
-            life.name = asked.get_name()
+            life.name = private.name_of(asked)
             if _CANCELLING:
                 life.cancels = asked.cancelling()
         index = life.index

@@ -70,6 +70,20 @@ def own(thing: Any) -> Any:
     return thing
 
 
+#: a task's name is told up to this length: what is remembered of tasks is bounded by their number
+LONGEST_NAME = 1_000
+
+
+def name_of(task: Any) -> str:
+    """A task's name, as it is told. `task`: as `own` gives it."""
+    return cut(task.get_name())
+
+
+def cut(name: str) -> str:
+    """A name as it is told."""
+    return name if len(name) <= LONGEST_NAME else str.__getitem__(name, slice(LONGEST_NAME))
+
+
 #: a C task's wakes are builtin methods of this name; so are `task.cancel` and the like
 BUILTIN = types.BuiltinMethodType
 WAKEUP = "task_wakeup"
