@@ -27,7 +27,7 @@ EXECUTOR_SPAN = "executor "
 # task spans
 #: the task's number, counted up within the process
 TASK_ID = "asyncio.task.id"
-#: its name, read at the end; on step spans too
+#: its name, read at the end, up to 1,000 characters; on step spans too
 TASK_NAME = "asyncio.task.name"
 #: `returned`, `raised`, `cancelled` or `destroyed`; of a task that lives on `waiting`, `ready` or `running`
 TASK_STATE = "asyncio.task.state"
