@@ -17,6 +17,9 @@
  * watches, or sleeps. Nanoseconds. */
 enum { WATCHED = 300000, WATCHED_BETWEEN = 20000, AWAITED = 5000, AWAITED_ASLEEP = 100000 };
 
+/* So often it is offered to who does not take it: that one has no processor, and steps are not to wait for it. */
+enum { OFFERS = 4 };
+
 int asking;
 unsigned long steps_over;
 
@@ -52,25 +55,37 @@ relax(void)
 #endif
 }
 
-/* Waits until a count is another one, for no longer than that. */
-static void
+/* Waits until a count is another one, for no longer than that: whether it is. */
+static int
 watch(unsigned long *count, unsigned long before, long long most)
 {
     long long began, now;
     if (clock_read(&began) < 0)
-        return;
-    while (NOW(*count) == before && clock_read(&now) == 0 && now - began < most)
+        return 0;
+    while (NOW(*count) == before) {
+        if (clock_read(&now) < 0 || now - began >= most)
+            return 0;
         relax();
+    }
+    return 1;
 }
 
 void
 hand_over(void)
 {
+    static unsigned long refused;
+    static int times;
     unsigned long before = NOW(taken);
+    if (before != refused)
+        times = 0;
+    if (times == OFFERS)
+        return;
     PyThreadState *thread = PyEval_SaveThread();
     MORE(offered, 1); /* only now: who waits for a GIL that is held is put to sleep */
-    watch(&taken, before, NOW(watching) ? AWAITED : AWAITED_ASLEEP);
+    int accepted = watch(&taken, before, NOW(watching) ? AWAITED : AWAITED_ASLEEP);
     PyEval_RestoreThread(thread);
+    times = accepted ? 0 : times + 1;
+    refused = before;
 }
 
 /* Takes the GIL again, in which steps ended since they were so many, or one runs. */
