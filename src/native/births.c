@@ -11,9 +11,9 @@ hang(PyObject *task, PyObject *dict, PyObject *name, PyObject *value)
     return dict != NULL ? PyDict_SetItem(dict, name, value) : PyObject_GenericSetAttr(task, name, value);
 }
 
-/* Hangs a Life on a task, and the Guard that tells when both go. Nothing that hangs there leads back to the task: what is
- * made to hold it need not be walked by the collector. A dict knows by itself when that is no longer so, but from 3.14 on
- * it does not. */
+/* Hangs a Life on a task, and the Guard that tells when both go. Nothing that hangs there leads back to the task: what
+ * is made to hold it need not be walked by the collector. A dict knows by itself when that is no longer so, but from
+ * 3.14 on it does not. */
 static int
 attach(Core *core, PyObject *task, PyObject *life)
 {

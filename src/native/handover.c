@@ -1,10 +1,10 @@
 /* How a thread of our own gets the GIL while a loop is busy.
  *
  * Who waits for the GIL is woken whenever somebody lets go of it. A busy loop does so at each look at its selector, and
- * has taken it again before the other thread is up: dozens of wakings in vain for each turn, which the loop's thread pays
- * for, with up to some tens of microseconds each where the other processor was idle. So a thread of our own that wakes
- * while steps run watches for a moment, without the GIL, for the end of one, which lets go of it until it is taken. If
- * none ends it waits for the GIL as anybody, and is given it at the end of the next step.
+ * has taken it again before the other thread is up: dozens of wakings in vain for each turn, which the loop's thread
+ * pays for, with up to some tens of microseconds each where the other processor was idle. So a thread of our own that
+ * wakes while steps run watches for a moment, without the GIL, for the end of one, which lets go of it until it is
+ * taken. If none ends it waits for the GIL as anybody, and is given it at the end of the next step.
  */
 #include "native.h"
 #include <pythread.h>
@@ -13,8 +13,8 @@
 #include <pthread.h>
 #include <time.h>
 
-/* How long it watches: in a step, and between steps, where the GIL may be free. How long a step's end waits for one that
- * watches, or sleeps. Nanoseconds. */
+/* How long it watches: in a step, and between steps, where the GIL may be free. How long a step's end waits for one
+ * that watches, or sleeps. Nanoseconds. */
 enum { WATCHED = 300000, WATCHED_BETWEEN = 20000, AWAITED = 5000, AWAITED_ASLEEP = 100000 };
 
 /* So often it is offered to who does not take it: that one has no processor, and steps are not to wait for it. */

@@ -539,8 +539,8 @@ typedef struct {
     Tie *tie;
     /* the method that was replaced, and the gate in Python */
     PyObject *original, *reference;
-    /* NULL for call_soon and create_task. For timers of uvloop, what tells whether a loop is in debug mode; None for asyncio's, whose
-     * handles tell, and which are given a time of the loop's rather than a delay */
+    /* NULL for call_soon and create_task. For timers of uvloop, what tells whether a loop is in debug mode; None for
+     * asyncio's, whose handles tell, and which are given a time of the loop's rather than a delay */
     PyObject *debugging;
     /* the source traceback of the handles that the original makes */
     Reader traceback;
