@@ -4,40 +4,53 @@
  * has taken it again before the other thread is up: dozens of wakings in vain for each turn, which the loop's thread
  * pays for, with up to some tens of microseconds each where the other processor was idle. So a thread of our own that
  * wakes while steps run watches for a moment, without the GIL, for the end of one, which lets go of it until it is
- * taken. If none ends it waits for the GIL as anybody, and is given it at the end of the next step.
+ * taken.
  */
+#define _GNU_SOURCE /* for CPU_COUNT */
 #include "native.h"
 #include <pythread.h>
 
 #ifdef HANDOVER
 #include <pthread.h>
+#include <sched.h>
 #include <time.h>
 
-/* How long it watches: in a step, and between steps, where the GIL may be free. How long a step's end waits for one
- * that watches, or sleeps. Nanoseconds. */
-enum { WATCHED = 300000, WATCHED_BETWEEN = 20000, AWAITED = 5000, AWAITED_ASLEEP = 100000 };
+/* How long it watches: in a step, and between steps, where the GIL may be free. How long a step's end waits for it.
+ * Nanoseconds. */
+enum { WATCHED = 300000, WATCHED_BETWEEN = 20000, AWAITED = 5000 };
 
 /* So often it is offered to who does not take it: that one has no processor, and steps are not to wait for it. */
 enum { OFFERS = 4 };
 
-int asking;
+int watching;
 unsigned long steps_over;
 
-/* How many of those who ask watch; how often the GIL was offered, and taken. */
-static int watching;
+/* How often the GIL was offered, and taken. */
 static unsigned long offered, taken;
 
-/* In a forked child nobody asks. */
+/* In a forked child nobody watches. */
 static void
 forget(void)
 {
-    asking = watching = 0;
+    watching = 0;
 }
 
 int
 handover_load(void)
 {
     return pthread_atfork(NULL, NULL, forget) == 0 ? 0 : (PyErr_NoMemory(), -1);
+}
+
+/* Whether this thread has but one processor: to watch there keeps others from what is watched for. */
+static int
+is_confined(void)
+{
+#ifdef __linux__
+    cpu_set_t processors;
+    return sched_getaffinity(0, sizeof processors, &processors) == 0 && CPU_COUNT(&processors) == 1;
+#else
+    return 0;
+#endif
 }
 
 #define NOW(what) __atomic_load_n(&(what), __ATOMIC_ACQUIRE)
@@ -82,25 +95,24 @@ hand_over(void)
         return;
     PyThreadState *thread = PyEval_SaveThread();
     MORE(offered, 1); /* only now: who waits for a GIL that is held is put to sleep */
-    int accepted = watch(&taken, before, NOW(watching) ? AWAITED : AWAITED_ASLEEP);
+    int accepted = watch(&taken, before, AWAITED);
     PyEval_RestoreThread(thread);
     times = accepted ? 0 : times + 1;
     refused = before;
 }
 
-/* Takes the GIL again, in which steps ended since they were so many, or one runs. */
+/* Takes the GIL again, if steps ended since they were so many, or one runs, at the end of a step. Who sleeps until it is
+ * free is offered nothing: another thread of the application's may get it then, and keep it for its turn. */
 static void
 take_turn(PyThreadState *thread, unsigned long ended)
 {
-    MORE(asking, 1);
     int within = NOW(running) != NULL;
-    if (within || NOW(steps_over) != ended) {
+    if ((within || NOW(steps_over) != ended) && !is_confined()) {
         MORE(watching, 1);
         watch(&offered, NOW(offered), within ? WATCHED : WATCHED_BETWEEN);
         MORE(watching, -1);
     }
     PyEval_RestoreThread(thread);
-    MORE(asking, -1);
     MORE(taken, 1);
 }
 

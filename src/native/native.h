@@ -55,10 +55,10 @@
 /* ---------------------------------------------------------------- names and slots */
 
 #define NAMES(X) \
-    X(_loopscope) X(_loopscope_due) X(_loopscope_guard) X(_loopscope_label) X(_loopscope_loop) X(PENDING) \
-    X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(create_task) X(dropped) X(eager_start) X(extend) \
-    X(f_lasti) X(failing) X(get_task_factory) X(rouse) X(time) X(alone) X(any_value) X(attributes) X(encoded) X(end) \
-    X(error) X(events) X(links) X(name) X(parent_id) X(parent_remote) X(shared) X(span_id) X(start) X(state) \
+    X(_loopscope) X(_loopscope_due) X(_loopscope_guard) X(_loopscope_label) X(_loopscope_loop) X(_task_factory) \
+    X(PENDING) X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(create_task) X(dropped) X(eager_start) \
+    X(extend) X(f_lasti) X(failing) X(get_task_factory) X(rouse) X(time) X(alone) X(any_value) X(attributes) X(encoded) \
+    X(end) X(error) X(events) X(links) X(name) X(parent_id) X(parent_remote) X(shared) X(span_id) X(start) X(state) \
     X(text) X(trace_id) X(trace_state)
 
 #define LIFE(X) \
@@ -495,8 +495,8 @@ int stepped(Step *self, PyObject *here, long long start, long long end, PyObject
 #if defined(__GNUC__) && !defined(_WIN32)
 #define HANDOVER
 
-/* How many threads of our own ask for the GIL. */
-extern int asking;
+/* How many threads of our own watch for a step's end. */
+extern int watching;
 
 /* Steps that ended. */
 extern unsigned long steps_over;
@@ -516,7 +516,7 @@ static inline void
 step_over(void)
 {
     __atomic_store_n(&steps_over, steps_over + 1, __ATOMIC_RELAXED);
-    if (__atomic_load_n(&asking, __ATOMIC_RELAXED))
+    if (__atomic_load_n(&watching, __ATOMIC_RELAXED))
         hand_over();
 }
 

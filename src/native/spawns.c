@@ -11,7 +11,9 @@ may_be_eager(PyObject *const *args, Py_ssize_t count, PyObject *keywords)
             return 1;
     if (count < 1)
         return 1;
-    PyObject *factory = PyObject_CallMethodNoArgs(args[0], natives.names.get_task_factory);
+    PyObject *factory; /* as private.task_factory */
+    if (PyObject_GetOptionalAttr(args[0], natives.names._task_factory, &factory) == 0)
+        factory = PyObject_CallMethodNoArgs(args[0], natives.names.get_task_factory);
     Py_XDECREF(factory);
     return factory == NULL ? -1 : factory != Py_None;
 }

@@ -73,6 +73,40 @@ def test_a_task_that_is_constructed_in_a_first_step_of_an_unknown_kind(waits: bo
     assert not [name for name, span in spans.items() if "asyncio.task.seen_late" in span.attributes]
 
 
+def test_a_task_of_another_loop_that_is_made_in_a_first_step() -> None:
+    """Its creator is the eager task; or, where a task factory makes it, the task that creates."""
+    other = asyncio.new_event_loop()
+
+    def factory(loop: Any, coroutine: Any, **options: Any) -> Any:
+        asyncio.Task(quick(), loop=other, name="by factory")
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    async def eager() -> None:
+        other.create_task(quick(), name="by eager")
+        await asyncio.sleep(0)
+
+    async def plain() -> None: ...
+
+    async def main() -> None:
+        await asyncio.create_task(eager(), name="eager")
+        asyncio.get_running_loop().set_task_factory(factory)
+        await asyncio.create_task(plain(), name="plain")
+        await asyncio.to_thread(other.run_until_complete, _nothing())
+        other.close()
+
+    story = _eager(main)
+    creators = {
+        span.attributes["asyncio.task.name"]: span.attributes.get("asyncio.task.creator.name") for span in story.tasks
+    }
+    outer = story.task("with_factory").attributes["asyncio.task.name"]
+    assert (creators["by eager"], creators["by factory"]) == ("eager", outer)
+    assert (creators["eager"], creators["plain"]) == (outer, outer)
+
+
+async def _nothing() -> None:
+    await asyncio.sleep(0)
+
+
 def test_finished_in_the_first_step() -> None:
     async def main() -> str:
         task = asyncio.create_task(quick(), name="eager")

@@ -17,13 +17,15 @@ def adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool, now: int
     """A task seen for the first time: make its Life and write its birth."""
     here = enter()
     birth = here.birth
+    creator = here.life
     if birth is not None:
-        current = private.current_task(loop)
-        begun = current is not birth.current
-        if begun:  # it is in its first step, which runs within its creation
-            _attach(core, current, birth.life)
-            if current is task:
+        begun = _begun(birth)
+        if begun is not None:  # it is in its first step, which runs within its creation
+            _attach(core, begun, birth.life)
+            if begun is task:
                 return birth.life
+        elif loop is not birth.loop:
+            creator = birth.outer
         elif not waking and not _running(birth.coroutine):
             here.birth, here.life, birth.life.started = None, birth.outer, 0
             _attach(core, task, birth.life)
@@ -34,8 +36,18 @@ def adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool, now: int
     _attach(core, task, life)
     core.look(life, core.current() if context is None else core.current_in(context))
     late = waking or _running(coroutine)
-    _born(core, life, private.name_of(asked), now, None if late else here.life, late)
+    _born(core, life, private.name_of(asked), now, None if late else creator, late)
     return life
+
+
+def _begun(birth: Birth) -> Any:
+    """The task that is being created, if it runs its first step already, None if it does not."""
+    current = private.current_task(birth.loop)
+    if current is None or current is birth.current:
+        return None
+    if private.own(current).get_coro() is birth.coroutine or _running(birth.coroutine):
+        return current
+    return None  # another one that its factory makes
 
 
 def _conceive(core: Core, loop: Any, coroutine: Any) -> Life:
@@ -87,7 +99,7 @@ def create(core: Core, original: Any, loop: Any, coroutine: Any, options: dict[s
         life = _conceive(core, loop, coroutine)
         given = options.get("context")
         core.look(life, core.current() if given is None else core.current_in(given))
-        birth = Birth(coroutine, life, outer, private.current_task(loop))
+        birth = Birth(coroutine, life, outer, loop, private.current_task(loop))
         by, step = (0, 0) if outer is None else (outer.id, outer.index)
         life.name = private.cut(str(name or options.get("name") or ""))
         if here.birth is not None and here.birth.life is outer and not outer.name:

@@ -284,7 +284,7 @@ def _run_in_executor(core: Core, original: Any) -> Any:
 
 def _create_task(core: Core, original: Any) -> Any:
     def create_task(self: Any, coro: Any, **options: Any) -> Any:
-        if core.on and (self.get_task_factory() is not None or options.get("eager_start")):
+        if core.on and (private.task_factory(self) is not None or options.get("eager_start")):
             task = births.create(core, original, self, coro, options, private.name_to_come(1))
         else:
             task = original(self, coro, **options)

@@ -171,13 +171,14 @@ class Here:
 class Birth:
     """A task that is being created and may run its first step before its creation returns."""
 
-    __slots__ = ("coroutine", "current", "life", "outer")
+    __slots__ = ("coroutine", "current", "life", "loop", "outer")
 
-    def __init__(self, coroutine: Any, life: Life, outer: Life | None, current: Any) -> None:
+    def __init__(self, coroutine: Any, life: Life, outer: Life | None, loop: Any, current: Any) -> None:
         self.coroutine = coroutine
         self.life = life
         self.outer = outer
-        #: the task that creates it
+        #: its loop, and the task of that which runs now
+        self.loop = loop
         self.current = current
 
 

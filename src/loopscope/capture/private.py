@@ -70,6 +70,14 @@ def own(thing: Any) -> Any:
     return thing
 
 
+def task_factory(loop: Any) -> Any:
+    """A loop's task factory, None for none. What a subclass of asyncio's loops says instead is not asked."""
+    try:
+        return loop._task_factory
+    except AttributeError:  # uvloop's
+        return loop.get_task_factory()
+
+
 #: a task's name is told up to this length: what is remembered of tasks is bounded by their number
 LONGEST_NAME = 1_000
 

@@ -149,6 +149,8 @@ class Runtime:
         self._patches = Patches()
         self._final = False
         self._broken = 0
+        #: somebody did not want to wait for the exit
+        self._unwaited = False
         self._told: set[str] = set()
         #: the losses told last
         self._lost: list[str] = []
@@ -205,9 +207,12 @@ class Runtime:
         if self.core.asleep or self._built:  # there was no step, or all is there
             return
         timeout = self._standard.timeout
-        self.pipeline.hurry(clock() + int(timeout * 1e9))  # the thread may be sending to nobody
-        if self.worker.do(self._prepare, timeout):  # else it hangs
-            self.pipeline.hurry(0)
+        try:
+            self.pipeline.hurry(clock() + int(timeout * 1e9))  # the thread may be sending to nobody
+            if self.worker.do(self._prepare, timeout):  # else it hangs
+                self.pipeline.hurry(0)
+        except KeyboardInterrupt:
+            self._unwaited = True
 
     def _prepare(self) -> None:
         with self._busy, self._guarded():
@@ -223,13 +228,13 @@ class Runtime:
 
     def finish(self) -> None:
         """Send everything, close what is open, tell what was lost. Late by the exporter's timeout at most."""
-        timeout = self._standard.timeout
+        timeout = 0 if self._unwaited else self._standard.timeout
         until = clock() + int(timeout * 1e9)
-        self.pipeline.hurry(until)
-        self.watchdog.stop(0.2)
         job = partial(self._finish, until)
         with self.worker.barred():
             try:
+                self.pipeline.hurry(until)
+                self.watchdog.stop(0.2)
                 if not self.worker.end(job, timeout):
                     self._abandon(job, GRACE)
             except KeyboardInterrupt:  # who waits for it does not want to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,13 +29,38 @@ class Short:
                 self._body.close()
                 return
 
+    def read(self, *args: Any, **options: Any) -> bytes:
+        """See urllib3's HTTPResponse. What cannot be decoded is read at one go."""
+        beginning: bytes = self._body.read(LIMIT, **options)
+        self._body.close()
+        return beginning
 
-def _shorten(answer: Any, **options: Any) -> None:
-    answer.raw = Short(answer.raw)
 
+class Limit:
+    """Shortens what is answered to a requests.Session, which may be the application's: to requests within `with`."""
 
-def bound(session: Any) -> None:
-    """Have what is answered to a requests.Session, if that is one, be read up to the limit."""
-    hooks = getattr(session, "hooks", None)
-    if hooks is not None and _shorten not in hooks["response"]:
-        hooks["response"].append(_shorten)
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._thread = 0
+        self._before = hooks = getattr(session, "hooks", None)
+        self._hooks: Any = None
+        if isinstance(hooks, dict):
+            heard = hooks.get("response") or ()
+            self._hooks = {**hooks, "response": [*(heard if isinstance(heard, (list, tuple)) else [heard]), self]}
+            session.hooks = self._hooks
+
+    def __call__(self, answer: Any, **options: Any) -> None:
+        """See requests' hooks."""
+        if self._thread == threading.get_ident():
+            answer.raw = Short(answer.raw)
+
+    def __enter__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def __exit__(self, *error: object) -> None:
+        self._thread = 0
+
+    def remove(self) -> None:
+        """Take it off, unless somebody has put other hooks there since."""
+        if self._hooks is not None and self._session.hooks is self._hooks:
+            self._session.hooks = self._before

@@ -9,7 +9,7 @@ from typing import Any
 import opentelemetry.exporter.otlp.proto.http.trace_exporter as stock
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-from loopscope.pipeline.export.answers import bound
+from loopscope.pipeline.export.answers import Limit
 from loopscope.pipeline.export.loss import Loss, rejected_in
 from loopscope.pipeline.export.stock import StockSender
 
@@ -67,15 +67,20 @@ class HttpSender(StockSender):
     def __init__(self, exporter: OTLPSpanExporter) -> None:
         super().__init__(exporter, stock.__name__, sys.modules[type(exporter._client).__module__])
         client: Any = exporter._client
-        bound(getattr(client._transport, "_session", None))
+        self._limit = Limit(getattr(client._transport, "_session", None))
         self._answers = client._transport = Answers(client._transport)
 
     def send(self, body: bytes, spans: int) -> Loss | None:
         """See Sender."""
-        with self._quiet:
+        with self._quiet, self._limit:
             result = self._exporter._client.export(body)
         status = result.status_code
         if result.success and (status is None or status < 300):  # to the exporter it is one, too, to be sent elsewhere
             return self._answers.rejected()
         said = status and f"HTTP {status} {result.reason or ''}".rstrip()
         return self.lost(spans, str(said or result.error or result.reason or self._quiet.last))
+
+    def close(self) -> None:
+        """See Sender."""
+        super().close()
+        self._limit.remove()
