@@ -101,8 +101,8 @@ hand_over(void)
     refused = before;
 }
 
-/* Takes the GIL again, if steps ended since they were so many, or one runs, at the end of a step. Who sleeps until it is
- * free is offered nothing: another thread of the application's may get it then, and keep it for its turn. */
+/* Takes the GIL again, if steps ended since they were so many, or one runs, at the end of a step. Who sleeps until it
+ * is free is offered nothing: another thread of the application's may get it then, and keep it for its turn. */
 static void
 take_turn(PyThreadState *thread, unsigned long ended)
 {
