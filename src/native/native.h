@@ -58,8 +58,8 @@
     X(_loopscope) X(_loopscope_due) X(_loopscope_guard) X(_loopscope_label) X(_loopscope_loop) X(_task_factory) \
     X(PENDING) X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(create_task) X(dropped) X(eager_start) \
     X(extend) X(f_lasti) X(failing) X(get_task_factory) X(rouse) X(time) X(alone) X(any_value) X(attributes) \
-    X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) X(parent_remote) X(shared) X(span_id) X(start) X(state) \
-    X(text) X(trace_id) X(trace_state)
+    X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) X(parent_remote) X(shared) X(span_id) X(start) \
+    X(state) X(text) X(trace_id) X(trace_state)
 
 #define LIFE(X) \
     X(activated) X(cell) X(excluded) X(here) X(id) X(left) X(loop) X(name) X(over) X(place) X(span) X(unborn) X(where)
