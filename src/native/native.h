@@ -8,7 +8,7 @@
  * step.c    what stands in a callback's place: its call is a step
  * record.c  the record of a step
  * stepped.c what it says, once the step has ended
- * handover.c how the background thread gets its turn then
+ * handover.c how a thread of our own gets its turn then
  * gate.c    call_soon; timers.c: call_later and call_at; spawns.c: create_task
  * callback.c what stands for a callback that is no task's own
  * core.c    the fields of a core that are read per step, and the way into the buffer

@@ -84,12 +84,13 @@ LONGEST_NAME = 1_000
 
 def name_of(task: Any) -> str:
     """A task's name, as it is told. `task`: as `own` gives it."""
-    return cut(task.get_name())
+    name: str = task.get_name()
+    return name if len(name) <= LONGEST_NAME else cut(name)
 
 
 def cut(name: str) -> str:
     """A name as it is told."""
-    return name if len(name) <= LONGEST_NAME else str.__getitem__(name, slice(LONGEST_NAME))
+    return str.__getitem__(name, slice(LONGEST_NAME))
 
 
 #: a C task's wakes are builtin methods of this name; so are `task.cancel` and the like

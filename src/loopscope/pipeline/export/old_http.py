@@ -8,7 +8,6 @@ import opentelemetry.exporter.otlp.proto.http.trace_exporter as stock
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace.export import SpanExportResult
 
-from loopscope.pipeline.export.answers import Limit
 from loopscope.pipeline.export.loss import Loss, rejected_in
 from loopscope.pipeline.export.stock import StockSender
 
@@ -48,8 +47,7 @@ class OldHttpSender(StockSender):
     """Sends by the exporter's own loop: its retry, TLS, headers, compression and timeout."""
 
     def __init__(self, exporter: RawExporter) -> None:
-        super().__init__(exporter, stock.__name__, stock)
-        self._limit = Limit(getattr(exporter, "_session", None))
+        super().__init__(exporter, stock.__name__, stock, getattr(exporter, "_session", None))
 
     def send(self, body: bytes, spans: int) -> Loss | None:
         """See Sender."""
@@ -62,8 +60,3 @@ class OldHttpSender(StockSender):
         if answer.request.method != "POST":  # it was sent elsewhere, where it was not written but read
             return self.lost(spans, f"HTTP {answer.history[0].status_code}, to {answer.url}")
         return rejected_in(answer.headers.get("content-type", ""), answer.content)
-
-    def close(self) -> None:
-        """See Sender."""
-        super().close()
-        self._limit.remove()

@@ -9,7 +9,6 @@ from typing import Any
 import opentelemetry.exporter.otlp.proto.http.trace_exporter as stock
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-from loopscope.pipeline.export.answers import Limit
 from loopscope.pipeline.export.loss import Loss, rejected_in
 from loopscope.pipeline.export.stock import StockSender
 
@@ -65,9 +64,9 @@ class HttpSender(StockSender):
     """Sends by the exporter's own client: its retry, TLS, headers, compression and timeout."""
 
     def __init__(self, exporter: OTLPSpanExporter) -> None:
-        super().__init__(exporter, stock.__name__, sys.modules[type(exporter._client).__module__])
         client: Any = exporter._client
-        self._limit = Limit(getattr(client._transport, "_session", None))
+        session = getattr(client._transport, "_session", None)
+        super().__init__(exporter, stock.__name__, sys.modules[type(client).__module__], session)
         self._answers = client._transport = Answers(client._transport)
 
     def send(self, body: bytes, spans: int) -> Loss | None:
@@ -79,8 +78,3 @@ class HttpSender(StockSender):
             return self._answers.rejected()
         said = status and f"HTTP {status} {result.reason or ''}".rstrip()
         return self.lost(spans, str(said or result.error or result.reason or self._quiet.last))
-
-    def close(self) -> None:
-        """See Sender."""
-        super().close()
-        self._limit.remove()

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from loopscope.pipeline.export.answers import Limit
 from loopscope.pipeline.export.loss import Loss
 from loopscope.recording.http import without_secrets
 
@@ -104,13 +105,14 @@ def private_random(module: Any) -> Callable[[], None]:
 
 
 class StockSender:
-    """What stock exporters have in common: see Sender."""
+    """What stock exporters have in common: see Sender. `session`: that of one which speaks HTTP."""
 
-    def __init__(self, exporter: Any, name: str, jitter: Any) -> None:
+    def __init__(self, exporter: Any, name: str, jitter: Any, session: Any = None) -> None:
         self._exporter = exporter
         self.where = without_secrets(exporter._endpoint)
         self.shut = False
         self._quiet = Quiet([name], self.abort)
+        self._limit = Limit(session)
         self._undo = private_random(jitter)
 
     def failed(self, spans: int) -> Loss:
@@ -136,4 +138,5 @@ class StockSender:
         """See Sender."""
         self.abort()
         self._quiet.remove()
+        self._limit.remove()
         self._undo()
