@@ -154,15 +154,23 @@ tell(Core *core, PyObject *task, PyObject *life, PyObject *creator, long long no
     return put < 0 ? -1 : 0;
 }
 
-/* The loop's state: a new reference, NULL where it has none yet, or with an error set. */
+/* The loop's state: a new reference, NULL with an error set. */
 static PyObject *
-state_of(PyObject *loop)
+state_of(Core *core, PyObject *loop)
 {
-    PyObject *state;
-    if (hung_on(loop, natives.names._loopscope_loop, &state) <= 0)
+    PyObject *state = core->loop_state, *known = NULL;
+    if (state != NULL && (known = content_of(SLOT(state, natives.loop_state.cell))) == NULL)
         return NULL;
-    if (!Py_IS_TYPE(state, natives.loop_state.type))
+    Py_XDECREF(known);
+    if (known == loop)
+        return Py_NewRef(state);
+    state = PyObject_CallMethodOneArg((PyObject *)core, natives.names.state_of, loop);
+    if (state != NULL && !Py_IS_TYPE(state, natives.loop_state.type)) {
+        PyErr_SetString(PyExc_TypeError, "not a LoopState");
         Py_CLEAR(state);
+    }
+    if (state != NULL)
+        Py_XSETREF(core->loop_state, Py_NewRef(state));
     return state;
 }
 
@@ -184,7 +192,7 @@ adopt(Core *core, PyObject *loop, PyObject *task, PyObject *context, PyObject *h
         return NULL;
     int excluded;
     PyObject *place = place_of(core, task, &excluded);
-    PyObject *state = place == NULL ? NULL : state_of(loop);
+    PyObject *state = place == NULL ? NULL : state_of(core, loop);
     if (state == NULL) {
         Py_XDECREF(place);
         return NULL;

@@ -68,6 +68,7 @@ core_traverse(Core *self, visitproc visit, void *arg)
     Py_VISIT(self->describe);
     Py_VISIT(self->cell);
     Py_VISIT(self->span);
+    Py_VISIT(self->loop_state);
     for (int i = 0; i < TABLE; i++)
         Py_VISIT(self->kin[i].place);
     return 0;
@@ -85,6 +86,7 @@ core_clear(Core *self)
     Py_CLEAR(self->describe);
     Py_CLEAR(self->cell);
     Py_CLEAR(self->span);
+    Py_CLEAR(self->loop_state);
     for (int i = 0; i < TABLE; i++)
         Py_CLEAR(self->kin[i].place);
     return 0;

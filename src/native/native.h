@@ -55,18 +55,18 @@
 /* ---------------------------------------------------------------- names and slots */
 
 #define NAMES(X) \
-    X(_loopscope) X(_loopscope_due) X(_loopscope_guard) X(_loopscope_label) X(_loopscope_loop) X(_task_factory) \
+    X(_loopscope) X(_loopscope_due) X(_loopscope_guard) X(_loopscope_label) X(_task_factory) \
     X(PENDING) X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(create_task) X(dropped) X(eager_start) \
     X(extend) X(f_lasti) X(failing) X(get_task_factory) X(rouse) X(time) X(alone) X(any_value) X(attributes) \
     X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) X(parent_remote) X(shared) X(span_id) X(start) \
-    X(state) X(text) X(trace_id) X(trace_state)
+    X(state) X(state_of) X(text) X(trace_id) X(trace_state)
 
 #define LIFE(X) \
     X(activated) X(cell) X(excluded) X(here) X(id) X(left) X(loop) X(name) X(over) X(place) X(span) X(unborn) X(where)
 #define LIFE_WHOLES(X) X(cancels) X(hush) X(index) X(ready) X(started)
 #define HERE(X) X(birth) X(blind) X(callback) X(ident) X(life) X(polls) X(where)
 #define HERE_WHOLES(X) X(ended) X(polled) X(polling) X(unpolled)
-#define LOOP_STATE(X) X(here) X(id) X(seen)
+#define LOOP_STATE(X) X(cell) X(here) X(id) X(seen)
 #define PLACE(X) X(chain) X(code) X(function) X(leaf) X(origin) X(public) X(qualname) X(timed)
 #define CHAIN(X) X(further) X(waits)
 #define NO_WHOLES(X)
@@ -343,6 +343,8 @@ typedef struct {
     PyObject *buffer, *queue, *threads, *current, *current_in, *describe;
     /* the context that was looked at last, a weak reference, and the span in it */
     PyObject *cell, *span;
+    /* what is known of the loop that a task was born on last, NULL for nothing */
+    PyObject *loop_state;
     /* what its stand-ins know it by */
     Tie *tie;
     /* by the address of the code */

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import sys
+from types import MethodType
 from typing import Any
 
 import pytest
 
 from tests.noninterference.both import Log, both
 from tests.scenarios.tasks import quick
-from tests.support import LOOPS
+from tests.support import LOOPS, recording
 
 
 class Delegating(asyncio.Task[Any]):
@@ -87,3 +90,55 @@ def test_futures_and_what_callbacks_belong_to(loop: str) -> None:
         log.append(str(list(items)))
 
     assert both(program, loop, steps=4)[-1] == "[1, 2, 1, 2]"
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_loop_has_no_attribute_more(loop: str) -> None:
+    """`uvloop.Loop` has none of its own: with one, all its methods would be slower."""
+
+    async def main() -> None:
+        attributes = vars(asyncio.get_running_loop())
+        before = list(attributes)
+        with recording() as story:
+            assert await asyncio.create_task(quick()) == "quick"
+            assert list(attributes) == before
+        assert story.steps
+
+    LOOPS[loop](main())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="a dict holds every object's attributes")
+def test_a_selector_gets_no_dict_for_its_attributes() -> None:
+    """They are slower in one: CPython makes it for who asks for `__dict__`."""
+
+    async def main() -> None:
+        selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
+        with recording():
+            await asyncio.create_task(quick())
+            await asyncio.sleep(0)
+            assert selector.select._loopscope_gate
+            assert [held for held in gc.get_referents(selector) if type(held) is dict and "select" in held] == []
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["function", "method"])
+def test_a_selector_with_a_select_of_its_own_keeps_it(kind: str) -> None:
+    async def main() -> int:
+        selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
+        original, calls = selector.select, 0
+
+        def select(*args: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            return original(*args[-1:])
+
+        selector.select = own = MethodType(select, selector) if kind == "method" else select
+        with recording() as story:
+            assert await asyncio.create_task(quick()) == "quick"
+            assert selector.select is own
+        assert selector.select is own and story.steps
+        del selector.select
+        return calls
+
+    assert asyncio.run(main()) > 0

@@ -20,14 +20,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import CodeType, MethodType
 from typing import Any
-from weakref import WeakValueDictionary, ref
+from weakref import ref
 
 from loopscope.capture import births, cancels, coroutines, creations, private, wakers
 from loopscope.capture.awaits import point
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.collector import Collected
 from loopscope.capture.interrupts import is_interrupt
-from loopscope.capture.life import GUARD, LIFE, LOOP, Here, Life, LoopState, enter, hang, hung_on, local, nothing
+from loopscope.capture.life import GUARD, LIFE, Here, Life, LoopState, enter, hung_on, local, nothing
+from loopscope.capture.loops import Loops
 from loopscope.capture.polls import see, select, selector_of, unsee
 from loopscope.capture.stand_ins import Callback, How, Scheduled, named
 from loopscope.model import (
@@ -57,8 +58,8 @@ YIELDS: How = (0, YIELD, 0, 0, None)
 
 _CANCELLING = private.CANCELLING
 
-#: ids of tasks and loops count up within the process, however often one switches off and on
-_tasks, _loops = itertools.count(1), itertools.count(1)
+#: ids of tasks count up within the process, however often one switches off and on
+_tasks = itertools.count(1)
 
 #: activations kept of one step
 _ACTIVATIONS = 64
@@ -102,8 +103,9 @@ class Core:
         self.errors = 0
         #: times that something was not recorded for want of room on the application's stack
         self.cramped = 0
-        #: loops that were seen and live
-        self.living: WeakValueDictionary[int, Any] = WeakValueDictionary()
+        self.loops = Loops()
+        #: its `state_of`
+        self.state_of: Callable[[Any], LoopState] = self.loops.state_of
         #: loops now running, by thread
         self.running: dict[int, LoopState] = {}
         #: nobody takes the records yet: `awaken` is called with the next one
@@ -332,18 +334,6 @@ class Core:
 
     # ------------------------------------------------------------ loops
 
-    def state_of(self, loop: Any) -> LoopState:
-        """The loop's state, made when it is first seen."""
-        state: LoopState | None = hung_on(loop, LOOP)
-        if state is None:
-            kind = type(loop)
-            state = LoopState(next(_loops), f"{kind.__module__}.{kind.__qualname__}")
-            with suppress(AttributeError, TypeError):
-                hang(loop, LOOP, state)
-            with suppress(TypeError):  # it takes no weak references
-                self.living[state.id] = loop
-        return state
-
     @staticmethod
     def arrive(state: LoopState) -> Here:
         """This thread's Here, on which a step of this loop runs: the loop's until it starts to run on another."""
@@ -361,7 +351,7 @@ class Core:
             if state is not None:
                 state.since = 0
                 del self.running[here.ident]
-                self._blindfold(self.living.get(state.id))
+                self._blindfold(state.cell())
             here.blind, here.polls = False, None
             return
         state = self.state_of(loop)
@@ -393,13 +383,12 @@ class Core:
         self.dozing = False
         self.threads.clear()
         self.left.clear()
-        for reference in self.living.valuerefs():
-            loop = reference()
-            if loop is not None:
-                for task in private.all_tasks(loop):
-                    _unhang(task, LIFE, GUARD)
-                _unhang(loop, LOOP)
-                self._blindfold(loop)
+        for loop, state in self.loops.living():
+            for task in private.all_tasks(loop):
+                _unhang(task, LIFE, GUARD)
+            self._blindfold(loop)
+            if state.here is not None:
+                state.here.blind, state.here.polls = False, None
 
     @staticmethod
     def next_task() -> int:

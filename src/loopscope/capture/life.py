@@ -1,4 +1,4 @@
-"""What hangs on a task, on a loop and on a thread: plain cells, nothing of the application's in them.
+"""What hangs on a task and on a thread, and what is known of a loop: plain cells, nothing of the application's in them.
 
 - A `Life` hangs on the task and points to nothing of the application, nor to the core: it waits in the core's buffer.
   The pipeline shares it as its pulse.
@@ -24,7 +24,7 @@ FIRST = 64
 NEVER = 1 << 62
 
 #: attributes that we hang on the application's objects
-LIFE, GUARD, DUE, LOOP = "_loopscope", "_loopscope_guard", "_loopscope_due", "_loopscope_loop"
+LIFE, GUARD, DUE = "_loopscope", "_loopscope_guard", "_loopscope_due"
 #: of a lock, queue and the like: "file:line" of its creation; of a stream: its peer, empty for none
 PLACE, PEER = "_loopscope_place", "_loopscope_peer"
 
@@ -185,11 +185,13 @@ class Birth:
 class LoopState:
     """A loop as its tasks and the self-check know it; holds no loop."""
 
-    __slots__ = ("gated", "here", "id", "kind", "seen", "since")
+    __slots__ = ("cell", "gated", "here", "id", "kind", "seen", "since")
 
     def __init__(self, id: int, kind: str) -> None:
         self.id = id
         self.kind = kind
+        #: weak reference to the loop
+        self.cell: Callable[[], Any] = nothing
         #: the thread that it runs on, None where that is not known yet
         self.here: Here | None = None
         #: the loop's `call_soon` is ours, as far as its class tells

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import selectors
 from collections.abc import Callable
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from loopscope.model import POLLS, Where, clock
@@ -36,17 +37,21 @@ def see(core: Core, here: Here, loop: Any) -> None:
     """Have the looks of the loop that runs on this thread seen."""
     here.blind = False
     selector = selector_of(loop)
-    if selector is None or "select" in vars(selector):
+    if selector is None or not _is_own(selector, selector.select):
         return
     here.polled, here.polls, here.unpolled = clock(), (), -1
     where = here.at(here.loop)
     selector.select = core.select(core, here, where, selector.select, lambda: unsee(selector))
 
 
+def _is_own(selector: Any, method: Any) -> bool:
+    """Whether its method is that of its class. Its `__dict__` is not asked for: once made, all its attributes are slower."""
+    return isinstance(method, MethodType) and method.__func__ is getattr(type(selector), "select", None)
+
+
 def unsee(selector: Any) -> None:
     """Take the hook off a selector."""
-    hook = vars(selector).get("select")
-    if getattr(hook, "_loopscope_gate", False):
+    if getattr(selector.select, "_loopscope_gate", False):
         del selector.select
 
 
