@@ -238,7 +238,8 @@ static inline PyObject *
 task_name(PyObject *task)
 {
     PyObject *name = reader_read(&natives.task.name, task);
-    if (name != NULL && PyUnicode_Check(name) && PyUnicode_GET_LENGTH(name) > natives.longest_name)
+    if (name != NULL && PyUnicode_Check(name)
+        && (!PyUnicode_CheckExact(name) || PyUnicode_GET_LENGTH(name) > natives.longest_name))
         Py_SETREF(name, PyUnicode_Substring(name, 0, natives.longest_name));
     return name;
 }

@@ -10,9 +10,9 @@ typedef struct {
     /* as our other hooks have it: True */
     char gate;
     Tie *tie;
-    /* the thread's Here and Where, the selector's own method, and what takes this off the selector */
-    PyObject *here, *where, *original, *off;
-    /* `here.ended` as last seen, and the turns taken since */
+    /* the thread's Here and Where, and the selector's own method */
+    PyObject *here, *where, *original;
+    /* `here.ended` as last seen, and the looks since that did not wait */
     long long ended, turns;
 } Select;
 
@@ -31,11 +31,12 @@ looked(Select *self, long long unpolled, long long end)
     WHOLE(self->here, natives.here.polled) = end;
 }
 
-/* How long the loop did not look. */
+/* How long the loop did not look, -1 where that is unknown. */
 static long long
 busy_until(Select *self, long long start)
 {
-    return start - WHOLE(self->here, natives.here.polled);
+    long long polled = WHOLE(self->here, natives.here.polled);
+    return polled != 0 ? start - polled : -1;
 }
 
 /* The looks that no record has told yet, where there is room for more: borrowed. Else they become a record. */
@@ -74,9 +75,9 @@ note(Select *self, long long start, long long end)
     return 0;
 }
 
-/* A busy loop takes a turn: where none of its steps is recorded, this goes off the selector. */
+/* Whether a look that does not wait passes through, as none of the loop's steps was recorded for long. */
 static int
-turn(Select *self)
+passes(Select *self)
 {
     long long ended = WHOLE(self->here, natives.here.ended);
     if (ended != self->ended) {
@@ -88,10 +89,8 @@ turn(Select *self)
         self->turns++;
         return 0;
     }
-    slot_put(self->here, natives.here.polls, Py_NewRef(Py_None));
-    slot_put(self->here, natives.here.blind, Py_NewRef(Py_True));
-    PyObject *done = PyObject_CallNoArgs(self->off);
-    return came(done);
+    looked(self, -1, 0);
+    return 1;
 }
 
 /* A look of a loop that is busy, and does not wait. */
@@ -105,7 +104,7 @@ glance(Select *self, PyObject *timeout, long long start)
     int failed = clock_read(&end);
     if (!failed) {
         looked(self, busy_until(self, start), end);
-        failed = (end - start >= natives.waited && note(self, start, end) < 0) || turn(self) < 0;
+        failed = end - start >= natives.waited && note(self, start, end) < 0;
     }
     if (failed && core_fail(CORE(self)) < 0)
         Py_CLEAR(found);
@@ -200,7 +199,9 @@ select_call(Select *self, PyObject *const *args, size_t flagged, PyObject *keywo
     long long start;
     if (core == NULL)
         return ask(self, timeout);
-    if (clock_read(&start) == 0)
+    if (busy && passes(self))
+        found = ask(self, timeout);
+    else if (clock_read(&start) == 0)
         found = busy ? glance(self, timeout, start) : may_wait(self, timeout, start);
     else if (core_fail(core) == 0)
         found = ask(self, timeout);
@@ -210,12 +211,12 @@ select_call(Select *self, PyObject *const *args, size_t flagged, PyObject *keywo
 
 /* ---------------------------------------------------------------- its type */
 
-/* Select(core, here, where, original, off) */
+/* Select(core, here, where, original) */
 static PyObject *
 select_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    PyObject *core, *here, *where, *original, *off;
-    if (!PyArg_ParseTuple(args, "O!O!OOO", natives.core, &core, natives.here.type, &here, &where, &original, &off))
+    PyObject *core, *here, *where, *original;
+    if (!PyArg_ParseTuple(args, "O!O!OO", natives.core, &core, natives.here.type, &here, &where, &original))
         return NULL;
     Select *self = (Select *)type->tp_alloc(type, 0);
     if (self == NULL)
@@ -226,7 +227,6 @@ select_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
     self->here = Py_NewRef(here);
     self->where = Py_NewRef(where);
     self->original = Py_NewRef(original);
-    self->off = Py_NewRef(off);
     return (PyObject *)self;
 }
 
@@ -238,7 +238,6 @@ select_traverse(Select *self, visitproc visit, void *arg)
     Py_VISIT(self->here);
     Py_VISIT(self->where);
     Py_VISIT(self->original);
-    Py_VISIT(self->off);
     return 0;
 }
 
@@ -251,7 +250,6 @@ select_dealloc(Select *self)
     Py_XDECREF(self->here);
     Py_XDECREF(self->where);
     Py_XDECREF(self->original);
-    Py_XDECREF(self->off);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
 }

@@ -213,6 +213,26 @@ def test_called_wrongly(arguments: list[str], told: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--trace-file", "{program}"], "is the program"),
+        (["--html={program}"], "is the program"),
+        (["--trace-file", "{kept}", "--html=/nowhere/x"], "cannot write the page /nowhere/x"),
+        (["--trace-file", "{kept}", "--html={linked}"], "cannot be the same file"),
+    ],
+)
+def test_what_is_there_stays_where_it_is_refused(options: list[str], told: str, tmp_path: Path) -> None:
+    text, kept, linked = "print('ran')\n", tmp_path / "kept.jsonl", tmp_path / "linked.html"
+    path = program(tmp_path, text)
+    kept.write_text("what was recorded")
+    linked.symlink_to(kept)
+    done = loopscope("run", *(one.format(program=path, kept=kept, linked=linked) for one in options), path)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert told in done.stderr
+    assert Path(path).read_text() == text and kept.read_text() == "what was recorded"
+
+
 def test_missing_module_and_bad_setting(tmp_path: Path) -> None:
     done = loopscope("run", "-m", "no_such_module")
     assert done.returncode == 1 and "No module named no_such_module" in done.stderr

@@ -108,3 +108,10 @@ def test_called_wrongly(call: Caller, tmp_path: Path) -> None:
     assert "--width" in call.refused(2, "view", "--width", "3", path)
     assert "--header 'x' is not" in call.refused(2, "view", "--header", "x", path)
     assert "cannot write /nowhere/x.html" in call.refused(1, "view", path, "--html", "/nowhere/x.html")
+
+
+def test_a_page_is_not_written_over_its_source(call: Caller, tmp_path: Path) -> None:
+    path = trace_file(tmp_path, seed())
+    before = Path(path).read_bytes()
+    assert "is a source" in call.refused(2, "view", path, "--html", path)
+    assert Path(path).read_bytes() == before

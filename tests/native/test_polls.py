@@ -31,8 +31,7 @@ class Looks:
         self.asked: list[Any] = []
         self.found: list[Any] = []
         self.act: Callable[[], object] = lambda: None
-        self.taken_off = 0
-        self.select = self.core.select(self.core, self.here, self.here.at(1), self.look, self.off)
+        self.select = self.core.select(self.core, self.here, self.here.at(1), self.look)
 
     def look(self, timeout: Any) -> list[Any]:
         self.asked.append(timeout)
@@ -42,9 +41,6 @@ class Looks:
     def keep_idle(self) -> None:
         """The loop was not busy before its next look, however slow this machine is."""
         self.here.polled = clock() + SECOND
-
-    def off(self) -> None:
-        self.taken_off += 1
 
 
 @pytest.fixture(params=[Core, native.NativeCore])
@@ -100,14 +96,27 @@ def test_after_a_busy_time_it_looks_first(looks: Looks) -> None:
     assert looks.asked == [0, 5, 0] and looks.here.unpolled >= MILLISECOND and looks.here.polls == ()
 
 
-def test_it_goes_off_where_no_step_is_recorded(looks: Looks) -> None:
+def test_where_no_step_is_recorded_it_minds_the_looks_that_may_wait(looks: Looks) -> None:
     looks.select(0)
     looks.here.ended = clock()
+    looks.act = lambda: time.sleep(2 * WAITED / 1e9)
     for _ in range(TURNS + 1):  # the first finds that a step was recorded
         looks.select(0)
-    assert not looks.taken_off and looks.here.polls is not None and not looks.here.blind
+    looks.here.polls = ()
+    assert looks.here.polled and looks.here.unpolled >= 0
     looks.select(0)
-    assert looks.taken_off == 1 and looks.here.polls is None and looks.here.blind
+    assert (looks.here.polled, looks.here.unpolled, looks.here.polls) == (0, -1, ())
+    looks.select(1)
+    assert len(looks.here.polls) == 2 and looks.here.polled and looks.here.unpolled == 0
+    looks.select(0)
+    assert (looks.here.polled, looks.here.unpolled) == (0, -1)
+    looks.act = lambda: None
+    looks.select(1)  # what it finds may have been there for long
+    start, end = looks.here.polls[2:]
+    assert looks.here.unpolled == (0 if end - start >= WAITED else -1)
+    looks.here.ended = clock()
+    looks.select(0)
+    assert looks.here.polled and looks.here.unpolled >= 0
 
 
 def test_looks_that_no_record_takes(looks: Looks) -> None:

@@ -53,6 +53,35 @@ def test_a_long_name_is_cut(loop: str) -> None:
     assert all(len(step.attributes["asyncio.task.name"]) == 1_000 for step in story.steps_of(span))
 
 
+class RudeName(str):
+    """Only its text can be had."""
+
+    def __str__(self) -> str:
+        return self
+
+    def refuse(self, *_: Any) -> Any:
+        raise RuntimeError
+
+    __len__ = __getitem__ = __eq__ = __ne__ = __hash__ = __format__ = __bool__ = refuse
+
+
+@pytest.mark.parametrize("eager", [False, True])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_name_of_a_class_of_the_applications(loop: str, eager: bool) -> None:
+    factory = getattr(asyncio, "eager_task_factory", None) if eager else None
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(factory)
+        task = asyncio.create_task(sleeper(), name=RudeName("rude"))
+        await task
+        assert type(task.get_name()) is RudeName
+
+    story = checked(main, loop)
+    [span] = [span for span in story.tasks if span.name == "task sleeper"]
+    assert span.attributes["asyncio.task.name"] == "rude"
+    assert [step.attributes["asyncio.task.name"] for step in story.steps_of(span)] == ["rude", "rude"]
+
+
 def _made_by(kind: type, loop: str) -> Story:
     async def main() -> None:
         running = asyncio.get_running_loop()

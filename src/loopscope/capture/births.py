@@ -101,7 +101,7 @@ def create(core: Core, original: Any, loop: Any, coroutine: Any, options: dict[s
         core.look(life, core.current() if given is None else core.current_in(given))
         birth = Birth(coroutine, life, outer, loop, private.current_task(loop))
         by, step = (0, 0) if outer is None else (outer.id, outer.index)
-        life.name = private.cut(str(name or options.get("name") or ""))
+        life.name = private.name_given(options.get("name") if name is None else name)
         if here.birth is not None and here.birth.life is outer and not outer.name:
             _name(core, loop, outer)
         start = clock()

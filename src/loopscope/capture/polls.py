@@ -1,13 +1,12 @@
 """Looks at a loop's selector, seen by a `select` on the selector itself while steps of its loop are recorded.
 
-The hook takes itself off where a loop is busy and none of its steps is recorded, and `Core.stepped` puts it on
-again. On the selector it is a cycle: it goes when the loop stops.
+`Core.stepped` puts the hook on. It goes when the loop stops: on the selector it is a cycle. Where none of a loop's steps
+is recorded, it minds only the looks that may wait.
 """
 
 from __future__ import annotations
 
 import selectors
-from collections.abc import Callable
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 #: clock readings kept until a record takes them
 KEPT = 128
-#: a busy loop that took so many turns with no step recorded is not looked at
+#: after so many looks that do not wait, with no step recorded, further ones pass through
 TURNS = 256
 #: a look that took longer than this waited: what it found came meanwhile (nanoseconds)
 WAITED = 50_000
@@ -41,7 +40,7 @@ def see(core: Core, here: Here, loop: Any) -> None:
         return
     here.polled, here.polls, here.unpolled = clock(), (), -1
     where = here.at(here.loop)
-    selector.select = core.select(core, here, where, selector.select, lambda: unsee(selector))
+    selector.select = core.select(core, here, where, selector.select)
 
 
 def _is_own(selector: Any, method: Any) -> bool:
@@ -55,28 +54,30 @@ def unsee(selector: Any) -> None:
         del selector.select
 
 
-def select(core: Core, here: Here, where: Where, original: Any, off: Callable[[], None]) -> Any:
-    """What stands for `original`; it calls `off` to be taken off."""
+def select(core: Core, here: Here, where: Where, original: Any) -> Any:
+    """What stands for `original`."""
     ended = turns = 0
 
     def select(timeout: Any = None) -> Any:
         nonlocal ended, turns
-        start = clock()
-        if timeout is not None and timeout <= 0:
-            found = original(timeout)
-            end = clock()
-            here.unpolled, here.polled = start - here.polled, end
-            if end - start >= WAITED:  # for the GIL, or to be scheduled
-                note(start, end)
+        waits = timeout is None or not timeout <= 0
+        if not waits:
             if here.ended != ended:
                 ended, turns = here.ended, 0
             elif turns < TURNS:
                 turns += 1
             else:
-                here.polls, here.blind = None, True
-                off()
+                here.polled, here.unpolled = 0, -1
+                return original(timeout)
+        start = clock()
+        busy = start - here.polled if here.polled else -1
+        if not waits:
+            found = original(timeout)
+            end = clock()
+            here.unpolled, here.polled = busy, end
+            if end - start >= WAITED:  # for the GIL, or to be scheduled
+                note(start, end)
             return found
-        busy = start - here.polled
         if busy >= MATTERS:  # whether it had to wait cannot be told by how long it took
             found = original(0)
             if found:

@@ -85,12 +85,19 @@ LONGEST_NAME = 1_000
 def name_of(task: Any) -> str:
     """A task's name, as it is told. `task`: as `own` gives it."""
     name: str = task.get_name()
-    return name if len(name) <= LONGEST_NAME else cut(name)
+    return name if type(name) is str and len(name) <= LONGEST_NAME else cut(name)
 
 
 def cut(name: str) -> str:
-    """A name as it is told."""
+    """A name as it is told: a plain text, whatever class of the application's it is of."""
     return str.__getitem__(name, slice(LONGEST_NAME))
+
+
+def name_given(name: Any) -> str:
+    """How a task will be called that was given this as its name; empty where the application's code is to tell."""
+    if issubclass(type(name), str):
+        return cut(name)
+    return str(name) if type(name) is int else ""
 
 
 #: a C task's wakes are builtin methods of this name; so are `task.cancel` and the like

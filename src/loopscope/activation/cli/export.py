@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 
 import click
@@ -66,8 +65,7 @@ def export(
     form: str, path: str,
 ) -> None:  # fmt: skip
     """See the help above."""
-    if any(os.path.exists(path) and os.path.exists(one) and os.path.samefile(path, one) for one in sources):
-        raise click.UsageError(f"{path} is a source: write to another file")
+    output.spare(path, sources, "a source")
     known = asked.backends(jaeger_url, tempo_url, header)
     links = asked.links(sources, known)
     found, timeline = asked.read(sources, known)

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import webbrowser
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
@@ -55,10 +56,16 @@ def write(path: str, content: str) -> None:
     say(f"wrote {path}")
 
 
-def emptied(path: str, what: str) -> str:
-    """The path made absolute, once it is sure that it can be written. Raises click.UsageError."""
+def spare(path: str, others: Iterable[str], what: str) -> None:
+    """Raises click.UsageError where what is written there would be written over one of those files."""
+    if os.path.exists(path) and any(os.path.exists(one) and os.path.samefile(path, one) for one in others):
+        raise click.UsageError(f"{path} is {what}: write to another file")
+
+
+def writable(path: str, what: str) -> str:
+    """The path made absolute, once it is sure that it can be written; what is there stays. Raises click.UsageError."""
     try:
-        open(path, "w").close()
+        open(path, "a").close()
     except OSError as error:
         raise click.UsageError(f"cannot write the {what} {path}: {error.strerror or error}") from None
     return os.path.abspath(path)

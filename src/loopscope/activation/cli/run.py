@@ -109,12 +109,10 @@ def run(program: tuple[str, ...], html: str | None, no_open: bool, **given: Any)
     with tempfile.TemporaryDirectory(prefix="loopscope-") as folder:
         path = None
         if keep is not None or html is not None or not exporting:
-            path = output.emptied(keep or os.path.join(folder, "trace.jsonl"), "trace file")
-            settings["trace_file"] = path
+            path = settings["trace_file"] = output.writable(keep or os.path.join(folder, "trace.jsonl"), "trace file")
         if html is not None:
-            html = output.emptied(html or _beside(keep, program), "page")
-            if html == path:
-                raise click.UsageError("page and trace file cannot be the same file")
+            html = output.writable(html or _beside(keep, program), "page")
+        _empty(path, html, program)
         start = time.time_ns()
         code = child.run(program, _environment(settings))
         ran = Ran(start, time.time_ns())
@@ -146,6 +144,18 @@ def _check(program: tuple[str, ...]) -> None:
         raise click.UsageError("name a program: app.py, or -m module")
     if program[0] != "-m" and not os.path.exists(program[0]):
         raise click.UsageError(f"no such file: {program[0]}")
+
+
+def _empty(trace_file: str | None, html: str | None, program: tuple[str, ...]) -> None:
+    """What was written earlier goes, once it is sure that neither is needed."""
+    files = [path for path in (trace_file, html) if path is not None]
+    for path in files:
+        output.spare(path, program[:1], "the program")
+    if len(files) == 2 and os.path.samefile(*files):
+        raise click.UsageError("page and trace file cannot be the same file")
+    for path in files:
+        if os.path.isfile(path):
+            os.truncate(path, 0)
 
 
 def _environment(settings: Mapping[str, Any]) -> dict[str, str]:

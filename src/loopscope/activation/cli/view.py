@@ -44,6 +44,8 @@ def view(
     """See the help above."""
     if opened and html == "-":
         raise click.UsageError("--open needs a file: give --html a path, or leave it out")
+    if html is not None:
+        output.spare(html, sources, "a source")
     known = asked.backends(jaeger_url, tempo_url, header)
     links = asked.links(sources, known)
     _, timeline = asked.read(sources, known)

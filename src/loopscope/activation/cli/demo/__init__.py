@@ -69,7 +69,7 @@ def _part(name: str, introduction: Part, told: Callable[[Timeline], Iterator[str
 def _recorded(name: str) -> Timeline:
     program = resources.files(__name__) / "programs" / name
     with tempfile.TemporaryDirectory(prefix="loopscope-") as folder, resources.as_file(program) as path:
-        trace = output.emptied(os.path.join(folder, "trace.jsonl"), "trace file")
+        trace = output.writable(os.path.join(folder, "trace.jsonl"), "trace file")
         settings = {PREFIX + "ENABLED": "true", PREFIX + "TRACE_FILE": trace}
         code = child.run([str(path)], child_environment(settings, standard=False))
         if code == child.INTERRUPTED:
