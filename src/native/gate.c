@@ -331,10 +331,12 @@ gate_get(PyObject *self, PyObject *loop, PyObject *type)
     return loop == NULL || loop == Py_None ? Py_NewRef(self) : PyMethod_New(self, loop);
 }
 
-/* Name, module, code and the like are those of the gate in Python. */
+/* Name, module, code and the like are those of the gate in Python, which has them of what it stands for. */
 static PyObject *
 gate_getattr(Gate *self, PyObject *name)
 {
+    if (name == natives.names.__doc__ || name == natives.names.__module__)
+        return PyObject_GetAttr(self->reference, name);
     return attribute_of((PyObject *)self, self->reference, name);
 }
 

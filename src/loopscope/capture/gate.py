@@ -9,6 +9,7 @@ import asyncio
 import asyncio.base_events
 import asyncio.events
 import sys
+from functools import wraps
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -101,7 +102,8 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
     step, wakeup = private.PY_STEP, private.PY_WAKEUP
     wrapper: type | None = None
 
-    def call_soon(self: Any, callback: Any, arg: Any = NOTHING, *rest: Any, context: Any = None) -> Any:
+    @wraps(original)
+    def call_soon(self: Any, callback: Any, _first: Any = NOTHING, *rest: Any, context: Any = None) -> Any:
         nonlocal wrapper
         kind = type(callback)
         life = how = None
@@ -130,7 +132,7 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
                 if life is None:
                     if issubclass(type(task), tasks) and callback.__name__ == "task_wakeup":
                         life = _adopt(core, self, task, context, True)
-                elif arg is not task._fut_waiter and callback.__name__ != "task_wakeup":
+                elif _first is not task._fut_waiter and callback.__name__ != "task_wakeup":
                     life = None
             elif kind is method:
                 function = callback.__func__
@@ -148,26 +150,26 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
                         if kind is method and function is step:
                             how = core.yields(life)
                         else:
-                            how = core.wakes(self, task, life, arg)
+                            how = core.wakes(self, task, life, _first)
                     except Exception:
                         core.fail()
-            elif issubclass(type(arg), tasks):
-                callback = _after_task(core, callback, arg)
+            elif issubclass(type(_first), tasks):
+                callback = _after_task(core, callback, _first)
         if how is not None:
             try:
                 if kind is method or debugging(self):
                     callback = show(core.run, (task, callback, how))
                 else:
-                    callback = bind(runs_step if arg is NOTHING else runs_wakeup, (task, callback, how))
+                    callback = bind(runs_step if _first is NOTHING else runs_wakeup, (task, callback, how))
             except Exception as error:
                 core.stumbled(error)
         try:
-            if arg is NOTHING:
+            if _first is NOTHING:
                 handle = original(self, callback, context=context)
             elif rest:
-                handle = original(self, callback, arg, *rest, context=context)
+                handle = original(self, callback, _first, *rest, context=context)
             else:
-                handle = original(self, callback, arg, context=context)
+                handle = original(self, callback, _first, context=context)
         except BaseException:
             if life is not None:
                 life.ready = 0
@@ -205,6 +207,7 @@ def _after_task(core: Core, callback: Any, task: Any) -> Any:
 
 
 def _call_soon_threadsafe(core: Core, original: Any) -> Any:
+    @wraps(original)
     def call_soon_threadsafe(self: Any, callback: Any, *args: Any, context: Any = None) -> Any:
         if core.on and type(callback) is FunctionType and callback.__code__ is private.SET_STATE:
             try:
@@ -235,6 +238,7 @@ def _timed(core: Core, callback: Any, args: tuple[Any, ...], due: int) -> Any:
 
 
 def _call_at(core: Core, original: Any) -> Any:
+    @wraps(original)
     def call_at(self: Any, when: Any, callback: Any, *args: Any, context: Any = None) -> Any:
         if core.on and isinstance(when, (int, float)) and -_NEVER < when < _NEVER:
             try:
@@ -250,6 +254,7 @@ def _call_at(core: Core, original: Any) -> Any:
 
 
 def _call_later(core: Core, original: Any) -> Any:
+    @wraps(original)
     def call_later(self: Any, delay: Any, callback: Any, *args: Any, context: Any = None) -> Any:
         if core.on and isinstance(delay, (int, float)) and -_NEVER < delay < _NEVER:
             try:
@@ -265,6 +270,7 @@ def _call_later(core: Core, original: Any) -> Any:
 
 
 def _run_in_executor(core: Core, original: Any) -> Any:
+    @wraps(original)
     def run_in_executor(self: Any, executor: Any, func: Any, *args: Any) -> Any:
         submitted, items = clock(), enter().items
         future = original(self, executor, func, *args)
@@ -283,6 +289,7 @@ def _run_in_executor(core: Core, original: Any) -> Any:
 
 
 def _create_task(core: Core, original: Any) -> Any:
+    @wraps(original)
     def create_task(self: Any, coro: Any, **options: Any) -> Any:
         if core.on and (private.task_factory(self) is not None or options.get("eager_start")):
             task = births.create(core, original, self, coro, options, private.name_to_come(1))
@@ -299,6 +306,7 @@ def _create_task(core: Core, original: Any) -> Any:
 
 
 def _run_forever(core: Core, original: Any) -> Any:
+    @wraps(original)
     def run_forever(self: Any) -> Any:
         if core.on:
             try:
@@ -319,6 +327,7 @@ def _run_forever(core: Core, original: Any) -> Any:
 
 
 def _set_running_loop(core: Core, original: Any) -> Any:
+    @wraps(original)
     def _set_running_loop(loop: Any) -> Any:
         if core.on:
             try:

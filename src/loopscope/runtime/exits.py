@@ -34,10 +34,10 @@ def install(patches: Patches, current: Callable[[], Any], stop: Callable[[], Non
     """
     global _once, _runtime, _stop
     _runtime, _stop = current, stop
-    import wrapt
+    from loopscope.runtime.wrapped import Wrapped
 
     def wrap(owner: Any, name: str, wrapper: Any) -> None:
-        patches.put(owner, name, lambda original: wrapt.FunctionWrapper(original, wrapper))
+        patches.put(owner, name, lambda original: Wrapped(owner, name, wrapper))
 
     wrap(signal, "raise_signal", _before_raise)
     wrap(os, "kill", _before_kill)

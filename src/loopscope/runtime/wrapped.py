@@ -1,0 +1,25 @@
+"""A function of the standard library's with a wrapper around it, that is copied and pickled as the function is."""
+
+from __future__ import annotations
+
+import pkgutil
+from typing import Any
+
+import wrapt
+
+
+class Wrapped(wrapt.FunctionWrapper):
+    """By its name, which leads to the function itself where loopscope is not."""
+
+    def __init__(self, owner: Any, name: str, wrapper: Any) -> None:
+        super().__init__(getattr(owner, name), wrapper)
+        self._self_name = f"{owner.__name__}:{name}"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return pkgutil.resolve_name, (self._self_name,)
+
+    def __copy__(self) -> Wrapped:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Wrapped:
+        return self
