@@ -250,7 +250,8 @@ PyObject *awaited_name(PyObject *awaited);
 
 #define LIMITS(X) \
     X(threshold, "culprits", "_threshold") X(stall, "stalls", "_threshold") X(rotate, "tracer.traces", "_rotate") \
-    X(steps, "tracer._caps", "steps") X(room, "tracer._caps", "spans") X(delay, "tracer._caps", "delay") \
+    X(steps, "tracer._caps", "steps") X(most, "tracer._caps", "most") X(room, "tracer._caps", "spans") \
+    X(delay, "tracer._caps", "delay") \
     X(slow, "tracer._caps", "slow") X(hold, "tracer._caps", "hold") X(told, "tracer.steps", "_steps") \
     X(states, "tracer.steps", "_states") X(quiet, "tracer", "_slow") X(traces, "", "_spans")
 

@@ -103,7 +103,7 @@ is_of(PyObject *visit, PyObject *trace)
 static int
 is_notable(Ordinary *self, Passing *passing)
 {
-    return passing->start - passing->ready >= self->delay;
+    return passing->start - passing->since >= self->delay;
 }
 
 /* Whether an untold visit is told from this step on, and nothing but that step's span is to be written of it. */
@@ -214,7 +214,7 @@ find_way(Ordinary *self, Passing *passing)
     long long spans = WHOLE(passing->trace, cold.trace.spans), level = WHOLE(self->budget, cold.budget.level);
     int own = SLOT(passing->trace, cold.trace.own) == Py_True;
     passing->level = own || level >= cold.requests ? (int)level : 0;
-    int keeps = written < self->steps * 3 / 4 && spans < self->room * 3 / 4;
+    int keeps = written < self->most && spans < self->room * 3 / 4;
     int notable = is_notable(self, passing);
     if ((steps < 1 || notable) && !keeps) /* there is room left for such steps */
         return 0;

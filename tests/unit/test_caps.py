@@ -167,3 +167,17 @@ def test_tasks_that_run_at_once(at_once: int) -> None:
     ours = {span.span_id for span in cold.spans}
     assert all(span.parent_id in ours for span in cold.spans if span.parent_id)
     assert any(task.span_id for task in cold.tasks if said(task, "asyncio.task.id") == 1)
+
+
+@pytest.mark.parametrize("cap", [8, 12, 16, 40, 400])
+def test_there_is_room_for_slow_steps_behind_plain_ones(cap: int) -> None:
+    """One at least of the smallest caps, and of each all but a few of the spans are used for them."""
+    cold = Cold(Caps(cap, 15_000, MS, 10 * MS)).feed(birth(1, 0))
+    slow = [index for index in range(cap, 3 * cap) if index % 4 == 0]
+    for index in range(3 * cap):
+        start = index * 20 * MS
+        end = start + (15 * MS if index in slow else 1)
+        cold.feed(step(1, index, start, start, end, "returned" if index == 3 * cap - 1 else None))
+    own = [said(span, "asyncio.step.index") for span in cold.steps if span.name.startswith("step ")]
+    assert len(set(own) & set(slow)) >= max((cap // 4 - 4) // 2, 1)
+    assert cap - 4 <= len(cold.steps) <= cap

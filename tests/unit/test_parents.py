@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.records import OWN_TRACE, SECOND, Cold, Identity, Pulse, birth, gone, said, span_start, step
+from tests.records import OWN_TRACE, SECOND, Cold, Identity, Pulse, birth, gone, said, span_end, span_start, step
 
 
 def tree(cold: Cold) -> dict[str, str | None]:
@@ -116,3 +116,41 @@ def test_the_waker_is_named_and_linked() -> None:
     assert said(woken, "asyncio.step.waker.kind") == "task"
     assert said(woken, "asyncio.step.waker.name") == "waker"
     assert said(woken, "asyncio.step.waker.task") == "Task-1"
+
+
+def test_a_creator_without_own_steps_stands_where_it_did_though_its_own_creator_rotated_first() -> None:
+    """The stand-in of the old trace is written when the task moves on; its creator has moved already."""
+    request = Identity(1, 11)
+    cold = Cold(segment=SECOND)
+    cold.feed(
+        birth(1, 0, "main"), step(1, 0, 0, 0, 1), birth(2, 2, "handler", creator=1), span_start(1, 3),
+        birth(3, 4, "background", creator=2), step(2, 0, 2, 3, 5, activated=[request], after=request),
+        step(3, 0, 4, 6, 7),
+        *(step(task, 1, late, late, late + 1) for task, late in ((1, 2 * SECOND), (3, 2 * SECOND + 9))),
+    )  # fmt: skip
+    for trace in (OWN_TRACE, OWN_TRACE + 1):
+        names = {span.name: span for span in cold.finish(3 * SECOND).tasks if span.trace_id == trace}
+        assert names["task background"].parent_id == names["task handler"].span_id
+        assert names["task handler"].parent_id == names["task main"].span_id
+
+
+def quiet_family(slow: int) -> Cold:
+    """Under DETAIL=slow: `a` works for a request when it creates `b`; then each takes a step, of which b's may be slow."""
+    request = Identity(1, 11)
+    return Cold(detail="slow").feed(
+        birth(1, 0, "top"), step(1, 0, 0, 0, 1), birth(2, 1, "a", creator=1), span_start(1, 2),
+        birth(3, 3, "b", creator=2), step(2, 0, 1, 2, 4, activated=[request], after=request), step(3, 0, 3, 5, 6),
+        span_end(1, 7), step(2, 1, 8, 8, 9, "returned"), step(3, 1, 10, 10, 11 + slow, "returned"),
+        step(1, 1, 12 + slow, 12 + slow, 13 + slow, "returned"),
+    )  # fmt: skip
+
+
+def test_a_span_that_others_stand_under_is_not_told_for_that_alone() -> None:
+    assert quiet_family(0).finish(SECOND).spans == []
+
+
+def test_what_is_told_stands_under_what_is_told() -> None:
+    cold = quiet_family(SECOND).finish(5 * SECOND)
+    told = {span.span_id for span in cold.tasks}
+    assert [task.name for task in cold.tasks if task.trace_id != 1] != []
+    assert all(task.parent_id in told | {0} for task in cold.tasks if task.trace_id != 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loopscope.pipeline.spans.span import Span
-from tests.records import OWN_TRACE, SECOND, Cold, Identity, Pulse, adds_up, birth, nanoseconds, said, span_start, step
+from tests.records import OWN_TRACE, SECOND, Cold, Identity, Pulse, adds_up, birth, nanoseconds, said, span_end, span_start, step
 
 A = Identity(1, 11)
 
@@ -234,3 +234,14 @@ def test_what_is_open_is_told_at_the_end() -> None:
         cold = Cold().feed(birth(1, 0, pulse=pulse), step(1, 0, 0, 1, 2)).finish(9)
         assert [(said(t, "asyncio.task.state"), t.start, t.end) for t in cold.tasks] == [(state, 0, end)]
         assert adds_up(cold.tasks[0])
+
+
+def test_a_trace_that_was_left_is_not_waited_for() -> None:
+    """Its visit ends with its last step, though a sweep comes first."""
+    cold = Cold().feed(
+        span_start(1, 0), birth(1, 0, span=A, pulse=Pulse(index=2)), step(1, 0, 0, 1, 2, span=A, after=A),
+        step(1, 1, 60 * SECOND, 60 * SECOND, 60 * SECOND + 2, span=A), span_end(1, 60 * SECOND + 1),
+    )  # fmt: skip
+    for moment in (60.3, 60.4, 60.9, 65):
+        cold.sweep(int(moment * SECOND))
+    assert [(task.start, task.end) for task in cold.tasks] == [(0, 60 * SECOND + 2)]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from loopscope.model import IO
+from loopscope.pipeline.spans.visit import Caps
 from tests.records import (
+    MS,
     OWN_TRACE,
     SECOND,
     Cold,
@@ -194,3 +199,29 @@ def test_steps_off() -> None:
     cold = Cold(detail="tasks").feed(birth(1, 0), step(1, 0, 0, 1, 2), step(1, 1, 5, 6, 8, "returned"))
     assert visits(cold) == [(OWN_TRACE, 0, 0, 8, "returned", 2)]
     assert cold.steps == []
+
+
+@pytest.mark.parametrize("creators", [[1], [1, 2]])
+def test_an_eager_task_under_a_remote_span_that_its_creator_has_just_activated(creators: list[int]) -> None:
+    """Its first step's record comes before that which tells of the activation."""
+    remote = Identity(7, 70, is_remote=True)
+    last = len(creators) + 1
+    cold = Cold().feed(birth(1, 0))
+    for task in creators:
+        cold.feed(birth(task + 1, task, creator=task, creator_step=0, span=remote))
+    for task in range(last, 1, -1):
+        cold.feed(step(task, 0, task, task, 20 - task, "returned", span=remote, after=remote))
+    cold.feed(step(1, 0, 0, 0, 30, "returned", activated=[remote], after=remote))
+    assert {span.trace_id for span in cold.spans} == {7}
+    assert {task.parent_id for task in cold.tasks} == {70}
+
+
+def test_io_that_may_have_waited_to_be_noticed_keeps_its_span() -> None:
+    """What is coalesced neither ran long nor was delayed: with what may have come before its look."""
+    cold = Cold(Caps(16, 1_000, MS, 10 * MS)).feed(birth(1, 0))
+    for index in range(30):
+        start = index * 100 * MS
+        waited = 5 * MS if index == 20 else 0
+        cold.feed(step(1, index, start, start, start + 1, "returned" if index == 29 else None, kind=IO,
+                       waker_step=waited))  # fmt: skip
+    assert 20 in [said(span, "asyncio.step.index") for span in cold.steps if span.name.startswith("step ")]

@@ -10,7 +10,10 @@ from loopscope.pipeline.spans.visit import Visit
 class Notes:
     """What is kept of a living task."""
 
-    __slots__ = ("ahead", "excluded", "home", "idle", "link", "own", "reserved", "silenced", "under", "visits")
+    __slots__ = (
+        "above", "ahead", "excluded", "home", "idle", "link", "own", "promised", "reserved", "silenced", "under",
+        "visits",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         #: open visits, one for a trace: nearly always one, so it is a tuple
@@ -21,6 +24,10 @@ class Notes:
         self.own = 0
         #: `own` is a parent already and has its room, but is not yet open
         self.reserved = False
+        #: span id of what `own` stands under
+        self.above = 0
+        #: `reserved`, and what stands under it is told: so will it be
+        self.promised = False
         #: span id of its latest task span that was not told (DETAIL=slow)
         self.silenced = 0
         #: link for the next own span

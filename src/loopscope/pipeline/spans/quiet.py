@@ -50,13 +50,25 @@ class Quiet:
             self._lost("quiet", visit.unkept)
         for span in quiet:
             self._emit(span)
-        creator = self._known(life.notes.under) if visit.trace.own else None
-        if creator is not None:
-            for other in creator.notes.visits:
-                if other.span_id == visit.parent_id:
-                    self.speak(creator, other)
-            if visit.parent_id == creator.notes.silenced:
-                visit.parent_id = 0
+        if visit.trace.own:
+            visit.parent_id = self.stand(life, visit.parent_id)
+
+    def stand(self, life: TaskLife, above: int) -> int:
+        """A task span that is told stands under this one of the task's creator: it is told too.
+
+        Its id, 0 where it is over and was not told.
+        """
+        creator = self._known(life.notes.under) if above else None
+        if creator is None:
+            return above
+        notes: Notes = creator.notes
+        for other in notes.visits:
+            if other.span_id == above:
+                self.speak(creator, other)
+        if notes.reserved and notes.own == above and not notes.promised:
+            notes.promised = True
+            notes.above = self.stand(creator, notes.above)
+        return 0 if above == notes.silenced else above
 
     def silence(self, notes: Notes, visit: Visit) -> None:
         """A visit ended. If none of its steps was worth telling, it is not told."""

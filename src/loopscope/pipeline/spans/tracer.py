@@ -208,11 +208,19 @@ class Tracer(Sink):
         trace = self.traces.of(identity, time, activated)
         if trace is not None or activated or life.span is None or life.span.trace_id != identity.trace_id:
             return trace
-        if life.creator:
-            creator = self._known(life.creator)
-            if creator is None or (creator.span is not None and creator.span.trace_id == identity.trace_id):
-                return None  # its creator had it already, as far as is known, and it was stale for that one
-        return self.traces.inherited(identity, life.born, time)
+        one, untold = life, False
+        while one.creator:
+            creator = self._known(one.creator)
+            if creator is None:
+                return None
+            runs = one.creator_step >= creator.steps  # one is eager: what its creator's step did is not told yet
+            if creator.span is None or creator.span.trace_id != identity.trace_id:
+                untold = runs
+                break
+            if not runs:  # its creator had it already, as far as is known, and it was stale for that one
+                return None
+            one = creator
+        return self.traces.inherited(identity, life.born, time, untold)
 
     def _known(self, id: int) -> TaskLife | None:
         return self.lives.get(id) or self._names.get(id)
@@ -288,12 +296,15 @@ class Tracer(Sink):
         reserved = notes.reserved
         if not reserved:
             notes.own = self._new_span_id()
-        notes.reserved = False
+            notes.above = self._parent(life, trace, start)
         visit = self._visit(trace, notes.own, start, reserved or trace.take(self._caps.spans))
-        if reserved:  # somebody stands under it
-            visit.quiet = None
         visit.local = True
-        visit.parent_id = self._parent(life, trace, start)
+        visit.parent_id = notes.above
+        if notes.promised:
+            visit.quiet = None
+        elif visit.quiet is None:
+            visit.parent_id = self._quiet.stand(life, visit.parent_id)
+        notes.reserved = notes.promised = False
         if notes.link is not None:
             visit.links += (notes.link,)
         notes.link = None
@@ -317,6 +328,7 @@ class Tracer(Sink):
         if not notes.own and creator.id in self.lives and trace.take(self._caps.spans):
             notes.own = self._new_span_id()
             notes.reserved = True
+            notes.above = self._parent(creator, trace, time)
         return notes.own
 
     def _creator(self, life: TaskLife) -> TaskLife | None:
@@ -476,6 +488,8 @@ class Tracer(Sink):
         pending = index != life.steps and index != notes.ahead
         notes.ahead = index
         for visit in notes.visits:
+            if visit.left:  # it is closed soon
+                continue
             due = min(self._segment << visit.segment, max(RETELL, self._segment))
             if now - visit.start >= due:
                 self._cut(life, notes, visit, now, pending)

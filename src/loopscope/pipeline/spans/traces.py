@@ -145,14 +145,16 @@ class Traces:
             trace.trace_state = identity.trace_state
         return trace if trace.fresh(time) else None
 
-    def inherited(self, identity: SpanIdentity, born: int, time: int) -> Trace | None:
-        """The trace that a task was born into, by a span that is sampled out and was activated where no step ran.
+    def inherited(self, identity: SpanIdentity, born: int, time: int, untold: bool) -> Trace | None:
+        """The trace that a task was born into, by a span whose activation nobody told of. None where it is known.
 
-        Nobody hears of such a span: it is as fresh as the task. None where it is another, or is known.
+        Of one that is sampled out and was activated where no step ran nobody hears: it is as fresh as the task. Of
+        another it may be `untold` as yet.
         """
-        if identity.trace_flags & 1 or identity.trace_id in self._foreign or time - born >= FORGET:
+        sampled = bool(identity.trace_flags & 1)
+        if (sampled and not untold) or identity.trace_id in self._foreign or time - born >= FORGET:
             return None
-        trace = self._meet(Trace(identity.trace_id, False, False, born, identity.trace_state))
+        trace = self._meet(Trace(identity.trace_id, False, sampled, born, identity.trace_state))
         trace.heed(identity)
         return trace
 

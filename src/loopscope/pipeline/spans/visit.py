@@ -27,9 +27,15 @@ class Caps(NamedTuple):
     #: steps that last so long are held back until their victims are known
     hold: int = 1 << 62
 
+    @property
+    def most(self) -> int:
+        """How many step spans a task span has before all but what is worth telling is coalesced."""
+        return min(self.steps * 3 // 4, self.steps - 4)
+
     def notable(self, step: Step) -> bool:
         """Whether a step is slow, delayed or failed."""
-        return step.error is not None or step.start - step.ready >= self.delay or step.end - step.start >= self.slow
+        since = step.ready - (step.unpolled or 0)
+        return step.error is not None or step.start - since >= self.delay or step.end - step.start >= self.slow
 
     def ordinary(self, step: Step) -> bool:
         """Whether nothing is to be told of a step: not even that it may have delayed others."""
@@ -164,11 +170,11 @@ class Visit:
     def keeps(self, step: Step, caps: Caps) -> bool:
         """Whether this step gets a span of its own, rather than being coalesced."""
         trace = self.trace
-        if self.written < caps.steps * 3 // 4 and trace.spans < caps.spans * 3 // 4:
+        if self.written < caps.most and trace.spans < caps.spans * 3 // 4:
             return True
         if self.steps == 1:
             return trace.spans < caps.spans * 15 // 16
-        room = self.written < min(caps.steps * 7 // 8, caps.steps - 3)  # for a group before it, and two at the end
+        room = self.written < caps.steps - 3  # for a group before it, and two at the end
         return (caps.notable(step) or step.printed is not None) and room and not trace.crowded(caps.spans)
 
     def spares(self, step: Step, caps: Caps, level: int) -> bool:
