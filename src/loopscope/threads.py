@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import sys
 import threading
 from _thread import allocate_lock
@@ -16,6 +17,13 @@ from time import monotonic, sleep
 
 #: a thread that the system refused is asked for again after so long (seconds)
 _REFUSED = 1.0
+
+
+def green_threads() -> str:
+    """Who put greenlets in the place of threads, gevent or eventlet; empty for nobody."""
+    module = getattr(_thread.start_new_thread, "__module__", None) or ""
+    package = module.partition(".")[0]
+    return package if package in ("gevent", "eventlet") else ""
 
 
 class Bell:

@@ -96,19 +96,17 @@ cold_load(void)
     FETCH(task_kind, "loopscope.pipeline.spans.describe", "task_kind")
     FETCH(step_kind, "loopscope.pipeline.spans.describe", "step_kind")
     FETCH(freed_by, "loopscope.pipeline.spans.describe", "FREED_BY")
-    PyObject *life = (PyObject *)cold.life.type, *trace = (PyObject *)cold.trace.type;
-    cold.a_life = load_model(cold.life.type, PyObject_CallFunction(life, "isOi", 0, "", Py_None, 0));
-    cold.a_notes = load_model(cold.notes.type, PyObject_CallNoArgs((PyObject *)cold.notes.type));
-    cold.a_trace = load_model(cold.trace.type, PyObject_CallFunction(trace, "iOOi", 0, Py_True, Py_True, 0));
-    cold.a_visit = load_model(cold.visit.type, PyObject_CallFunction((PyObject *)cold.visit.type, "OiiO", Py_None, 0, 0,
-                                                                     Py_True));
-    cold.a_whose = load_model(cold.whose.type, PyObject_CallFunction((PyObject *)cold.whose.type, "sO", "", Py_None));
+#define LOAD_MODEL(of, ...) \
+    if ((cold.a_##of = load_model(cold.of.type, PyObject_CallFunction((PyObject *)cold.of.type, __VA_ARGS__))) == NULL) \
+        return -1;
+    LOAD_MODEL(life, "isOi", 0, "", Py_None, 0)
+    LOAD_MODEL(notes, NULL)
+    LOAD_MODEL(trace, "iOOi", 0, Py_True, Py_True, 0)
+    LOAD_MODEL(visit, "OiiO", Py_None, 0, 0, Py_True)
+    LOAD_MODEL(whose, "sO", "", Py_None)
     if ((cold.a_step = load_step_model()) == NULL)
         return -1;
-    cold.a_group = load_model(cold.group.type, PyObject_CallFunction((PyObject *)cold.group.type, "iO", 0, cold.a_step));
-    if (cold.a_life == NULL || cold.a_notes == NULL || cold.a_trace == NULL || cold.a_visit == NULL
-        || cold.a_whose == NULL || cold.a_group == NULL)
-        return -1;
+    LOAD_MODEL(group, "iO", 0, cold.a_step)
     PyTypeObject *queue = fetch_type("collections", "deque");
     if (queue == NULL)
         return -1;

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
+
 import pytest
 
+from loopscope import runtime
+from tests.ground import native_core
 from tests.ground.receiver import Receiver
-from tests.processes.program import run, to
+from tests.processes.program import Program, run, to
 from tests.support import Story
 
 THREADS = 3
@@ -69,3 +73,78 @@ def test_threads_that_the_system_refuses_at_first() -> None:
     ours = ["loopscope", "loopscope-watchdog"]
     assert (ended.code, ended.out) == (0, f"{ours} {sorted(['MainThread', *ours])}\n")
     assert ended.told == []
+
+
+INTERRUPTED = """
+import asyncio, signal, sys
+
+def handle(number, frame):
+    raise ValueError
+
+def trace(frame, event, argument):
+    code = frame.f_code
+    if event == "call" and code.co_filename.endswith(sys.argv[1]) and code.co_name == "__init__":
+        sys.settrace(None)
+        signal.raise_signal(signal.SIGINT)
+
+async def main():
+    await asyncio.sleep(0)
+
+if sys.argv[2] == "ValueError":
+    signal.signal(signal.SIGINT, handle)
+sys.settrace(trace)
+try:
+    asyncio.new_event_loop()
+except (KeyboardInterrupt, ValueError) as error:
+    print(type(error).__name__)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("error", ["KeyboardInterrupt", "ValueError"])
+@pytest.mark.parametrize("place", ["pipeline/pipeline.py", "spans/notes.py"])
+def test_a_signal_while_it_starts(place: str, error: str) -> None:
+    """It takes a third of a second: what the application's handler raises is the application's. Then it starts."""
+    if place == "spans/notes.py" and CORE != cores.NATIVE:
+        pytest.skip("the native core makes one as it is loaded, the Python core does not")
+    with Receiver() as receiver:
+        ended = Program(INTERRUPTED, to(receiver), arguments=[place, error]).end()
+        assert (ended.code, ended.out, ended.err) == (0, f"{error}\n", "")
+        assert [task.name for task in Story(list(receiver.spans())).tasks] == ["task main"]
+
+
+LATE = """
+import asyncio, threading
+
+async def late():
+    await asyncio.sleep(0.01)
+    print("done")
+
+def work():
+    threading.main_thread().join()
+    asyncio.run(late())
+
+threading.Thread(target=work).start()
+"""
+
+
+def test_a_first_loop_once_the_main_program_is_over() -> None:
+    """Where no thread starts any more, from 3.12 on, there are no resource detectors."""
+    with Receiver() as receiver:
+        ended = run(LATE, to(receiver))
+        assert (ended.code, ended.out, ended.told) == (0, "done\n", [])
+        assert "Traceback" not in ended.err
+        assert all("service.name" in span.resource for span in receiver.spans())
+
+
+def test_greenlets_in_the_place_of_threads(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A thread of ours that waits would stop the application."""
+
+    def start_new_thread() -> None: ...
+
+    start_new_thread.__module__ = "gevent.thread"
+    monkeypatch.setattr(_thread, "start_new_thread", start_new_thread)
+    assert runtime.start() is None and runtime.current() is None
+    assert [record.getMessage() for record in caplog.records] == [
+        "loopscope stays off: gevent made greenlets of threads"
+    ]

@@ -97,7 +97,11 @@ def _watch(module: ModuleType) -> None:
     original = kind.__init__
 
     def __init__(self: Any, *args: Any, **options: Any) -> None:
-        begin()
+        try:
+            begin()
+        except BaseException:
+            self._closed = True  # what its `__del__` asks: there is nothing to close yet
+            raise
         original(self, *args, **options)
 
     kind.__init__ = __init__
@@ -113,7 +117,10 @@ def _watch(module: ModuleType) -> None:
 
 
 def begin() -> None:
-    """Start the runtime and stop watching, once: what is made in another thread meanwhile waits to be seen."""
+    """Start the runtime and stop watching, once: what is made in another thread meanwhile waits to be seen.
+
+    What a signal handler raises meanwhile passes, and the next loop that is made starts it.
+    """
     global _watching, _starter
     here = os.getpid(), get_ident()
     if _watching is None or _starter == here:  # it was begun; or begins, and makes a loop itself
@@ -124,13 +131,14 @@ def begin() -> None:
         if _watching is None:
             return
         _starter = here
+        _start()
         if _watching in sys.meta_path:
             sys.meta_path.remove(_watching)
-        _start()
-    finally:
         _watching = None
         while _undo:
             _undo.pop()()
+    finally:
+        _starter = (0, 0)
         _starting.release()
 
 
@@ -142,7 +150,19 @@ def _start() -> None:
 
         if instrumentor is None or not instrumentor.LoopscopeInstrumentor().is_instrumented_by_opentelemetry:
             runtime.start()
-    except Exception:
+    except Exception as error:
+        if _is_interrupt(error):
+            raise
         import logging
 
         logging.getLogger("loopscope").exception("loopscope could not start; the application goes on")
+
+
+def _is_interrupt(error: Exception) -> bool:
+    """Whether a signal handler of the application's raised it."""
+    try:
+        from loopscope.capture.interrupts import is_interrupt
+
+        return is_interrupt(error)
+    except Exception:  # then something is wrong with what is installed
+        return False

@@ -29,7 +29,7 @@ from loopscope.pipeline.spans import application
 from loopscope.pipeline.worker import Worker
 from loopscope.runtime import exits
 from loopscope.settings import Settings, Standard, notes_printed
-from loopscope.threads import is_for_host
+from loopscope.threads import green_threads, is_for_host
 
 logger = logging.getLogger("loopscope")
 
@@ -64,7 +64,7 @@ def start(settings: Settings | None = None, **options: Any) -> Runtime | None:
     with _lock:
         if _runtime is not None:
             return _runtime
-        if not settings.enabled or standard.disabled:
+        if not settings.enabled or standard.disabled or _is_green():
             return None
         runtime = Runtime(settings, standard, **options)
         if not runtime.spans and not runtime.metrics.possible and not (settings.detail == "none" and settings.metrics):
@@ -104,6 +104,14 @@ def statistics() -> dict[str, Any]:
     And that level, and `coverage`: by loop, the share of its active time that is in recorded steps and named callbacks.
     """
     return _runtime.statistics() if _runtime is not None else {}
+
+
+def _is_green() -> bool:
+    """Whether threads are greenlets, which is logged: ours would keep the application's from running."""
+    who = green_threads()
+    if who:
+        logger.warning("loopscope stays off: %s made greenlets of threads", who)
+    return bool(who)
 
 
 class Runtime:
@@ -149,8 +157,8 @@ class Runtime:
         self._patches = Patches()
         self._final = False
         self._broken = 0
-        #: somebody did not want to wait for the exit
-        self._unwaited = False
+        #: for how long an exit may wait still (seconds): 0 where somebody did not want to
+        self._patience = standard.timeout
         self._told: set[str] = set()
         #: the losses told last
         self._lost: list[str] = []
@@ -206,13 +214,14 @@ class Runtime:
         """Build what cannot be built at exit, where no thread starts and no pool works: provider and exporters."""
         if self.core.asleep or self._built:  # there was no step, or all is there
             return
-        timeout = self._standard.timeout
+        began = clock()
         try:
-            self.pipeline.hurry(clock() + int(timeout * 1e9))  # the thread may be sending to nobody
-            if self.worker.do(self._prepare, timeout):  # else it hangs
+            self.pipeline.hurry(began + int(self._patience * 1e9))  # the thread may be sending to nobody
+            if self.worker.do(self._prepare, self._patience):  # else it hangs
                 self.pipeline.hurry(0)
         except KeyboardInterrupt:
-            self._unwaited = True
+            self._patience = 0.0
+        self._patience = max(self._patience - (clock() - began) / 1e9, 0.0)
 
     def _prepare(self) -> None:
         with self._busy, self._guarded():
@@ -227,8 +236,11 @@ class Runtime:
         return (not self.spans or self.pipeline.outbox is not None) and self.metrics.built
 
     def finish(self) -> None:
-        """Send everything, close what is open, tell what was lost. Late by the exporter's timeout at most."""
-        timeout = 0 if self._unwaited else self._standard.timeout
+        """Send everything, close what is open, tell what was lost. Late by the exporter's timeout at most.
+
+        That is for all that an exit waits.
+        """
+        timeout = self._patience
         until = clock() + int(timeout * 1e9)
         job = partial(self._finish, until)
         with self.worker.barred():
