@@ -4,9 +4,9 @@
 
 Natives natives;
 
-/* What a class says of one slot: NULL with an error set where it has no such slot of an object. */
+/* What a class says of one slot: NULL with an error set where it has no such slot, of an object or of this kind. */
 static PyMemberDef *
-member_of(PyTypeObject *type, const char *name)
+member_of(PyTypeObject *type, const char *name, int kind)
 {
     PyObject *descriptor = PyObject_GetAttrString((PyObject *)type, name);
     if (descriptor == NULL)
@@ -15,7 +15,7 @@ member_of(PyTypeObject *type, const char *name)
     if (Py_IS_TYPE(descriptor, &PyMemberDescr_Type))
         member = ((PyMemberDescrObject *)descriptor)->d_member;
     Py_DECREF(descriptor); /* its class keeps it */
-    if (member != NULL && member->type == T_OBJECT_EX)
+    if (member != NULL && (member->type == T_OBJECT_EX || member->type == kind))
         return member;
     PyErr_Format(PyExc_ImportError, "%s.%s is not a slot", type->tp_name, name);
     return NULL;
@@ -24,7 +24,7 @@ member_of(PyTypeObject *type, const char *name)
 Py_ssize_t
 offset_of(PyTypeObject *type, const char *name)
 {
-    PyMemberDef *member = member_of(type, name);
+    PyMemberDef *member = member_of(type, name, T_OBJECT_EX);
     return member == NULL ? -1 : member->offset;
 }
 
@@ -82,15 +82,17 @@ convert(PyObject *object, Py_ssize_t offset)
 int
 whole_of(PyTypeObject *type, const char *name, Whole *slot)
 {
-    PyMemberDef *member = member_of(type, name);
+    PyMemberDef *member = member_of(type, name, T_LONGLONG);
     if (member == NULL)
         return -1;
+    slot->offset = member->offset;
+    if (member->type == T_LONGLONG) /* a signal handler of the application's has broken off a load */
+        return 0;
     for (Py_ssize_t at = 0; at < PyList_GET_SIZE(met); at++) {
         PyObject *object = PyList_GET_ITEM(met, at);
         if (Py_TYPE(object) == type && convert(object, member->offset) < 0)
             return -1;
     }
-    slot->offset = member->offset;
     member->type = T_LONGLONG;
     PyType_Modified(type);
     return 0;

@@ -44,9 +44,9 @@ SIZES = {"short": (3, 3, 0), "long": (3, 3, 2.2), "flood": (100, 100, 1)}
 
 
 @contextmanager
-def endpoint(kind: str, protocol: Protocol) -> Iterator[tuple[str, dict[str, str]]]:
+def endpoint(kind: str, protocol: Protocol, timeout: float = TIMEOUT) -> Iterator[tuple[str, dict[str, str]]]:
     """Where a broken backend is, and the environment to send there."""
-    more = {"OTEL_EXPORTER_OTLP_TIMEOUT": f"{TIMEOUT:g}"}
+    more = {"OTEL_EXPORTER_OTLP_TIMEOUT": f"{timeout:g}"}
     if kind == "refused":
         [port] = free_ports(1)
         yield f"127.0.0.1:{port}", switched_on(f"http://127.0.0.1:{port}", protocol, **more)
@@ -75,6 +75,13 @@ def test_broken_endpoint(kind: str, protocol: Protocol, size: str) -> None:
     assert set(lost) <= {"short": set(), "long": {"shutdown"}, "flood": {"shutdown", "trace_size"}}[size] | {"full"}
     if size == "short":  # gather's 3 jobs of 3 steps, main of 2; 4 tasks
         assert "lost 15 spans (export_failed)" in losses
+
+
+def test_an_exit_waits_once_for_spans_and_metrics() -> None:
+    """A thread is sending to nobody when the main program is over, and what it has then is sent to nobody too."""
+    with endpoint("hanging", "http", 3 * SLACK) as (_, environment):
+        ended = run(PROGRAM.format(jobs=3, steps=3, seconds=2.2), {**environment, "OTEL_METRICS_EXPORTER": "otlp"})
+    assert ended.at - float(ended.out.split()[0]) < 4 * SLACK
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

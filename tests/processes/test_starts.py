@@ -7,7 +7,8 @@ import _thread
 import pytest
 
 from loopscope import runtime
-from tests.ground import native_core
+from loopscope.capture import cores
+from loopscope.settings import Settings
 from tests.ground.receiver import Receiver
 from tests.processes.program import Program, run, to
 from tests.support import Story
@@ -105,7 +106,7 @@ asyncio.run(main())
 @pytest.mark.parametrize("place", ["pipeline/pipeline.py", "spans/notes.py"])
 def test_a_signal_while_it_starts(place: str, error: str) -> None:
     """It takes a third of a second: what the application's handler raises is the application's. Then it starts."""
-    if place == "spans/notes.py" and CORE != cores.NATIVE:
+    if place == "spans/notes.py" and cores.choose(Settings.load().core).core.name != cores.NATIVE:
         pytest.skip("the native core makes one as it is loaded, the Python core does not")
     with Receiver() as receiver:
         ended = Program(INTERRUPTED, to(receiver), arguments=[place, error]).end()
