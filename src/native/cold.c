@@ -97,7 +97,8 @@ cold_load(void)
     FETCH(step_kind, "loopscope.pipeline.spans.describe", "step_kind")
     FETCH(freed_by, "loopscope.pipeline.spans.describe", "FREED_BY")
 #define LOAD_MODEL(of, ...) \
-    if ((cold.a_##of = load_model(cold.of.type, PyObject_CallFunction((PyObject *)cold.of.type, __VA_ARGS__))) == NULL) \
+    cold.a_##of = load_model(cold.of.type, PyObject_CallFunction((PyObject *)cold.of.type, __VA_ARGS__)); \
+    if (cold.a_##of == NULL) \
         return -1;
     LOAD_MODEL(life, "isOi", 0, "", Py_None, 0)
     LOAD_MODEL(notes, NULL)

@@ -29,7 +29,15 @@ class Text:
             self.told.append(type(error).__name__)
 
 
-METHODS = ("call_soon", "call_soon_threadsafe", "call_at", "call_later", "create_task", "run_in_executor", "run_forever")
+METHODS = (
+    "call_soon",
+    "call_soon_threadsafe",
+    "call_at",
+    "call_later",
+    "create_task",
+    "run_in_executor",
+    "run_forever",
+)
 
 
 @loops

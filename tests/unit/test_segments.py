@@ -5,7 +5,20 @@ from __future__ import annotations
 import pytest
 
 from loopscope.pipeline.spans.span import Span
-from tests.records import OWN_TRACE, SECOND, Cold, Identity, Pulse, adds_up, birth, nanoseconds, said, span_end, span_start, step
+from tests.records import (
+    OWN_TRACE,
+    SECOND,
+    Cold,
+    Identity,
+    Pulse,
+    adds_up,
+    birth,
+    nanoseconds,
+    said,
+    span_end,
+    span_start,
+    step,
+)
 
 A = Identity(1, 11)
 

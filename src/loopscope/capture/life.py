@@ -143,7 +143,8 @@ class Here:
         self.blind = False
         #: since when it looks at its selector, 0 while it does not
         self.polling = 0
-        #: when the last look ended, 0 where that was not minded, and how much earlier than it what it found may have been there, -1 for unknown
+        #: when the last look ended, 0 where that was not minded; and how much earlier than it what it found may have
+        #: been there, -1 for unknown
         self.polled, self.unpolled = 0, -1
         #: when the last recorded step ended
         self.ended = 0

@@ -1,7 +1,7 @@
 """Looks at a loop's selector, seen by a `select` on the selector itself while steps of its loop are recorded.
 
-`Core.stepped` puts the hook on. It goes when the loop stops: on the selector it is a cycle. Where none of a loop's steps
-is recorded, it minds only the looks that may wait.
+`Core.stepped` puts the hook on. It goes when the loop stops: on the selector it is a cycle. Where none of a loop's
+steps is recorded, it minds only the looks that may wait.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ def see(core: Core, here: Here, loop: Any) -> None:
 
 
 def _is_own(selector: Any, method: Any) -> bool:
-    """Whether its method is that of its class. Its `__dict__` is not asked for: once made, all its attributes are slower."""
+    """Whether its method is that of its class.
+
+    Its `__dict__` is not asked for: once that is made, all its attributes are slower.
+    """
     return isinstance(method, MethodType) and method.__func__ is getattr(type(selector), "select", None)
 
 

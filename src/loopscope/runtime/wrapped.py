@@ -8,7 +8,7 @@ from typing import Any
 import wrapt
 
 
-class Wrapped(wrapt.FunctionWrapper):
+class Wrapped(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # older ones take none
     """By its name, which leads to the function itself where loopscope is not."""
 
     def __init__(self, owner: Any, name: str, wrapper: Any) -> None:
