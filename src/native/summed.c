@@ -263,8 +263,10 @@ summed(Ordinary *self, Passing *passing)
 {
     PyObject *sums = self->sums, *life = passing->life;
     long long following = WHOLE(life, cold.life.counted), delay = passing->start - passing->ready;
-    WHOLE(life, cold.life.counted) = passing->index + 1;
-    WHOLE(sums, cold.sums.steps) += passing->index + 1 - following;
+    if (passing->index >= following) {
+        WHOLE(life, cold.life.counted) = passing->index + 1;
+        WHOLE(sums, cold.sums.steps) += passing->index + 1 - following;
+    }
     WHOLE(sums, cold.sums.running) += passing->end - passing->start;
     WHOLE(sums, cold.sums.ready) += delay;
     if (add_delay(SLOT(sums, cold.sums.delays), delay + (passing->unpolled > 0 ? passing->unpolled : 0)) < 0

@@ -182,3 +182,22 @@ def test_nothing_is_kept_of_the_dead() -> None:
         assembler.feed(step(task, 1, 3, 4, 5, RETURNED))
     kept = {name: getattr(sums, name) for name in Sums.__slots__}
     assert {name for name, value in kept.items() if isinstance(value, dict) and value} == {"exits"}
+
+
+def test_steps_that_are_passed_by_count_while_the_task_lives() -> None:
+    """Records that were on their way when they were counted do not count again."""
+    sums, pulse = Sums(), Pulse(index=3)
+    assembler = Assembler(Sinks(sums))
+    assembler.feed(birth(1, pulse=pulse))
+    assembler.feed(step(1, 0, 0, 1, 2))
+    [life] = assembler.lives.values()
+    sums.passed(life)
+    assert sums.steps == 1, "the records of two are on their way"
+    pulse.muted, pulse.index = True, 103
+    sums.passed(life)
+    assert sums.steps == 103
+    assembler.feed(step(1, 1, 3, 3, 4))
+    assert sums.steps == 103
+    pulse.muted = False
+    assembler.feed(step(1, 110, 5, 5, 6))
+    assert sums.steps == 111

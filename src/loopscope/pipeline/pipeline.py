@@ -257,8 +257,12 @@ class Pipeline:
         return max(least, len(self.assembler.lives) * SWEEPING)
 
     def _bury(self, now: int) -> Iterator[None]:
-        """End the lives whose own end was lost for want of room, by the second sweep: else they stay for ever."""
+        """End the lives whose own end was lost for want of room, by the second sweep: else they stay for ever.
+
+        And count the steps that are passed by.
+        """
         for life in list(self.assembler.lives.values()):
+            self.metrics.sums.passed(life)
             pulse = life.pulse
             if pulse.over if pulse is not None else now - life.last_end > UNHEARD:
                 if life.overdue:

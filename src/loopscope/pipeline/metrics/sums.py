@@ -77,8 +77,9 @@ class Sums(Sink):
         """See Sink."""
         index, ready, start, end = step.index, step.ready, step.start, step.end
         following = life.counted
-        self.steps += index + 1 - following
-        life.counted = index + 1
+        if index >= following:
+            self.steps += index + 1 - following
+            life.counted = index + 1
         self.running += end - start
         self.ready += start - ready
         self.delays.add(start - ready + (step.unpolled or 0))
@@ -99,6 +100,13 @@ class Sums(Sink):
         life.contends = _contended(step, step.awaiting) if type(step.awaiting) is Wait else None
         if self.sample is not None:
             self.sample.add(step)
+
+    def passed(self, life: TaskLife) -> None:
+        """Count a living task's steps that are passed by, as far as capture has come."""
+        pulse = life.pulse
+        if pulse is not None and pulse.muted and pulse.index > life.counted:
+            self.steps += pulse.index - life.counted
+            life.counted, life.awaits = pulse.index, None
 
     def ended(self, life: TaskLife, time: int) -> None:
         """See Sink."""
