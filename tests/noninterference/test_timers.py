@@ -12,9 +12,20 @@ from tests.noninterference.both import Log, both, plain
 from tests.scenarios.tasks import quick
 from tests.support import LOOPS
 
+
+class Rude(float):
+    """A number that is not to be reckoned with."""
+
+    def refuse(self, *_: object) -> float:
+        raise RuntimeError
+
+    __sub__ = __rsub__ = __mul__ = __float__ = __int__ = refuse  # type: ignore[assignment]
+
+
 TIMES = {
     "infinite": math.inf, "no number": math.nan, "long past": -math.inf, "negative": -1, "zero": 0, "true": True,
     "huge": 10**400, "a fraction": Fraction(1, 1000), "a text": "1", "nothing": None,
+    "rude": Rude(0.001),
 }  # fmt: skip
 
 

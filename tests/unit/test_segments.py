@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loopscope.pipeline.spans.span import Span
+from loopscope.pipeline.spans.visit import Caps
 from tests.records import (
     OWN_TRACE,
     SECOND,
@@ -258,3 +259,27 @@ def test_a_trace_that_was_left_is_not_waited_for() -> None:
     for moment in (60.3, 60.4, 60.9, 65):
         cold.sweep(int(moment * SECOND))
     assert [(task.start, task.end) for task in cold.tasks] == [(0, 60 * SECOND + 2)]
+
+
+def test_a_segment_is_not_linked_to_one_that_is_not_told() -> None:
+    """Under DETAIL=slow only the last is: one of its steps was slow."""
+    cold = Cold(detail="slow").feed(birth(1, 0, pulse=(pulse := Pulse(index=1))), step(1, 0, 0, 1, 2))
+    for second in range(0, 130, 5):
+        cold.sweep(second * SECOND)
+    pulse.index = 2
+    cold.feed(step(1, 1, 130 * SECOND, 130 * SECOND, 131 * SECOND, "returned"))
+    assert len(cold.tasks) == 1 and previous(cold.tasks[0]) == []
+
+
+def test_thousands_of_tasks_above_one_another() -> None:
+    """None of them works in the own trace but the innermost; each stands under the one before."""
+    count = 3_000
+    cold = Cold(detail="slow", caps=Caps(2_000, 10_000, SECOND, SECOND)).feed(span_start(1, 0), birth(1, 0))
+    for task in range(2, count):
+        cold.feed(birth(task, task, creator=task - 1))
+    for task in range(1, count - 1):
+        cold.feed(step(task, 0, task, task, task + 1, activated=[A], after=A))
+    cold.feed(step(count - 1, 0, count, count, count + 2 * SECOND, "returned")).finish(10 * SECOND)
+    own = {task.span_id: task for task in cold.tasks if task.trace_id == OWN_TRACE}
+    assert len(own) == count - 1
+    assert sum(task.parent_id in own for task in own.values()) == count - 2

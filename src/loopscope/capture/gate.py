@@ -240,9 +240,10 @@ def _timed(core: Core, callback: Any, args: tuple[Any, ...], due: int) -> Any:
 def _call_at(core: Core, original: Any) -> Any:
     @wraps(original)
     def call_at(self: Any, when: Any, callback: Any, *args: Any, context: Any = None) -> Any:
-        if core.on and isinstance(when, (int, float)) and -_NEVER < when < _NEVER:
+        due = private.seconds_of(when) if core.on else None
+        if due is not None and -_NEVER < due < _NEVER:
             try:
-                callback = _timed(core, callback, args, clock() + int((when - self.time()) * 1e9))
+                callback = _timed(core, callback, args, clock() + int((due - self.time()) * 1e9))
             except Exception:
                 core.fail()
         handle = original(self, when, callback, *args, context=context)
@@ -256,9 +257,10 @@ def _call_at(core: Core, original: Any) -> Any:
 def _call_later(core: Core, original: Any) -> Any:
     @wraps(original)
     def call_later(self: Any, delay: Any, callback: Any, *args: Any, context: Any = None) -> Any:
-        if core.on and isinstance(delay, (int, float)) and -_NEVER < delay < _NEVER:
+        seconds = private.seconds_of(delay) if core.on else None
+        if seconds is not None and -_NEVER < seconds < _NEVER:
             try:
-                callback = _timed(core, callback, args, clock() + int(delay * 1e9))
+                callback = _timed(core, callback, args, clock() + int(seconds * 1e9))
             except Exception:
                 core.fail()
         handle = original(self, delay, callback, *args, context=context)

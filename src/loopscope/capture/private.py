@@ -100,6 +100,16 @@ def name_given(name: Any) -> str:
     return str(name) if type(name) is int else ""
 
 
+def seconds_of(value: Any) -> float | None:
+    """A number of seconds without asking a class of the application's; None for what is none."""
+    kind = type(value)
+    if kind is float or kind is int:
+        return value  # type: ignore[no-any-return]
+    if issubclass(kind, float):
+        return float.__add__(value, 0.0)
+    return int.__add__(value, 0) if issubclass(kind, int) else None
+
+
 #: a C task's wakes are builtin methods of this name; so are `task.cancel` and the like
 BUILTIN = types.BuiltinMethodType
 WAKEUP = "task_wakeup"

@@ -42,33 +42,50 @@ class Quiet:
 
     def speak(self, life: TaskLife, visit: Visit) -> None:
         """A visit is worth telling, and so are the task spans that it stands under."""
-        if visit.quiet is None:
-            return
-        quiet, visit.quiet = visit.quiet, None
-        self.waiting -= len(quiet)
-        if visit.unkept:
-            self._lost("quiet", visit.unkept)
-        for span in quiet:
-            self._emit(span)
-        if visit.trace.own:
-            visit.parent_id = self.stand(life, visit.parent_id)
+        worth = [(life, visit)]
+        while worth:
+            life, visit = worth.pop()
+            if visit.quiet is None:
+                continue
+            quiet, visit.quiet = visit.quiet, None
+            self.waiting -= len(quiet)
+            if visit.unkept:
+                self._lost("quiet", visit.unkept)
+            for span in quiet:
+                self._emit(span)
+            if visit.trace.own:
+                visit.parent_id = self._stand(life, visit.parent_id, worth)
 
     def stand(self, life: TaskLife, above: int) -> int:
         """A task span that is told stands under this one of the task's creator: it is told too.
 
         Its id, 0 where it is over and was not told.
         """
-        creator = self._known(life.notes.under) if above else None
-        if creator is None:
-            return above
-        notes: Notes = creator.notes
-        for other in notes.visits:
-            if other.span_id == above:
-                self.speak(creator, other)
-        if notes.reserved and notes.own == above and not notes.promised:
-            notes.promised = True
-            notes.above = self.stand(creator, notes.above)
-        return 0 if above == notes.silenced else above
+        worth: list[tuple[TaskLife, Visit]] = []
+        above = self._stand(life, above, worth)
+        for creator, visit in worth:
+            self.speak(creator, visit)
+        return above
+
+    def _stand(self, life: TaskLife, above: int, worth: list[tuple[TaskLife, Visit]]) -> int:
+        """The same, but that open visits which are told too are noted."""
+        promised: list[Notes] = []
+        found: list[int] = []
+        while len(found) <= len(promised):
+            creator = self._known(life.notes.under) if above else None
+            if creator is None:
+                found.append(above)
+                break
+            notes: Notes = creator.notes
+            worth += [(creator, other) for other in notes.visits if other.span_id == above]
+            found.append(0 if above == notes.silenced else above)
+            if notes.reserved and notes.own == above and not notes.promised:
+                notes.promised = True
+                promised.append(notes)
+                life, above = creator, notes.above
+        for notes, above in zip(promised, found[1:], strict=True):
+            notes.above = above
+        return found[0]
 
     def silence(self, notes: Notes, visit: Visit) -> None:
         """A visit ended. If none of its steps was worth telling, it is not told."""

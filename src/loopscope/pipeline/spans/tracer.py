@@ -248,7 +248,8 @@ class Tracer(Sink):
         """The next own span is in the trace that follows; an open one stays until the next step or segment."""
         self._redeem(life, notes)
         if notes.own and notes.home is not None:
-            notes.link = link(notes.home.trace_id, notes.own, c.PREVIOUS_SEGMENT)
+            if notes.own != notes.silenced:
+                notes.link = link(notes.home.trace_id, notes.own, c.PREVIOUS_SEGMENT)
             notes.own = 0
         notes.home = home
 
@@ -317,19 +318,26 @@ class Tracer(Sink):
             self._close(life, self._begin(life, notes, notes.home, start), state)
 
     def _parent(self, life: TaskLife, trace: Trace, time: int) -> int:
-        """The creator's own task span in this trace, 0 for none."""
-        creator = self._creator(life)
-        if creator is None:
-            return 0
-        notes: Notes = creator.notes
-        self._bring(creator, trace, time)
-        if notes.home is not trace:
-            return 0
-        if not notes.own and creator.id in self.lives and trace.take(self._caps.spans):
-            notes.own = self._new_span_id()
-            notes.reserved = True
-            notes.above = self._parent(creator, trace, time)
-        return notes.own
+        """The creator's own task span in this trace, 0 for none. Where it has none yet an id is kept for it."""
+        kept: list[Notes] = []
+        found: list[int] = []
+        one = life
+        while len(found) <= len(kept):
+            creator, above = self._creator(one), 0
+            if creator is not None:
+                notes: Notes = creator.notes
+                self._bring(creator, trace, time)
+                if notes.home is trace:
+                    if not notes.own and creator.id in self.lives and trace.take(self._caps.spans):
+                        notes.own = self._new_span_id()
+                        notes.reserved = True
+                        kept.append(notes)
+                    above = notes.own
+                one = creator
+            found.append(above)
+        for notes, above in zip(kept, found[1:], strict=True):
+            notes.above = above
+        return found[0]
 
     def _creator(self, life: TaskLife) -> TaskLife | None:
         """Under whose own span a task's own is."""
@@ -505,7 +513,7 @@ class Tracer(Sink):
         notes.remove(visit)
         self._end_segment(life, visit, state, moment)
         trace = visit.trace
-        previous = link(trace.trace_id, visit.span_id, c.PREVIOUS_SEGMENT)
+        previous = None if visit.silent else link(trace.trace_id, visit.span_id, c.PREVIOUS_SEGMENT)
         if trace.own:
             if home is None:
                 home = self._home(life, notes, now)
@@ -519,7 +527,8 @@ class Tracer(Sink):
             following = self._visit(trace, self._new_span_id(), moment, trace.take(self._caps.spans))
             following.parent_id, following.parent_remote = visit.parent_id, visit.parent_remote
             following.local = visit.local
-            following.links += (previous,)
+            if previous is not None:
+                following.links += (previous,)
         following.segment = told + 1 if visit.steps == 0 else 0
         following.follow(visit)
         notes.add(following)
