@@ -39,7 +39,7 @@
     X(where) X(waker_kind) X(waker) X(waker_name) X(outcome) X(awaiting) X(point) X(span) X(activated) X(span_after) \
     X(error) X(polls) X(cancel) X(unpolled) X(unpolled_guessed) X(waited) X(delay) X(harm) X(looks) X(printed)
 #define STEP_WHOLES(X) X(end) X(index) X(lasti) X(ready) X(start) X(waker_step)
-#define NOTES(X) X(excluded) X(home) X(link) X(own) X(reserved) X(silenced) X(under) X(visits)
+#define NOTES(X) X(excluded) X(home) X(link) X(own) X(reserved) X(under) X(visits)
 #define NOTES_WHOLES(X) X(ahead) X(idle)
 #define TRACE(X) X(attributes) X(local) X(own) X(sampled) X(trace_id) X(trace_state)
 #define TRACE_WHOLES(X) X(born) X(last_end) X(lost) X(open) X(spans)
@@ -242,6 +242,7 @@ PyObject *awaited_name(PyObject *awaited);
     X(leaving, "tracer", "_leaving") \
     X(lost, "tracer", "_lost") X(ask_coverage, "tracer", "_coverage") X(making, "culprits._bursts", "born") \
     X(closed, "tracer._handoffs", "_closed") X(waiting, "tracer._handoffs", "_waiting") X(keeper, "tracer", "_quiet") \
+    X(silenced, "tracer._quiet", "_silenced") \
     X(spans, "tracer", "steps") X(placed, "tracer.steps", "_placed") X(owed, "tracer.steps", "_owed") \
     X(held, "", "_held") X(budget, "", "budget") X(new_span_id, "tracer.steps", "_new_span_id") \
     X(ask_spare, "_provider", "spare") X(queue, "_source", "queue") \

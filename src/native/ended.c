@@ -73,7 +73,7 @@ visit_fits(Ordinary *self, PyObject *visit, int *bare)
         || self->states || SLOT(visit, cold.visit.silent) != Py_False || SLOT(visit, cold.visit.room) != Py_True)
         return 0;
     int quiet = SLOT(visit, cold.visit.quiet) != Py_None;
-    if (quiet && !is_untold(visit))
+    if (quiet && (!is_untold(visit) || PyTuple_GET_SIZE(SLOT(visit, cold.visit.links)) > 0))
         return 0;
     *bare = is_bare(visit);
     if (*bare || quiet)
@@ -239,7 +239,7 @@ note_closed(Ordinary *self, PyObject *life, PyObject *visit)
 
 /* The span would have been the only one: Quiet.silence. */
 static int
-silence(Ordinary *self, PyObject *notes, PyObject *visit)
+silence(Ordinary *self, PyObject *visit)
 {
     PyObject *trace = SLOT(visit, cold.visit.trace);
     WHOLE(trace, cold.trace.spans)--;
@@ -251,8 +251,7 @@ silence(Ordinary *self, PyObject *notes, PyObject *visit)
     Py_XDECREF(done);
     slot_put(visit, cold.visit.quiet, Py_NewRef(Py_None));
     slot_put(visit, cold.visit.silent, Py_NewRef(Py_True));
-    slot_put(notes, cold.notes.silenced, Py_NewRef(SLOT(visit, cold.visit.span_id)));
-    return done == NULL ? -1 : 0;
+    return done == NULL || recent_put(self->silenced, SLOT(visit, cold.visit.span_id), Py_True) < 0 ? -1 : 0;
 }
 
 /* The task span, written and emitted. */
@@ -280,7 +279,7 @@ close_visit(Ordinary *self, Passing *passing, PyObject *visit, int bare)
     if (bare && close_bare(self, life, visit) < 0)
         return -1;
     if (SLOT(visit, cold.visit.quiet) != Py_None)
-        return silence(self, passing->notes, visit);
+        return silence(self, visit);
     PyObject *name = PyUnicode_Concat(cold.text.TASK_SPAN, SLOT(SLOT(life, cold.life.place), natives.place.qualname));
     PyObject *shared = name == NULL ? NULL : kind_of(life), *events = shared == NULL ? NULL : changes(self, visit);
     int failed = events == NULL ? -1 : 0;

@@ -292,31 +292,21 @@ gate_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords)
 
 /* ---------------------------------------------------------------- its type */
 
-/* The call of a gate in this one's place; NULL with an error set. */
-static vectorcallfunc
-call_of(PyObject *reference, PyObject *debugging)
-{
-    if (debugging != NULL)
-        return (vectorcallfunc)timer_call;
-    PyObject *name = PyObject_GetAttr(reference, natives.names.__name__);
-    int spawns = name == NULL ? -1 : PyObject_RichCompareBool(name, natives.names.create_task, Py_EQ);
-    Py_XDECREF(name);
-    return spawns < 0 ? NULL : (vectorcallfunc)(spawns ? spawn_call : gate_call);
-}
-
-/* Gate(core, original, reference) of call_soon or create_task; with one more of a method for timers. */
+/* Gate(core, original, reference) of call_soon; with `debugging` of a method for timers, with `spawns` of create_task. */
 static PyObject *
 gate_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
+    static char *names[] = {"core", "original", "reference", "debugging", "spawns", NULL};
     Core *core;
     PyObject *original, *reference, *debugging = NULL;
-    if (!PyArg_ParseTuple(args, "O!OO|O", natives.core, &core, &original, &reference, &debugging))
+    int spawns = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O!OO|Op", names, natives.core, &core, &original, &reference,
+                                     &debugging, &spawns))
         return NULL;
-    vectorcallfunc call = call_of(reference, debugging);
-    Gate *self = call == NULL ? NULL : (Gate *)type->tp_alloc(type, 0);
+    Gate *self = (Gate *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;
-    self->call = call;
+    self->call = (vectorcallfunc)(spawns ? spawn_call : debugging != NULL ? timer_call : gate_call);
     self->tie = tie_to(core);
     self->original = Py_NewRef(original);
     self->reference = Py_NewRef(reference);
@@ -338,6 +328,13 @@ gate_getattr(Gate *self, PyObject *name)
     if (name == natives.names.__doc__ || name == natives.names.__module__)
         return PyObject_GetAttr(self->reference, name);
     return attribute_of((PyObject *)self, self->reference, name);
+}
+
+/* It is copied and pickled as a function of its class: by name. */
+static PyObject *
+gate_reduce(Gate *self, PyObject *nothing)
+{
+    return PyObject_GetAttrString(self->reference, "__qualname__");
 }
 
 static PyObject *
@@ -375,6 +372,11 @@ gate_dealloc(Gate *self)
     Py_DECREF(type);
 }
 
+static PyMethodDef gate_methods[] = {
+    {"__reduce__", (PyCFunction)gate_reduce, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyMemberDef gate_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(Gate, call), READONLY, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Gate, weak), READONLY, NULL},
@@ -386,6 +388,7 @@ static PyType_Slot gate_slots[] = {
     {Py_tp_new, gate_make},
     {Py_tp_call, PyVectorcall_Call},
     {Py_tp_descr_get, gate_get},
+    {Py_tp_methods, gate_methods},
     {Py_tp_members, gate_members},
     {Py_tp_getattro, gate_getattr},
     {Py_tp_repr, gate_repr},

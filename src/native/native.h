@@ -56,7 +56,7 @@
 
 #define NAMES(X) \
     X(_loopscope) X(_loopscope_due) X(_loopscope_guard) X(_loopscope_label) X(_task_factory) X(PENDING) X(__doc__) \
-    X(__module__) X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(create_task) X(dropped) X(eager_start) \
+    X(__module__) X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(dropped) X(eager_start) \
     X(extend) X(f_lasti) X(failing) X(get_task_factory) X(rouse) X(time) X(alone) X(any_value) X(attributes) \
     X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) X(parent_remote) X(shared) X(span_id) X(start) \
     X(state) X(state_of) X(text) X(trace_id) X(trace_state)
@@ -136,7 +136,7 @@ typedef struct {
     PyObject *tag, *birth_tag, *polls_tag, *collection_tag, *suspended, *yielded, *returned, *raised;
     PyObject *start_kind, *task_kind, *timer_kind, *io_kind, *thread_kind, *callback_kind, *yield_kind;
     /* see polls.py, wakers.py and wakes.py */
-    long long kept, turns, waited, matters, early, depth, cramped;
+    long long kept, late, turns, waited, matters, early, depth, cramped;
     /* see creations.py */
     long long creators, outside, application, standard;
     /* what the interpreter has: task.cancelling() */

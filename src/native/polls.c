@@ -39,13 +39,26 @@ busy_until(Select *self, long long start)
     return polled != 0 ? start - polled : -1;
 }
 
+/* Whether looks are to be told now, the next one having begun then; -1 with an error set. */
+static int
+is_due(PyObject *polls, long long start)
+{
+    if (polls == Py_None || PyTuple_GET_SIZE(polls) == 0)
+        return 0;
+    if (PyTuple_GET_SIZE(polls) >= natives.kept)
+        return 1;
+    long long first = whole(PyTuple_GET_ITEM(polls, 0));
+    return first == -1 && PyErr_Occurred() ? -1 : start - first >= natives.late;
+}
+
 /* The looks that no record has told yet, where there is room for more: borrowed. Else they become a record. */
 static PyObject *
-room(Select *self)
+room(Select *self, long long start)
 {
     PyObject *polls = SLOT(self->here, natives.here.polls);
-    if (polls == Py_None || PyTuple_GET_SIZE(polls) < natives.kept)
-        return polls;
+    int due = is_due(polls, start);
+    if (due <= 0)
+        return due < 0 ? NULL : polls;
     PyObject *record = PyTuple_Pack(3, natives.polls_tag, self->where, polls);
     int failed = record == NULL ? -1 : core_put(CORE(self), record, CORE(self)->limit);
     Py_XDECREF(record);
@@ -56,7 +69,7 @@ room(Select *self)
 static int
 note(Select *self, long long start, long long end)
 {
-    PyObject *polls = room(self);
+    PyObject *polls = room(self, start);
     if (polls == NULL)
         return -1;
     Py_ssize_t size = polls == Py_None ? 0 : PyTuple_GET_SIZE(polls);

@@ -218,19 +218,23 @@ def test_called_wrongly(arguments: list[str], told: str) -> None:
     [
         (["--trace-file", "{program}"], "is the program"),
         (["--html={program}"], "is the program"),
+        (["--trace-file", "{other}"], "is a program"),
         (["--trace-file", "{kept}", "--html=/nowhere/x"], "cannot write the page /nowhere/x"),
         (["--trace-file", "{kept}", "--html={linked}"], "cannot be the same file"),
     ],
 )
 def test_what_is_there_stays_where_it_is_refused(options: list[str], told: str, tmp_path: Path) -> None:
     text, kept, linked = "print('ran')\n", tmp_path / "kept.jsonl", tmp_path / "linked.html"
+    other = tmp_path / "other.py"
+    other.write_text(text)
     path = program(tmp_path, text)
     kept.write_text("what was recorded")
     linked.symlink_to(kept)
-    done = loopscope("run", *(one.format(program=path, kept=kept, linked=linked) for one in options), path)
+    done = loopscope("run", *(one.format(program=path, kept=kept, linked=linked, other=other) for one in options), path)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
     assert told in done.stderr
     assert Path(path).read_text() == text and kept.read_text() == "what was recorded"
+    assert other.read_text() == text
 
 
 def test_missing_module_and_bad_setting(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.core import Core
-from loopscope.capture.life import Here
+from loopscope.capture.life import Here, enter
 from loopscope.capture.polls import KEPT, TURNS, WAITED
 from loopscope.model import POLLS, clock
 
@@ -162,3 +162,21 @@ def test_an_error_of_our_own_is_no_error_of_the_selector() -> None:
     looks.core.rouse, looks.core.dozing = fail, True
     assert looks.select(None) is looks.found
     assert looks.core.errors == 1 and not looks.core.on
+
+
+def test_looks_that_no_record_takes_for_a_second(looks: Looks) -> None:
+    looks.here.polls = early = (clock() - 2 * SECOND, clock() - SECOND)
+    looks.keep_idle()
+    looks.select(None)
+    ((tag, _, polls),) = looks.core.buffer.queue
+    assert (tag, polls) == (POLLS, early)
+    assert looks.here.polls is not None and len(looks.here.polls) == 2
+
+
+def test_looks_are_told_when_the_loop_stops(looks: Looks) -> None:
+    here = enter()
+    here.polls = (1, 2)
+    looks.core.runs(None, True)
+    assert here.polls is None
+    ((tag, where, polls),) = looks.core.buffer.queue
+    assert (tag, where.thread, polls) == (POLLS, here.ident, (1, 2))

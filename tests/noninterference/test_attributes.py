@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
+import selectors
 import sys
 from types import MethodType
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from loopscope import LoopscopeInstrumentor
 from tests.noninterference.both import Log, both
 from tests.scenarios.tasks import quick
 from tests.support import LOOPS, recording
@@ -142,3 +146,29 @@ def test_a_selector_with_a_select_of_its_own_keeps_it(kind: str) -> None:
         return calls
 
     assert asyncio.run(main()) > 0
+
+
+class Looked(selectors.DefaultSelector):
+    """Its class's `select` is another object each time that it is asked for."""
+
+    select = functools.partialmethod(selectors.DefaultSelector.select)  # type: ignore[assignment]
+
+
+def test_a_loop_that_ran_already_when_it_was_switched_on() -> None:
+    """Its looks are seen, and no more once it has stopped."""
+    selector = Looked()
+    loop = asyncio.SelectorEventLoop(selector)
+    instrumentor = LoopscopeInstrumentor()
+
+    async def main() -> None:
+        instrumentor.instrument(span_exporter=InMemorySpanExporter())
+        await asyncio.create_task(quick())
+        await asyncio.sleep(0)
+        assert selector.select._loopscope_gate  # type: ignore[attr-defined]
+
+    try:
+        loop.run_until_complete(main())
+        assert not hasattr(selector.select, "_loopscope_gate")
+    finally:
+        instrumentor.uninstrument()
+        loop.close()

@@ -83,5 +83,15 @@ def test_functions_that_are_wrapped_can_be_copied_and_pickled(function: Any) -> 
         wrapped = getattr(owner, name)
         assert copy.copy(wrapped) is copy.deepcopy(wrapped) is wrapped
         assert pickle.loads(pickle.dumps(wrapped)) is wrapped
+        held = type("Held", (), {"function": wrapped})()
+        assert held.function is wrapped, "it binds to nothing"
         sent = pickle.dumps(wrapped)
     assert pickle.loads(sent) is function
+
+
+def test_methods_of_asyncios_loops_can_be_copied_and_pickled() -> None:
+    with recording():
+        for name in METHODS:
+            method = vars(asyncio.BaseEventLoop).get(name)
+            if method is not None and name != "call_soon_threadsafe":
+                assert copy.copy(method) is copy.deepcopy(method) is pickle.loads(pickle.dumps(method)) is method

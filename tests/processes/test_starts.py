@@ -77,7 +77,7 @@ def test_threads_that_the_system_refuses_at_first() -> None:
 
 
 INTERRUPTED = """
-import asyncio, signal, sys
+import asyncio, signal, sys, uvloop
 
 def handle(number, frame):
     raise ValueError
@@ -95,47 +95,24 @@ if sys.argv[2] == "ValueError":
     signal.signal(signal.SIGINT, handle)
 sys.settrace(trace)
 try:
-    asyncio.new_event_loop()
+    {module}.new_event_loop()
 except (KeyboardInterrupt, ValueError) as error:
     print(type(error).__name__)
 asyncio.run(main())
 """
 
 
+@pytest.mark.parametrize("module", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("error", ["KeyboardInterrupt", "ValueError"])
 @pytest.mark.parametrize("place", ["pipeline/pipeline.py", "spans/notes.py"])
-def test_a_signal_while_it_starts(place: str, error: str) -> None:
+def test_a_signal_while_it_starts(place: str, error: str, module: str) -> None:
     """It takes a third of a second: what the application's handler raises is the application's. Then it starts."""
     if place == "spans/notes.py" and cores.choose(Settings.load().core).core.name != cores.NATIVE:
         pytest.skip("the native core makes one as it is loaded, the Python core does not")
     with Receiver() as receiver:
-        ended = Program(INTERRUPTED, to(receiver), arguments=[place, error]).end()
+        ended = Program(INTERRUPTED.format(module=module), to(receiver), arguments=[place, error]).end()
         assert (ended.code, ended.out, ended.err) == (0, f"{error}\n", "")
         assert [task.name for task in Story(list(receiver.spans())).tasks] == ["task main"]
-
-
-LATE = """
-import asyncio, threading
-
-async def late():
-    await asyncio.sleep(0.01)
-    print("done")
-
-def work():
-    threading.main_thread().join()
-    asyncio.run(late())
-
-threading.Thread(target=work).start()
-"""
-
-
-def test_a_first_loop_once_the_main_program_is_over() -> None:
-    """Where no thread starts any more, from 3.12 on, there are no resource detectors."""
-    with Receiver() as receiver:
-        ended = run(LATE, to(receiver))
-        assert (ended.code, ended.out, ended.told) == (0, "done\n", [])
-        assert "Traceback" not in ended.err
-        assert all("service.name" in span.resource for span in receiver.spans())
 
 
 def test_greenlets_in_the_place_of_threads(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

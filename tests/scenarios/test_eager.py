@@ -336,3 +336,18 @@ def test_a_name_that_comes_after_the_end(how: str) -> None:
 
     story = _eager(main)
     assert story.result == story.task("quick").attributes["asyncio.task.name"] == "eager"  # type: ignore[attr-defined]
+
+
+def test_above_another_tools_create_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whatever name."""
+    original = asyncio.BaseEventLoop.create_task
+
+    def traced(self: Any, coro: Any, **options: Any) -> Any:
+        return original(self, coro, **options)
+
+    async def main() -> None:
+        await asyncio.create_task(quick())
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "create_task", traced)
+    story = _eager(main)
+    assert [task.name for task in story.tasks].count("task quick") == 1

@@ -65,8 +65,7 @@ class RudeName(str):
     __len__ = __getitem__ = __eq__ = __ne__ = __hash__ = __format__ = __bool__ = refuse
 
 
-@pytest.mark.parametrize("eager", [False, True])
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize(("loop", "eager"), [("asyncio", False), ("uvloop", False), ("asyncio", True)])
 def test_a_name_of_a_class_of_the_applications(loop: str, eager: bool) -> None:
     factory = getattr(asyncio, "eager_task_factory", None) if eager else None
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from loopscope.pipeline.spans.visit import Caps
 from tests.records import OWN_TRACE, SECOND, Cold, Identity, Pulse, birth, gone, said, span_end, span_start, step
 
 
@@ -154,3 +157,32 @@ def test_what_is_told_stands_under_what_is_told() -> None:
     told = {span.span_id for span in cold.tasks}
     assert [task.name for task in cold.tasks if task.trace_id != 1] != []
     assert all(task.parent_id in told | {0} for task in cold.tasks if task.trace_id != 1)
+
+
+@pytest.mark.parametrize("since", ["nothing", "a step of its own", "another request"])
+def test_what_is_told_does_not_stand_under_what_was_not(since: str) -> None:
+    """Under DETAIL=slow: a connection's handler has silent task spans, in its own trace and in requests."""
+    request, other = Identity(1, 11), Identity(2, 21)
+    cold = Cold(detail="slow").feed(
+        birth(1, 0, "handler"), step(1, 0, 0, 1, 2), birth(2, 3, "child", creator=1), step(2, 0, 3, 4, 5),
+        span_start(1, 6), step(1, 1, 6, 6, 7, activated=[request], after=request), span_end(1, 8),
+        step(1, 2, 9, 9, 10, span=request),
+    )  # fmt: skip
+    if since != "nothing":
+        cold.feed(step(1, 3, 20, 20, 21))
+    if since == "another request":
+        cold.feed(span_start(2, 30), step(1, 4, 30, 30, 31, activated=[other], after=other), span_end(2, 32))
+    cold.tick(SECOND).feed(step(2, 1, 2 * SECOND, 2 * SECOND, 3 * SECOND, "returned")).finish(4 * SECOND)
+    [child] = [task for task in cold.tasks if task.name == "task child"]
+    assert child.parent_id in {0, *(task.span_id for task in cold.tasks)}
+
+
+def test_what_is_over_waits_no_more_though_its_trace_has_no_room() -> None:
+    request = Identity(1, 11)
+    cold = Cold(detail="slow", caps=Caps(2_000, 100, 10 * SECOND, 10 * SECOND)).feed(span_start(1, 0))
+    for task in range(1, 121):
+        cold.feed(birth(task, task, span=request), step(task, 0, task, task, task + 1, span=request, after=request))
+    for task in range(1, 121):
+        late = 1_000 + task
+        cold.feed(step(task, 1, late, late, late + 1, "returned", span=request, after=request))
+    assert cold.spans == [] and cold.tracer._quiet.waiting == 0

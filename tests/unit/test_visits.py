@@ -12,6 +12,7 @@ from tests.records import (
     SECOND,
     Cold,
     Identity,
+    Pulse,
     adds_up,
     birth,
     gone,
@@ -225,3 +226,19 @@ def test_io_that_may_have_waited_to_be_noticed_keeps_its_span() -> None:
         cold.feed(step(1, index, start, start, start + 1, "returned" if index == 29 else None, kind=IO,
                        waker_step=waited))  # fmt: skip
     assert 20 in [said(span, "asyncio.step.index") for span in cold.steps if span.name.startswith("step ")]
+
+
+@pytest.mark.parametrize("kind", ["told", "excluded", "eager"])
+def test_a_trace_that_was_forgotten_is_not_joined_again(kind: str) -> None:
+    """Whether its creator's steps are told, passed by, or not over yet."""
+    stale, late = Identity(1, 11), 200 * SECOND
+    pulse = Pulse(index=1_000, muted=True, excluded=True) if kind == "excluded" else Pulse(index=3)
+    cold = Cold().feed(span_start(1, 0), span_end(1, SECOND), birth(1, 0, pulse=pulse))
+    cold.feed(*(step(1, index, index, index, index + 1) for index in range(3)))
+    cold.sweep(100 * SECOND).sweep(late)
+    by = {"told": 2, "excluded": 999, "eager": 3}[kind]
+    cold.feed(birth(2, late, "job", creator=1, creator_step=by, span=stale))
+    cold.feed(step(2, 0, late, late + 1, late + 2, "returned", span=stale, after=stale))
+    [job] = [task for task in cold.tasks if task.name == "task job"]
+    assert job.trace_id >= OWN_TRACE
+    assert [(link.trace_id, link.span_id) for link in job.links or ()] == [(1, 11)]

@@ -100,7 +100,8 @@ def _watch(module: ModuleType) -> None:
         try:
             begin()
         except BaseException:
-            self._closed = True  # what its `__del__` asks: there is nothing to close yet
+            if isinstance(self, sys.modules["asyncio"].BaseEventLoop):
+                self._closed = True  # what its `__del__` asks: there is nothing to close yet
             raise
         original(self, *args, **options)
 

@@ -36,6 +36,7 @@ from loopscope.model import (
     CALLBACK,
     CANCEL,
     CANCELLED,
+    POLLS,
     RAISED,
     RETURNED,
     START,
@@ -174,10 +175,14 @@ class Core:
             self.fail()
 
     def guards(self, original: Any, gate: Any, *debugging: Any) -> Any:
-        """What replaces a loop's `call_soon` or `create_task`, for the gate in Python.
+        """What replaces a loop's `call_soon`, for the gate in Python.
 
         Of a method for timers one more is given: what tells whether a loop is in debug mode, where its timers do not.
         """
+        return gate
+
+    def spawns(self, original: Any, gate: Any) -> Any:
+        """What replaces a loop's `create_task`, for the gate in Python."""
         return gate
 
     def run_as(self, name: str) -> Any:
@@ -345,12 +350,16 @@ class Core:
         """A loop starts to run on this thread, or (None) the one that ran stops."""
         here = enter()
         state = self.running.get(here.ident)
+        if here.polls:
+            self.buffer.put((POLLS, here.at(here.loop), here.polls))
         if loop is None:
             if self.threads.pop(here.ident, None) is not None:
                 self.left.append(here)
+            if state is None:  # it ran already when this was switched on
+                state = next((other for _, other in self.loops.living() if other.here is here), None)
             if state is not None:
                 state.since = 0
-                del self.running[here.ident]
+                self.running.pop(here.ident, None)
                 self._blindfold(state.cell())
             here.blind, here.polls = False, None
             return

@@ -45,7 +45,7 @@ class Gate:
         put(loop, "call_at", lambda original: core.guards(original, _call_at(core, original), None))
         put(loop, "run_in_executor", lambda original: _run_in_executor(core, original))
         if private.EAGER:
-            put(loop, "create_task", lambda original: core.guards(original, _create_task(core, original)))
+            put(loop, "create_task", lambda original: core.spawns(original, _create_task(core, original)))
         creations.install(core, self.patches)
         handoffs.install(core, self.patches)
         mishaps.install(core, self.patches)
@@ -67,7 +67,7 @@ class Gate:
         mishaps.install_on(core, self.patches, loop)
         put(loop, "run_in_executor", lambda original: _run_in_executor(core, original))
         if private.EAGER:
-            put(loop, "create_task", lambda original: core.guards(original, _create_task(core, original)))
+            put(loop, "create_task", lambda original: core.spawns(original, _create_task(core, original)))
 
     def remove(self) -> None:
         """Take the hooks off."""
@@ -330,7 +330,7 @@ def _run_forever(core: Core, original: Any) -> Any:
 
 def _set_running_loop(core: Core, original: Any) -> Any:
     @wraps(original)
-    def _set_running_loop(loop: Any) -> Any:
+    def _set_running_loop(loop: Any, /) -> Any:
         if core.on:
             try:
                 core.runs(loop, loop is None or _is_ours(loop))

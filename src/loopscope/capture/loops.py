@@ -21,7 +21,7 @@ class Loops:
     """What a core knows of loops."""
 
     def __init__(self) -> None:
-        #: by the loop's address
+        #: by the loop's address: what is known of a dead one goes with the next one there
         self._states: dict[int, LoopState] = {}
 
     def state_of(self, loop: Any) -> LoopState:
@@ -38,9 +38,6 @@ class Loops:
             state.cell = ref(loop)
         except TypeError:
             return state
-        for address, other in list(self._states.items()):
-            if other.cell() is None:
-                self._states.pop(address, None)
         self._states[id(loop)] = state
         return state
 

@@ -30,6 +30,9 @@ class NativeCore(_native.Core, Core):
     def guards(self, original: Any, gate: Any, *debugging: Any) -> Any:
         return _native.Gate(self, original, gate, *debugging)
 
+    def spawns(self, original: Any, gate: Any) -> Any:
+        return _native.Gate(self, original, gate, spawns=True)
+
     def run_as(self, name: str) -> Any:
         return self  # a stand-in shows the callback's own name
 

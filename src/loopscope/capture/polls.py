@@ -1,7 +1,7 @@
-"""Looks at a loop's selector, seen by a `select` on the selector itself while steps of its loop are recorded.
+"""Looks at a loop's selector, seen by a `select` on the selector itself from the first recorded step of a run on.
 
 `Core.stepped` puts the hook on. It goes when the loop stops: on the selector it is a cycle. Where none of a loop's
-steps is recorded, it minds only the looks that may wait.
+steps is recorded any more, it minds only the looks that may wait.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from loopscope.capture.core import Core
     from loopscope.capture.life import Here
 
-#: clock readings kept until a record takes them
-KEPT = 128
+#: clock readings kept until a record takes them, and for how long about (nanoseconds)
+KEPT, LATE = 128, 1_000_000_000
 #: after so many looks that do not wait, with no step recorded, further ones pass through
 TURNS = 256
 #: a look that took longer than this waited: what it found came meanwhile (nanoseconds)
@@ -36,19 +36,23 @@ def see(core: Core, here: Here, loop: Any) -> None:
     """Have the looks of the loop that runs on this thread seen."""
     here.blind = False
     selector = selector_of(loop)
-    if selector is None or not _is_own(selector, selector.select):
+    if selector is None or not _is_plain(selector):
         return
     here.polled, here.polls, here.unpolled = clock(), (), -1
     where = here.at(here.loop)
     selector.select = core.select(core, here, where, selector.select)
 
 
-def _is_own(selector: Any, method: Any) -> bool:
-    """Whether its method is that of its class.
+def _is_plain(selector: Any) -> bool:
+    """Whether its `select` is its class's.
 
-    Its `__dict__` is not asked for: once that is made, all its attributes are slower.
+    Its `__dict__` is asked for only where that is wrapped: once it is made, all its attributes are slower.
     """
-    return isinstance(method, MethodType) and method.__func__ is getattr(type(selector), "select", None)
+    method = selector.select
+    if getattr(method, "_loopscope_gate", False):
+        return False
+    own = isinstance(method, MethodType) and method.__func__ is getattr(type(selector), "select", None)
+    return own or "select" not in vars(selector)
 
 
 def unsee(selector: Any) -> None:
@@ -101,7 +105,7 @@ def select(core: Core, here: Here, where: Where, original: Any) -> Any:
     def note(start: int, end: int) -> None:
         try:
             polls = here.polls
-            if polls and len(polls) >= KEPT:
+            if polls and (len(polls) >= KEPT or start - polls[0] >= LATE):
                 core.buffer.put((POLLS, where, polls))
                 polls = None
             here.polls = (*polls, start, end) if polls else (start, end)

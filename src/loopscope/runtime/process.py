@@ -221,6 +221,9 @@ class Runtime:
                 self.pipeline.hurry(0)
         except KeyboardInterrupt:
             self._patience = 0.0
+        self._waited_since(began)
+
+    def _waited_since(self, began: int) -> None:
         self._patience = max(self._patience - (clock() - began) / 1e9, 0.0)
 
     def _prepare(self) -> None:
@@ -236,12 +239,12 @@ class Runtime:
         return (not self.spans or self.pipeline.outbox is not None) and self.metrics.built
 
     def finish(self) -> None:
-        """Send everything, close what is open, tell what was lost. Late by the exporter's timeout at most.
+        """Send everything, close what is open, tell what was lost.
 
-        That is for all that an exit waits.
+        Late by the exporter's timeout at most, in all that is done for an end.
         """
-        timeout = self._patience
-        until = clock() + int(timeout * 1e9)
+        began, timeout = clock(), self._patience
+        until = began + int(timeout * 1e9)
         job = partial(self._finish, until)
         with self.worker.barred():
             try:
@@ -253,6 +256,7 @@ class Runtime:
                 self._abandon(job, 0)
                 self._report()
                 raise
+        self._waited_since(began)
         self.core.asleep = True  # should the process live on
         self._report()
 
@@ -330,6 +334,7 @@ class Runtime:
         self.worker.forked()
         self.watchdog.forked()
         self.lines.forked()
+        self._patience = self._standard.timeout
         self._busy = threading.Lock()
         for pulse in self.pipeline.forked():
             if not pulse.over and not pulse.excluded:

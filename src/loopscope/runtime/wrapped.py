@@ -15,6 +15,10 @@ class Wrapped(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # older ones ta
         super().__init__(getattr(owner, name), wrapper)
         self._self_name = f"{owner.__name__}:{name}"
 
+    def __get__(self, instance: Any, owner: Any = None) -> Wrapped:  # type: ignore[override]
+        """It binds to nothing, as the function: older wrapt asks that for how it does."""
+        return self
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         return pkgutil.resolve_name, (self._self_name,)
 

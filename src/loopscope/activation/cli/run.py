@@ -151,6 +151,8 @@ def _empty(trace_file: str | None, html: str | None, program: tuple[str, ...]) -
     files = [path for path in (trace_file, html) if path is not None]
     for path in files:
         output.spare(path, program[:1], "the program")
+        if path.endswith(".py") and os.path.getsize(path):
+            raise click.UsageError(f"{path} is a program: write to another file")
     if len(files) == 2 and os.path.samefile(*files):
         raise click.UsageError("page and trace file cannot be the same file")
     for path in files:

@@ -119,7 +119,7 @@ class Outbox:
         """Count what waits as lost, and what is being sent by a thread that does not come back."""
         for batch in self._batches:
             self.dropped["shutdown"] += len(batch.items) + batch.sending
-            batch.items, batch.bytes = batch.target.collect(), 0
+            batch.items, batch.bytes, batch.sending = batch.target.collect(), 0, 0
 
     def _send(self, batch: Batch) -> None:
         items, batch.items, batch.bytes = batch.items, batch.target.collect(), 0

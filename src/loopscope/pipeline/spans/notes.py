@@ -11,8 +11,7 @@ class Notes:
     """What is kept of a living task."""
 
     __slots__ = (
-        "above", "ahead", "excluded", "home", "idle", "link", "own", "promised", "reserved", "silenced", "under",
-        "visits",
+        "above", "ahead", "excluded", "home", "idle", "link", "own", "promised", "reserved", "under", "visits",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -28,8 +27,6 @@ class Notes:
         self.above = 0
         #: `reserved`, and what stands under it is told: so will it be
         self.promised = False
-        #: span id of its latest task span that was not told (DETAIL=slow)
-        self.silenced = 0
         #: link for the next own span
         self.link: Link | None = None
         #: the task that created it, but for those that are excluded

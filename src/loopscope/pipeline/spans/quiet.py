@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from loopscope import conventions as c
 from loopscope.model import TaskLife
+from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans.notes import Notes
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.visit import Visit
@@ -27,6 +28,8 @@ class Quiet:
         self._known = known
         #: spans that wait
         self.waiting = 0
+        #: ids of own task spans that were not told
+        self._silenced: Recent[int, bool] = Recent(8192)
 
     def tell(self, visit: Visit | None, span: Span) -> None:
         """A span of a visit; None: of one that was told."""
@@ -78,7 +81,7 @@ class Quiet:
                 break
             notes: Notes = creator.notes
             worth += [(creator, other) for other in notes.visits if other.span_id == above]
-            found.append(0 if above == notes.silenced else above)
+            found.append(0 if self.is_silenced(above) else above)
             if notes.reserved and notes.own == above and not notes.promised:
                 notes.promised = True
                 promised.append(notes)
@@ -97,4 +100,11 @@ class Quiet:
                 visit.trace.lost += untold
                 self._lost(visit.untold, untold)
             visit.quiet, visit.silent = None, True
-            notes.silenced = visit.span_id
+            if visit.trace.own:
+                self._silenced.put(visit.span_id, True)
+                if visit.links and notes.link is None:  # the next one is linked in its place
+                    notes.link = visit.links[0]
+
+    def is_silenced(self, span_id: int) -> bool:
+        """Whether an own task span is over and was not told, as far as is remembered."""
+        return self._silenced.get(span_id) is True

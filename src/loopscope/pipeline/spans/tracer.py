@@ -213,7 +213,7 @@ class Tracer(Sink):
             creator = self._known(one.creator)
             if creator is None:
                 return None
-            runs = one.creator_step >= creator.steps  # one is eager: what its creator's step did is not told yet
+            runs = _runs(creator, one.creator_step)  # one is eager: what its creator's step did is not told yet
             if creator.span is None or creator.span.trace_id != identity.trace_id:
                 untold = runs
                 break
@@ -248,7 +248,7 @@ class Tracer(Sink):
         """The next own span is in the trace that follows; an open one stays until the next step or segment."""
         self._redeem(life, notes)
         if notes.own and notes.home is not None:
-            if notes.own != notes.silenced:
+            if not self._quiet.is_silenced(notes.own):
                 notes.link = link(notes.home.trace_id, notes.own, c.PREVIOUS_SEGMENT)
             notes.own = 0
         notes.home = home
@@ -383,6 +383,7 @@ class Tracer(Sink):
         trace = visit.trace
         if not visit.room:
             self._drop(trace, 1)
+            self._quiet.silence(life.notes, visit)
             return
         attributes: Attributes = describe.task_attributes(life)
         attributes.append((c.TASK_STATE, state))
@@ -513,13 +514,14 @@ class Tracer(Sink):
         notes.remove(visit)
         self._end_segment(life, visit, state, moment)
         trace = visit.trace
-        previous = None if visit.silent else link(trace.trace_id, visit.span_id, c.PREVIOUS_SEGMENT)
+        ended = (link(trace.trace_id, visit.span_id, c.PREVIOUS_SEGMENT),)
+        previous = visit.links if visit.silent else ended
         if trace.own:
             if home is None:
                 home = self._home(life, notes, now)
             else:
                 self._move(life, notes, home)
-            notes.link = previous
+            notes.link = previous[0] if previous else None
             if not home.sampled:
                 return
             following = self._begin(life, notes, home, moment)
@@ -527,8 +529,7 @@ class Tracer(Sink):
             following = self._visit(trace, self._new_span_id(), moment, trace.take(self._caps.spans))
             following.parent_id, following.parent_remote = visit.parent_id, visit.parent_remote
             following.local = visit.local
-            if previous is not None:
-                following.links += (previous,)
+            following.links += previous
         following.segment = told + 1 if visit.steps == 0 else 0
         following.follow(visit)
         notes.add(following)
@@ -552,6 +553,13 @@ class Tracer(Sink):
 def _excluded(life: TaskLife) -> bool:
     excluded: bool = life.notes.excluded if life.pulse is None else life.pulse.excluded
     return excluded
+
+
+def _runs(life: TaskLife, index: int) -> bool:
+    """Whether that step's record, which will come, has not come yet."""
+    pulse = life.pulse
+    passed_by = pulse is not None and (pulse.muted or pulse.excluded)
+    return life.state is None and not passed_by and index >= life.steps
 
 
 def _ahead(life: TaskLife) -> int:

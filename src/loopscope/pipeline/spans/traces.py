@@ -148,11 +148,12 @@ class Traces:
     def inherited(self, identity: SpanIdentity, born: int, time: int, untold: bool) -> Trace | None:
         """The trace that a task was born into, by a span whose activation nobody told of. None where it is known.
 
-        Of one that is sampled out and was activated where no step ran nobody hears: it is as fresh as the task. Of
-        another it may be `untold` as yet.
+        Of one that is sampled out and was activated where no step ran nobody hears: it is as fresh as the task. That of
+        a remote one may be `untold` as yet.
         """
         sampled = bool(identity.trace_flags & 1)
-        if (sampled and not untold) or identity.trace_id in self._foreign or time - born >= FORGET:
+        heard = sampled and not (untold and identity.is_remote)
+        if heard or identity.trace_id in self._foreign or time - born >= FORGET:
             return None
         trace = self._meet(Trace(identity.trace_id, False, sampled, born, identity.trace_state))
         trace.heed(identity)
