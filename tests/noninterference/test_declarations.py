@@ -83,6 +83,7 @@ def test_functions_that_are_wrapped_can_be_copied_and_pickled(function: Any) -> 
         wrapped = getattr(owner, name)
         assert copy.copy(wrapped) is copy.deepcopy(wrapped) is wrapped
         assert pickle.loads(pickle.dumps(wrapped)) is wrapped
+        assert repr(wrapped) == repr(function)
         held = type("Held", (), {"function": wrapped})()
         assert held.function is wrapped, "it binds to nothing"
         sent = pickle.dumps(wrapped)

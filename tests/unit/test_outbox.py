@@ -249,3 +249,18 @@ def test_a_heavy_batch_is_not_made_heavier(takes: str, monkeypatch: pytest.Monke
     assert target.sent == [["r:a"] * 7] and [batch.bytes for batch in outbox._batches] == [9]
     outbox.flush()
     assert outbox._batches[0].bytes == 0
+
+
+def test_what_is_sent_by_a_thread_that_does_not_come_back_is_lost_once() -> None:
+    """However often it is given up."""
+    target = Target(2)
+    outbox = Outbox([target], lambda: "r")
+
+    def send(items: list[str], resource: Any) -> Loss | None:
+        outbox.give_up()
+        outbox.give_up()
+        return None
+
+    target.send = send  # type: ignore[method-assign]
+    put(outbox, "ab")
+    assert dict(outbox.dropped) == {"shutdown": 2}

@@ -1,4 +1,4 @@
-"""A function of the standard library's with a wrapper around it, that is copied and pickled as the function is."""
+"""A function of the standard library's with a wrapper around it: shown, copied and pickled as the function is."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ class Wrapped(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # older ones ta
     def __get__(self, instance: Any, owner: Any = None) -> Wrapped:  # type: ignore[override]
         """It binds to nothing, as the function: older wrapt asks that for how it does."""
         return self
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return pkgutil.resolve_name, (self._self_name,)
