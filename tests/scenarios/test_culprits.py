@@ -48,8 +48,11 @@ def test_a_culprit_that_is_shown(loop: str) -> None:
     late = story.steps_of("victim")[1]
     length = (culprit.end - culprit.start) / 1e9
     assert delay(story) == ("blocker", "culprit", pytest.approx(length - 0.01, abs=SLACK))
-    assert culprit.attributes["asyncio.step.delayed.count"] == 1
-    assert culprit.attributes["asyncio.step.delayed.duration"] == delay(story)[2]
+    named = "asyncio.step.delayed_by.name"
+    victims = [step.attributes for step in story.steps if step.attributes.get(named) == "blocker"]
+    assert culprit.attributes["asyncio.step.delayed.count"] == len(victims)  # a busy machine may delay the main task
+    together = sum(victim["asyncio.step.delayed_by.duration"] for victim in victims)
+    assert culprit.attributes["asyncio.step.delayed.duration"] == pytest.approx(together)
     links = [link for link in late.links if link.attributes["asyncio.link"] == "delayed_by"]
     assert [link.span_id for link in links] == [culprit.span_id]
     assert links[0].attributes["asyncio.step.delayed_by.name"] == "blocker"
