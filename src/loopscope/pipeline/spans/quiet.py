@@ -72,23 +72,22 @@ class Quiet:
 
     def _stand(self, life: TaskLife, above: int, worth: list[tuple[TaskLife, Visit]]) -> int:
         """The same, but that open visits which are told too are noted."""
-        promised: list[Notes] = []
-        found: list[int] = []
-        while len(found) <= len(promised):
-            creator = self._known(life.notes.under) if above else None
-            if creator is None:
-                found.append(above)
-                break
-            notes: Notes = creator.notes
-            worth += [(creator, other) for other in notes.visits if other.span_id == above]
-            found.append(0 if self.is_silenced(above) else above)
-            if notes.reserved and notes.own == above and not notes.promised:
-                notes.promised = True
-                promised.append(notes)
-                life, above = creator, notes.above
-        for notes, above in zip(promised, found[1:], strict=True):
-            notes.above = above
-        return found[0]
+        found, promised = self._promise(life, above, worth)
+        while promised is not None:
+            promised.notes.above, promised = self._promise(promised, promised.notes.above, worth)
+        return found
+
+    def _promise(self, life: TaskLife, above: int, worth: list[tuple[TaskLife, Visit]]) -> tuple[int, TaskLife | None]:
+        """The same for this creator alone; and the creator, if its span is yet to be opened and was just promised."""
+        creator = self._known(life.notes.under) if above else None
+        if creator is None:
+            return above, None
+        notes: Notes = creator.notes
+        worth += [(creator, other) for other in notes.visits if other.span_id == above]
+        news = notes.reserved and notes.own == above and not notes.promised
+        if news:
+            notes.promised = True
+        return 0 if self.is_silenced(above) else above, creator if news else None
 
     def silence(self, notes: Notes, visit: Visit) -> None:
         """A visit ended. If none of its steps was worth telling, it is not told."""

@@ -319,25 +319,24 @@ class Tracer(Sink):
 
     def _parent(self, life: TaskLife, trace: Trace, time: int) -> int:
         """The creator's own task span in this trace, 0 for none. Where it has none yet an id is kept for it."""
-        kept: list[Notes] = []
-        found: list[int] = []
-        one = life
-        while len(found) <= len(kept):
-            creator, above = self._creator(one), 0
-            if creator is not None:
-                notes: Notes = creator.notes
-                self._bring(creator, trace, time)
-                if notes.home is trace:
-                    if not notes.own and creator.id in self.lives and trace.take(self._caps.spans):
-                        notes.own = self._new_span_id()
-                        notes.reserved = True
-                        kept.append(notes)
-                    above = notes.own
-                one = creator
-            found.append(above)
-        for notes, above in zip(kept, found[1:], strict=True):
-            notes.above = above
-        return found[0]
+        parent, kept = self._own(self._creator(life), trace, time)
+        while kept is not None:
+            kept.notes.above, kept = self._own(self._creator(kept), trace, time)
+        return parent
+
+    def _own(self, life: TaskLife | None, trace: Trace, time: int) -> tuple[int, TaskLife | None]:
+        """A task's own span in this trace, 0 for none; and the task, if an id was kept for it just now."""
+        if life is None:
+            return 0, None
+        notes: Notes = life.notes
+        self._bring(life, trace, time)
+        if notes.home is not trace:
+            return 0, None
+        if notes.own or life.id not in self.lives or not trace.take(self._caps.spans):
+            return notes.own, None
+        notes.own = self._new_span_id()
+        notes.reserved = True
+        return notes.own, life
 
     def _creator(self, life: TaskLife) -> TaskLife | None:
         """Under whose own span a task's own is."""
