@@ -114,7 +114,7 @@ SLOTS(BatchSlots, BATCH, BATCH_WHOLES)
     X("loopscope.model", RAISED) X("loopscope.model", START) X("loopscope.model", TASK) X("loopscope.model", TIMER) \
     X("loopscope.model", IO) X("loopscope.model", THREAD) X("loopscope.model", CALLBACK) X("loopscope.model", YIELD) \
     X("loopscope.model", SUSPENDED) X("loopscope.pipeline.metrics.sums", UNKNOWN) \
-    X("loopscope.pipeline.spans.tracer", SPARED)
+    X("loopscope.pipeline.spans.tasks", SPARED)
 
 /* Whole numbers: those of the clock in nanoseconds. */
 #define NUMBERS(X) \
@@ -134,7 +134,7 @@ SLOTS(BatchSlots, BATCH, BATCH_WHOLES)
 
 /* Names that are read as attributes. */
 #define ASKED(X) \
-    X(_batches) X(_close) X(_forget) X(_grow) X(_home) X(_open) X(_outbox) X(_redeem) X(_send) X(add) X(closed) \
+    X(_batches) X(_forget) X(_grow) X(_outbox) X(_send) X(add) X(close) X(closed) X(home) X(open) X(redeem) \
     X(coalesced) X(encoder) X(excluded) X(is_remote) X(refused) \
     X(ended) X(file) X(index) X(line) X(size) X(stepped) X(trace_flags) X(trace_id) X(waiting)
 
@@ -234,13 +234,13 @@ PyObject *awaited_name(PyObject *awaited);
 /* The parts of a pipeline. They are there for as long as it is, and what is replaced in them is read anew. */
 #define PARTS(X) \
     X(feed, "assembler", "feed") X(lives, "assembler", "lives") X(over, "assembler", "_over") \
-    X(sink, "assembler", "_sink") X(lines, "printed", "_lines") X(tracer, "", "tracer") \
+    X(sink, "assembler", "_sink") X(lines, "printed", "_lines") X(tracer, "", "tracer") X(tasks, "tracer", "tasks") \
     X(looks, "stalls", "_looks") X(threads, "culprits", "_threads") X(turns, "culprits", "_turns") \
     X(blame, "culprits", "_blame") X(exported, "tracer.steps", "_exported") \
-    X(loops, "metrics.sums.loops", "_loops") X(sums, "metrics", "sums") X(known, "tracer", "lives") \
-    X(names, "tracer", "_names") X(foreign, "tracer.traces", "_foreign") X(handoffs, "tracer", "_handoffs") \
+    X(loops, "metrics.sums.loops", "_loops") X(sums, "metrics", "sums") X(known, "tracer.kin", "lives") \
+    X(names, "tracer.kin", "_ended") X(foreign, "tracer.traces", "_foreign") X(handoffs, "tracer", "_handoffs") \
     X(leaving, "tracer", "_leaving") \
-    X(lost, "tracer", "_lost") X(ask_coverage, "tracer", "_coverage") X(making, "culprits._bursts", "born") \
+    X(lost, "tracer", "_lost") X(ask_coverage, "tracer.tasks", "_coverage") X(making, "culprits._bursts", "born") \
     X(closed, "tracer._handoffs", "_closed") X(waiting, "tracer._handoffs", "_waiting") X(keeper, "tracer", "_quiet") \
     X(silenced, "tracer._quiet", "_silenced") \
     X(spans, "tracer", "steps") X(placed, "tracer.steps", "_placed") X(owed, "tracer.steps", "_owed") \
@@ -254,7 +254,7 @@ PyObject *awaited_name(PyObject *awaited);
     X(steps, "tracer._caps", "steps") X(most, "tracer._caps", "most") X(room, "tracer._caps", "spans") \
     X(delay, "tracer._caps", "delay") \
     X(slow, "tracer._caps", "slow") X(hold, "tracer._caps", "hold") X(told, "tracer.steps", "_steps") \
-    X(states, "tracer.steps", "_states") X(quiet, "tracer", "_slow") X(traces, "", "_spans")
+    X(states, "tracer.steps", "_states") X(quiet, "tracer.tasks", "_slow") X(traces, "", "_spans")
 
 #define AS_PART(name, owner, attribute) PyObject *name;
 #define AS_LIMIT(name, owner, attribute) long long name;

@@ -1,11 +1,11 @@
-/* A task's end: what Sums.ended and Tracer.ended do, and the task span of an ordinary visit: Tracer._close. */
+/* A task's end: what Sums.ended and Tracer.ended do, and the task span of an ordinary visit: TaskSpans.close. */
 #include "cold.h"
 
-/* Calls a method of the tracer with the life, another object and its state, or without one. */
+/* Calls a method of the task spans with the life, another object and its state, or without one. */
 static int
-ask_tracer(Ordinary *self, PyObject *method, PyObject *life, PyObject *of)
+ask_tasks(Ordinary *self, PyObject *method, PyObject *life, PyObject *of)
 {
-    PyObject *done = PyObject_CallMethodObjArgs(self->tracer, method, life, of, SLOT(life, cold.life.state), NULL);
+    PyObject *done = PyObject_CallMethodObjArgs(self->tasks, method, life, of, SLOT(life, cold.life.state), NULL);
     return came(done);
 }
 
@@ -271,7 +271,7 @@ encode(Ordinary *self, Passing *passing, PyObject *visit, PyObject **of)
     return failed;
 }
 
-/* Tracer._close */
+/* TaskSpans.close */
 static int
 close_visit(Ordinary *self, Passing *passing, PyObject *visit, int bare)
 {
@@ -315,7 +315,7 @@ close_visits(Ordinary *self, Passing *passing)
         else {
             if (fits < 0)
                 PyErr_Clear();
-            failed = ask_tracer(self, cold.name._close, passing->life, visit);
+            failed = ask_tasks(self, cold.name.close, passing->life, visit);
         }
     }
     Py_DECREF(visits);
@@ -353,7 +353,7 @@ end_telling(Ordinary *self, Passing *passing)
         return -1;
     slot_put(notes, cold.notes.visits, Py_NewRef(cold.nothing));
     if (end_handoffs(self, id, excluded) < 0
-        || (SLOT(notes, cold.notes.reserved) != Py_False && ask_tracer(self, cold.name._redeem, life, notes) < 0))
+        || (SLOT(notes, cold.notes.reserved) != Py_False && ask_tasks(self, cold.name.redeem, life, notes) < 0))
         return -1;
     slot_put(notes, cold.notes.excluded, Py_NewRef(excluded ? Py_True : Py_False));
     slot_put(life, cold.life.pulse, Py_NewRef(Py_None));

@@ -1,4 +1,4 @@
-/* The first task span of a task: what Tracer._home and Tracer._open do for one that nobody known created. */
+/* The first task span of a task: what TaskSpans.home and TaskSpans.open do for one that nobody known created. */
 #include "cold.h"
 
 /* What the sampler says: a new reference. */
@@ -31,7 +31,7 @@ make_root(Ordinary *self, PyObject *life)
     return trace;
 }
 
-/* The visit, not told for now where the budget asks for that: Tracer._begin. A new reference. */
+/* The visit, not told for now where the budget asks for that: TaskSpans._begin. A new reference. */
 static PyObject *
 make_visit(Passing *passing, PyObject *trace, PyObject *span_id, int untold)
 {

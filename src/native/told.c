@@ -350,11 +350,11 @@ begin(Ordinary *self, Passing *passing)
     PyObject *start = PyLong_FromLongLong(passing->start), *home = NULL;
     if (start != NULL)
         home = done ? Py_NewRef(Py_None)
-                    : PyObject_CallMethodObjArgs(self->tracer, cold.name._home, life, notes, start, NULL);
+                    : PyObject_CallMethodObjArgs(self->tasks, cold.name.home, life, notes, start, NULL);
     Py_XDECREF(start);
     PyObject *visit = NULL;
     if (home != NULL && Py_IS_TYPE(home, cold.trace.type) && SLOT(home, cold.trace.sampled) == Py_True)
-        visit = PyObject_CallMethodObjArgs(self->tracer, cold.name._open, life, notes, home, passing->step, NULL);
+        visit = PyObject_CallMethodObjArgs(self->tasks, cold.name.open, life, notes, home, passing->step, NULL);
     Py_XDECREF(home);
     Py_XDECREF(visit);
     if (PyErr_Occurred())

@@ -128,7 +128,7 @@ def test_the_ended_leave_nothing(seed: int, turns: int) -> None:
         world.turn()
     world.drain()
     living = {sim.id for sim in world.tasks} - world.ended
-    assert set(cold.assembler.lives) == set(cold.tracer.lives) == living
+    assert set(cold.assembler.lives) == set(cold.tracer.kin.lives) == living
     assert set(cold.tracer._leaving) <= living
 
 

@@ -60,7 +60,7 @@ def test_tasks_whose_end_was_lost_are_given_up() -> None:
     assert sweep(10 * SECOND) == {2, 4}
     assert sweep(UNHEARD + 3) == {2, 4}
     assert sweep(UNHEARD + 5 * SECOND) == {2}
-    assert set(pipeline.tracer.lives) == {2}
+    assert set(pipeline.tracer.kin.lives) == {2}
     told = [span for span in pipeline._held if span.name.startswith("task ")]
     assert [dict(span.attributes)["asyncio.task.state"] for span in told] == ["returned", "waiting", "waiting"]
 
@@ -77,7 +77,7 @@ def test_a_line_of_rotated_traces_is_not_kept_by_one_that_waits() -> None:
         busy.index = minute + 1
         cold.sweep(at + 2)
     assert len(cold.asked) == 20
-    home, length = cold.tracer.lives[1].notes.home, 0
+    home, length = cold.tracer.kin.lives[1].notes.home, 0
     while home.next is not None:
         home, length = home.next, length + 1
     assert length == 0

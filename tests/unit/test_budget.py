@@ -203,7 +203,7 @@ def test_quick_tasks_untold() -> None:
     for task in range(2, 102):
         made.feed(birth(task, SECOND, "quick", creator=1), *steps(task, SECOND, 3))
     assert names(made.tasks) == {} and made.lost == {"budget": 100}
-    home = made.tracer.lives[1].notes.home
+    home = made.tracer.kin.lives[1].notes.home
     made.finish(2 * SECOND)
     assert names(made.tasks) == {"task main": 1}, "one that has a step worth telling"
     assert home.spans == len(made.spans) == 2

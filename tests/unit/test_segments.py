@@ -115,7 +115,7 @@ def test_nor_off_one_of_two_visits() -> None:
     cold = Cold().feed(
         span_start(1, 0), span_start(2, 0), birth(1, 0, pulse=pulse), step(1, 0, 0, 1, 2, activated=[b, A], after=A)
     )  # fmt: skip
-    for visit in cold.tracer.lives[1].notes.visits:
+    for visit in cold.tracer.kin.lives[1].notes.visits:
         visit.left = 0  # not half a second ago
     cold.sweep(61 * SECOND).feed(step(1, 1, late, late, 61 * SECOND, "returned", span=A, activated=[b]))
     ours = {span.span_id: span for span in cold.tasks}
