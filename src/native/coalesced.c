@@ -33,7 +33,7 @@ tell_coalesced(Ordinary *self)
 
 /* A group that begins with this step. */
 static int
-begin_group(Ordinary *self, PyObject *visit, PyObject *step)
+begin_group(Ordinary *self, PyObject *visit, PyObject *step, PyObject *shared)
 {
     PyObject *span_id = new_span_id(self);
     PyObject *group = span_id == NULL ? NULL : copy(cold.a_group);
@@ -43,6 +43,7 @@ begin_group(Ordinary *self, PyObject *visit, PyObject *step)
     }
     slot_put(group, cold.group.span_id, span_id);
     slot_put(group, cold.group.step, Py_NewRef(step));
+    slot_put(group, cold.group.shared, Py_NewRef(shared));
     WHOLE(group, cold.group.index) = WHOLE(step, cold.step.index);
     WHOLE(group, cold.group.start) = WHOLE(step, cold.step.start);
     WHOLE(group, cold.group.count) = WHOLE(group, cold.group.running) = WHOLE(group, cold.group.ready) = 0;
@@ -53,14 +54,13 @@ begin_group(Ordinary *self, PyObject *visit, PyObject *step)
 
 /* StepSpans._coalesce, of a step that was held. */
 static int
-coalesce_held(Ordinary *self, Passing *passing, PyObject *step)
+coalesce_held(Ordinary *self, Passing *passing, PyObject *step, PyObject *shared)
 {
     PyObject *visit = passing->visit;
     if (SLOT(visit, cold.visit.group) != Py_None)
         group_add(SLOT(visit, cold.visit.group), step);
-    else if (begin_group(self, visit, step) < 0)
+    else if (begin_group(self, visit, step, shared) < 0)
         return -1;
-    self->coalesced++;
     if (SLOT(visit, cold.visit.quiet) != Py_None) /* nobody shall link to what may not be told */
         return 0;
     PyObject *group = SLOT(visit, cold.visit.group);
@@ -80,7 +80,8 @@ coalesce(Ordinary *self, Passing *passing)
         WHOLE(visit, cold.visit.detail) = passing->level;
     PyObject *held = Py_NewRef(SLOT(visit, cold.visit.held));
     slot_put(visit, cold.visit.held, now);
-    int failed = held == Py_None ? 0 : coalesce_held(self, passing, PyTuple_GET_ITEM(held, 0));
+    int failed = held == Py_None ? 0
+                                 : coalesce_held(self, passing, PyTuple_GET_ITEM(held, 0), PyTuple_GET_ITEM(held, 1));
     Py_DECREF(held);
     return failed;
 }

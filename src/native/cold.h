@@ -50,7 +50,7 @@
     X(cursor) X(detail) X(ended) X(first) X(last) X(left) X(longest) X(ready) X(running) X(segment) X(start) X(steps) \
     X(unkept) X(waiting) X(written)
 #define WHOSE(X) X(encoded) X(name) X(where)
-#define GROUP(X) X(span_id) X(step)
+#define GROUP(X) X(shared) X(span_id) X(step)
 #define GROUP_WHOLES(X) X(count) X(end) X(index) X(ready) X(running) X(start)
 #define OCCUPANCY(X) X(_longs) X(_rows) X(_shown) X(_whose)
 #define OCCUPANCY_WHOLES(X) X(_long) X(_short) X(_until)
@@ -111,7 +111,8 @@ SLOTS(BatchSlots, BATCH, BATCH_WHOLES)
     X("loopscope.conventions", TASK_STEP_MAX) X("loopscope.conventions", LOOP_COVERAGE) \
     X("loopscope.conventions", TASK_SPANS_DROPPED) X("loopscope.conventions", DETAIL_LEVEL) \
     X("loopscope.conventions", TASK_CREATOR_ID) X("loopscope.conventions", TASK_CREATOR_NAME) \
-    X("loopscope.model", RAISED) X("loopscope.model", START) X("loopscope.model", TASK) X("loopscope.model", TIMER) \
+    X("loopscope.model", RAISED) X("loopscope.model", CANCELLED) X("loopscope.conventions", WAIT_HOLDER) \
+    X("loopscope.model", START) X("loopscope.model", TASK) X("loopscope.model", TIMER) \
     X("loopscope.model", IO) X("loopscope.model", THREAD) X("loopscope.model", CALLBACK) X("loopscope.model", YIELD) \
     X("loopscope.model", SUSPENDED) X("loopscope.pipeline.metrics.sums", UNKNOWN) \
     X("loopscope.pipeline.spans.tasks", SPARED)

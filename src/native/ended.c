@@ -203,11 +203,11 @@ changes(Ordinary *self, PyObject *visit)
 static int
 close_bare(Ordinary *self, PyObject *life, PyObject *visit)
 {
-    PyObject *held = Py_NewRef(SLOT(visit, cold.visit.held));
+    PyObject *held = Py_NewRef(SLOT(visit, cold.visit.held)), *group = SLOT(visit, cold.visit.group);
+    self->coalesced += (held != Py_None) + (group == Py_None ? 0 : WHOLE(group, cold.group.count));
     slot_put(visit, cold.visit.held, Py_NewRef(Py_None));
     slot_put(visit, cold.visit.group, Py_NewRef(Py_None));
     int failed = 0, untold = SLOT(visit, cold.visit.quiet) != Py_None;
-    self->coalesced += held != Py_None;
     if (held != Py_None && !untold)
         failed = remember(self, SLOT(life, cold.life.id), WHOLE(PyTuple_GET_ITEM(held, 0), cold.step.index),
                           SLOT(visit, cold.visit.trace), SLOT(visit, cold.visit.span_id));

@@ -211,7 +211,8 @@ assemble(Ordinary *self, Passing *passing)
     passing->waited = Py_NewRef(SLOT(life, cold.life.awaiting));
     if ((passing->step = make_step(self, passing)) == NULL)
         return -1;
-    slot_put(life, cold.life.awaiting, Py_NewRef(passing->awaiting));
+    if (passing->state == Py_None)
+        slot_put(life, cold.life.awaiting, Py_NewRef(passing->awaiting));
     slot_put(life, cold.life.name, Py_NewRef(passing->name));
     slot_put(life, cold.life.where, Py_NewRef(passing->where));
     WHOLE(life, cold.life.before) = passing->last;

@@ -83,6 +83,18 @@ said_begin(Said *said, PyObject *encoder, char tag)
     bytes_begin(&said->bytes);
 }
 
+/* Whether the lock that it waited for was not got, or not from the waker: describe._never_held. -1 with an error set. */
+static int
+never_held(Passing *passing, PyObject *waited)
+{
+    if (passing->outcome == cold.text.CANCELLED)
+        return 1;
+    PyObject *life = passing->waker_life;
+    if (SLOT(life, cold.life.state) != cold.text.CANCELLED || passing->waker_step != WHOLE(life, cold.life.steps) - 1)
+        return 0;
+    return PyObject_RichCompareBool(awaited_name(SLOT(life, cold.life.awaiting)), waited, Py_EQ);
+}
+
 /* The waking task, and what it means that its step woke this one: describe.freed_by. */
 static int
 say_waker(Passing *passing, Said *said)
@@ -96,7 +108,8 @@ say_waker(Passing *passing, Said *said)
     PyObject *key = PyDict_GetItemWithError(cold.freed_by, waited);
     if (key == NULL)
         return PyErr_Occurred() ? -1 : 0;
-    return say_if(said, key, name);
+    int not_it = key == cold.text.WAIT_HOLDER ? never_held(passing, waited) : 0;
+    return not_it != 0 ? (not_it < 0 ? -1 : 0) : say_if(said, key, name);
 }
 
 /* Who delayed the step, if anybody did: describe.delay_attributes. */

@@ -81,6 +81,76 @@ def test_a_lock_convoy(loop: str, kind: str) -> None:
     assert waits(story, "holder") == ["-", "-", "-"]
 
 
+def releases(lock: asyncio.Lock, others: list[asyncio.Task[None]]) -> None:
+    """Wakes the first, which is cancelled before it gets the lock and wakes the next."""
+    lock.release()
+    others[0].cancel()
+
+
+def cancels(lock: asyncio.Lock, others: list[asyncio.Task[None]]) -> None:
+    """It keeps the lock."""
+    others[0].cancel()
+
+
+@loops
+@pytest.mark.parametrize("passes", [releases, cancels])
+def test_who_is_cancelled_did_not_get_the_lock(loop: str, passes: Any) -> None:
+    """Neither did the canceller hold it, nor who passes it on."""
+
+    async def main() -> None:
+        lock = asyncio.Lock()
+        others: list[asyncio.Task[None]] = []
+
+        async def holder() -> None:
+            await lock.acquire()
+            await _turns()
+            passes(lock, others)
+            await _turns()
+            if lock.locked():
+                lock.release()
+
+        async def first() -> None:
+            async with lock:
+                pass
+
+        async def second() -> None:
+            async with lock:
+                await _turns(1)
+
+        holds = asyncio.create_task(holder(), name="holder")
+        await _turns(1)
+        others += [asyncio.create_task(f(), name=f.__name__) for f in (first, second)]
+        await asyncio.wait([holds, *others])
+
+    story = checked(main, loop)
+    assert [step.attributes["asyncio.step.outcome"] for step in story.steps_of("first")] == ["suspended", "cancelled"]
+    assert waits(story, "first")[1:] == ["-"]
+    assert waits(story, "second")[1:2] == ["-" if passes is releases else "- lock.holder=holder"]
+
+
+@loops
+def test_who_is_cancelled_has_not_seen_the_last(loop: str) -> None:
+    """Of what it waited for: the canceller is none of those."""
+
+    async def main() -> None:
+        waiting = asyncio.create_task(waiter([asyncio.ensure_future(asyncio.sleep(0.01)) for _ in range(2)]))
+        await _turns()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+    async def waiter(them: list[asyncio.Future[None]]) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait(them)
+        await asyncio.gather(*them)
+        await _turns(1)
+
+    story = checked(main, loop)
+    said = waits(story, "waiter")
+    assert [line.split(" last=")[0] for line in said] == [
+        "asyncio.wait count=2", "asyncio.gather count=2", "-", "-"
+    ] and [" last=" in line for line in said] == [False, False, True, False]  # fmt: skip
+
+
 @loops
 def test_a_full_and_an_empty_queue(loop: str) -> None:
     places = []

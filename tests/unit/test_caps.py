@@ -98,6 +98,24 @@ def test_notable_steps_past_the_plain_room() -> None:
     ]  # fmt: skip
 
 
+def test_one_step_alone_shares_no_span() -> None:
+    """Between two that have their own: it has its own too, with all that is said of a step, where links to it lead."""
+    cold = Cold(Caps(24, 1_000, MS, 10 * MS)).feed(birth(1, 0), birth(2, 0, "woken"))
+    for index in range(24):
+        start = index * 100 * MS
+        slow = index in (19, 21)
+        end = start + (20 * MS if slow else MS // 4)
+        cold.feed(step(1, index, start, start, end, "returned" if index == 23 else None))
+    cold.feed(step(2, 0, 3 * SECOND, 3 * SECOND, 3 * SECOND + 1, waker=1, waker_step=20)).finish(4 * SECOND)
+    told = [(span.name, said(span, "asyncio.step.index")) for span in cold.steps]
+    assert told == [*[("step work", index) for index in range(24)], ("step woken", 0)]
+    assert cold.tracer.steps.coalesced == 0
+    (lonely,) = [span for span in cold.steps if said(span, "asyncio.step.index") == 20]
+    (woken,) = [span for span in cold.steps if span.name == "step woken"]
+    assert [link.span_id for link in woken.links or ()] == [lonely.span_id]
+    assert said(lonely, "asyncio.step.outcome") == "suspended"
+
+
 def test_groups_are_cut_about_every_second() -> None:
     """So that a coalesced hour is not one bar."""
     cold = Cold(Caps(100, 1_000, MS, 10 * MS)).feed(birth(1, 0))

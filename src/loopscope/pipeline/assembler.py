@@ -106,7 +106,9 @@ class Assembler:
         if index < life.steps:
             self.repeated += 1
             return
-        waited, life.awaiting = life.awaiting, awaiting
+        waited = life.awaiting
+        if state is None:  # else it remains known what the last step had waited for
+            life.awaiting = awaiting
         if index > life.steps:
             waited = None
             if not ready:  # a bare yield: its own last end is not known

@@ -237,7 +237,7 @@ OBSERVED = (
         lambda s: _one(s.sums.loops.share),
     ),
     *(
-        Observed("gauge", name, "s", f"{words} of the time that steps were ready before they ran", _delay(quantile))
+        Observed("gauge", name, "s", f"{words} of the time that steps were ready before they ran; where input woke them, the most it can be", _delay(quantile))
         for name, quantile, words in (
             (c.LOOP_DELAY_P50, "p50", "Median"),
             (c.LOOP_DELAY_P90, "p90", "90th percentile"),
@@ -251,7 +251,7 @@ OBSERVED = (
     ),
     Observed("counter", c.SPAN_EXPORTED, "{span}", "Spans that loopscope exported", _health("spans.exported")),
     Observed(
-        "counter", c.SPAN_COALESCED, "{span}", "Steps that share a span with others", _health("spans.coalesced")
+        "counter", c.SPAN_COALESCED, "{span}", "Steps without a span of their own", _health("spans.coalesced")
     ),
     Observed(
         "counter", c.SPAN_DROPPED, "{span}", "Spans that loopscope lost, by cause",

@@ -7,7 +7,7 @@ from types import CodeType
 from typing import Any
 
 from loopscope import conventions as c
-from loopscope.model import Delay, Harm, Place, Step, TaskLife, Wait
+from loopscope.model import CANCEL, CANCELLED, Delay, Harm, Place, Step, TaskLife, Wait
 from loopscope.pipeline.spans.span import Attributes, Said
 
 SECOND = 1e9
@@ -81,11 +81,19 @@ def awaited_name(awaited: str | Place | Wait | None) -> str | None:
     return awaited.public if isinstance(awaited, Place) else awaited
 
 
-def freed_by(step: Step, waker: str) -> Attributes:
+def freed_by(step: Step, waker: TaskLife) -> Attributes:
     """What it means that this task's step woke this one: it held the lock, or finished last."""
     name = awaited_name(step.waited)
     key = FREED_BY.get(name) if name is not None else None
-    return [] if key is None or not waker else [(key, waker)]
+    if key is None or not waker.name or step.waker_kind == CANCEL:
+        return []
+    return [] if key == c.WAIT_HOLDER and _never_held(step, waker) else [(key, waker.name)]
+
+
+def _never_held(step: Step, waker: TaskLife) -> bool:
+    """Whether the lock was not got, or not from this waker: who is cancelled as it gets one passes it on."""
+    ended = waker.state == CANCELLED and step.waker_step == waker.steps - 1
+    return step.outcome == CANCELLED or (ended and awaited_name(waker.awaiting) == awaited_name(step.waited))
 
 
 def step_attributes(step: Step) -> Attributes:

@@ -15,7 +15,7 @@ from loopscope.pipeline.spans.visit import Caps, Visit
 
 #: hand-offs that wait for the record of their step, and closed visits that are remembered of one task, at most
 WAITING, CLOSED = 4096, 8
-#: a task span may hold one executor span for as many step spans
+#: a task span may hold one executor span for as many step spans; and as many again of what failed or took long
 SHARE = 4
 
 
@@ -102,9 +102,11 @@ class Handoffs:
 
     def _span(self, handoff: Handoff, trace: Trace, parent: int, visit: Visit | None) -> None:
         written = self._written.get(parent) or 0
-        if written >= self._caps.steps // SHARE or not trace.take(self._caps.spans):
+        notable = handoff.error is not None or handoff.end - handoff.submitted >= self._caps.slow
+        full = written >= self._caps.steps // SHARE * (1 + notable)
+        if full or not trace.take(self._caps.spans):
             trace.lost += 1
-            self._lost("trace_size", 1)
+            self._lost("executors" if full else "trace_size", 1)
             return
         self._written.put(parent, written + 1)
         span = Span(

@@ -71,6 +71,7 @@ class StepSpans:
         self._held: deque[Holding] = deque()
         #: spans that want a link to a step that has none yet
         self._owed: dict[tuple[int, int], list[Span]] = {}
+        #: steps without a span of their own: they share one, or their task's span stands for them
         self.coalesced = 0
 
     # ------------------------------------------------------------ writing
@@ -83,7 +84,7 @@ class StepSpans:
         if visit.keeps(step, caps) and (level == FULL or not visit.spares(step, caps, level)):
             held, visit.held = visit.held, None
             if held is not None:
-                self._coalesce(visit, life, held[0])
+                self._coalesce(visit, life, *held)
             if visit.group is not None:
                 self._flush(life, visit)
             if self._states:
@@ -92,15 +93,15 @@ class StepSpans:
             return
         held, visit.held = visit.held, (step, shared)
         if held is not None:
-            self._coalesce(visit, life, held[0])
+            self._coalesce(visit, life, *held)
 
     def close(self, life: TaskLife, visit: Visit) -> None:
         """Write what was held back of a visit's steps, and its last wait."""
         held, visit.held = visit.held, None
         if visit.bare:
-            visit.group = None
+            group, visit.group = visit.group, None
+            self.coalesced += (group.count if group is not None else 0) + (held is not None)
             if held is not None:
-                self.coalesced += 1
                 self._remember(life, visit, held[0], visit.span_id)
             return
         self._flush(life, visit)
@@ -110,23 +111,27 @@ class StepSpans:
         if self._states and visit.last >= 0 and visit.cursor > begun:
             self._bar(life, visit, c.WAIT_SPAN + _awaited(visit.awaited), begun, visit.cursor)
 
-    def _coalesce(self, visit: Visit, life: TaskLife, step: Step) -> None:
+    def _coalesce(self, visit: Visit, life: TaskLife, step: Step, shared: bool) -> None:
         if visit.closes_group(self._caps):
             self._flush(life, visit)
         if visit.group is None:
-            visit.group = Group(self._new_span_id(), step)
+            visit.group = Group(self._new_span_id(), step, shared)
         else:
             visit.group.add(step)
-        self.coalesced += 1
         self._remember(life, visit, step, visit.span_id if visit.detail >= BARE else visit.group.span_id)
 
     def _flush(self, life: TaskLife, visit: Visit) -> None:
         group, visit.group = visit.group, None
-        if group is not None:
-            self._child(
-                life, visit, c.STEPS_SPAN + life.place.qualname, group.start, group.end, group.attributes(life.name),
-                span_id=group.span_id, printed=_printed(group.printed),
-            )  # fmt: skip
+        if group is None:
+            return
+        if group.count == 1:  # no other came to share its span
+            self._write(life, visit, group.step, group.shared, group.span_id)
+            return
+        self.coalesced += group.count
+        self._child(
+            life, visit, c.STEPS_SPAN + life.place.qualname, group.start, group.end, group.attributes(life.name),
+            span_id=group.span_id, printed=_printed(group.printed),
+        )  # fmt: skip
 
     def _bars(self, life: TaskLife, visit: Visit, step: Step, before: int) -> None:
         """DETAIL=states: a bar for the wait before the step, and one for the time it was ready."""
@@ -154,13 +159,14 @@ class StepSpans:
         span.printed = printed
         self._emit(visit, span)
 
-    def _write(self, life: TaskLife, visit: Visit, step: Step, shared: bool) -> None:
+    def _write(self, life: TaskLife, visit: Visit, step: Step, shared: bool, span_id: int = 0) -> None:
+        """`span_id`: links may lead there already."""
         trace = visit.trace
         if not trace.take(self._caps.spans):
             self._drop(trace, 1)
             return
         visit.written += 1
-        span_id = self._new_span_id()
+        known, span_id = bool(span_id), span_id or self._new_span_id()
         attributes = describe.step_attributes(step)
         if shared:
             attributes.append((c.STEP_SHARED, True))
@@ -168,7 +174,8 @@ class StepSpans:
         owed = self._waker(step, trace.trace_id, attributes, links)
         if step.delay is not None:
             self._delay(step, trace.trace_id, attributes, links)
-        self._remember(life, visit, step, span_id)
+        if not known:
+            self._remember(life, visit, step, span_id)
         span = Span(
             c.STEP_SPAN + life.place.qualname, trace.trace_id, span_id, visit.span_id, step.start, step.end, attributes,
             links, step.error is not None, trace.trace_state,
@@ -199,7 +206,7 @@ class StepSpans:
                 if waker.name:
                     attributes.append((c.STEP_WAKER_TASK, waker.name))
                 if step.waited is not None:
-                    attributes += describe.freed_by(step, waker.name)
+                    attributes += describe.freed_by(step, waker)
                 if waker.state is None and step.waker_step >= waker.steps:
                     owed = key
             link_to(self._placed.get(*key), trace_id, c.WOKEN_BY, links)

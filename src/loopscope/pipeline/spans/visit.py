@@ -45,11 +45,13 @@ class Caps(NamedTuple):
 class Group:
     """Neighbouring steps coalesced into one span."""
 
-    __slots__ = ("count", "end", "index", "printed", "ready", "running", "span_id", "start", "step")
+    __slots__ = ("count", "end", "index", "printed", "ready", "running", "shared", "span_id", "start", "step")
 
-    def __init__(self, span_id: int, step: Step) -> None:
+    def __init__(self, span_id: int, step: Step, shared: bool) -> None:
         self.span_id = span_id
+        #: its first step, and whether that stands in more than one trace
         self.step = step
+        self.shared = shared
         self.index = step.index
         self.start = step.start
         self.end = step.end
