@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import sys
 import threading
 from _thread import allocate_lock
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from os import stat
 from time import monotonic, sleep
 
@@ -57,10 +58,37 @@ class Starter:
         thread = threading.Thread(target=target, name=name, daemon=True)
         try:
             thread.start()
-        except RuntimeError:
+        except (RuntimeError, MemoryError):
             self._again = monotonic() + _REFUSED
             return None
         return thread
+
+
+#: what a write to a pipe or a connection that nobody reads raises; its default action, which a program may have set
+#: again, ends the program
+_BROKEN = {signal.SIGPIPE} if hasattr(signal, "SIGPIPE") else set()
+
+
+def keep_from_pipes() -> None:
+    """From now on, to write where nobody reads is an error in this thread, and never the program's end."""
+    if _BROKEN:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _BROKEN)
+
+
+@contextmanager
+def kept_from_pipes() -> Iterator[None]:
+    """The same within the block, in a thread of the application's."""
+    if not _BROKEN:
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _BROKEN)
+    try:
+        yield
+    finally:
+        if not before & _BROKEN:
+            if hasattr(signal, "sigtimedwait"):
+                signal.sigtimedwait(_BROKEN, 0)  # one that waits would come with the mask's end
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _BROKEN)
 
 
 def is_for_host(error: BaseException) -> bool:

@@ -49,6 +49,20 @@ def test_full_disk(tmp_path: Path, command: list[str]) -> None:
     assert (done.returncode, done.stderr) == (1, "loopscope: No space left on device\n")
 
 
+@pytest.mark.parametrize("command", [["view", "{path}"], ["run", "{program}"], ["doctor", "--help"], ["view", "gone"]])
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-"])
+def test_closed_streams(tmp_path: Path, command: list[str], closed: str) -> None:
+    """As cron jobs and daemons have them: it says nothing, and does the rest."""
+    program = tmp_path / "program.py"
+    program.write_text("import asyncio\nasyncio.run(asyncio.sleep(0))\n")
+    path = trace_file(tmp_path, seed())
+    arguments = " ".join([*COMMAND, *(part.format(path=path, program=program) for part in command)])
+    done = subprocess.run(
+        f"{arguments} {closed}", shell=True, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=BARE, timeout=60
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (2 if command[1] == "gone" else 0, False)
+
+
 def test_interrupt() -> None:
     """A backend that takes its time is not waited for."""
     with StandIn(standin.late(3)) as slow:

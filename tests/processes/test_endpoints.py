@@ -157,6 +157,18 @@ def test_nobody_listens(protocol: Protocol, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_who_speaks_no_tls(protocol: Protocol) -> None:
+    """Nobody can be met there, however often it is tried: that is not waited out either."""
+    with Receiver() as receiver:
+        port = receiver.http_port if protocol == "http" else receiver.grpc_port
+        environment = switched_on(f"https://127.0.0.1:{port}", protocol, OTEL_EXPORTER_OTLP_TIMEOUT="10")
+        ended = run(PROGRAM.format(jobs=3, steps=3, seconds=0), environment)
+    last_line, _ = ended.out.split()
+    assert ended.code == 0 and ended.at - float(last_line) < TIMEOUT + SLACK
+    assert [line.split(" ")[1] for line in ended.told if "reach" in line] == ["spans"]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_nobody_listens_when_it_is_killed(protocol: Protocol) -> None:
     """The same of one that raises SIGTERM on itself, before metrics were ever sent."""
     [port] = free_ports(1)

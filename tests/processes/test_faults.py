@@ -7,16 +7,21 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
+from unittest import mock
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from loopscope import LoopscopeInstrumentor, runtime
+from loopscope.model import clock
 from tests.support import LOOPS
 
 SPANS = 5 + 2 + 2 + 2 + 4 + 1  # steps of host, add, fail and wait; tasks; an executor's
@@ -158,6 +163,76 @@ def test_fault_of_our_own(
     [record] = caplog.records
     assert record.name == "loopscope" and record.exc_info is not None and record.exc_info[0] is Fault
     assert (statistics["recording"], statistics["errors"] >= 1) == (False, True)
+
+
+#: where the hooks read the clock: each reading makes a number, for which there may be no memory
+CLOCKS = ["capture.core", "capture.polls", "capture.gate", "capture.handoffs", "capture.births", "capture.printed"]
+
+
+@pytest.mark.parametrize("core", ["auto", "python"])
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("which", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("module", CLOCKS)
+def test_no_memory_for_a_reading_of_the_clock(
+    module: str, which: int, loop: str, core: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The host's callbacks are called, its functions run, its threads live on: as with any error of our own."""
+    read, calls = clock, []
+
+    def reading() -> int:
+        calls.append(1)
+        if len(calls) == which:
+            raise MemoryError
+        return read()
+
+    monkeypatch.setattr(f"loopscope.{module}.clock", reading, raising=False)
+    statistics, log = run(loop, caplog, span_exporter=InMemorySpanExporter(), core=core)
+    assert log == ([STOPPED] if statistics["errors"] else []) and statistics["recording"] is (log == [])
+
+
+def odd_spans() -> dict[str, Any]:
+    """Spans that are none of the SDK's."""
+
+    class Odd(NonRecordingSpan):
+        def __init__(self, said: Any) -> None:
+            self._said = said
+
+        def get_span_context(self) -> Any:
+            return self._said() if isinstance(self._said, type) else self._said
+
+        def is_recording(self) -> bool:
+            raise Fault
+
+    return {
+        "a mock": mock.Mock(),
+        "a mock of a span": mock.Mock(spec=SdkSpan, get_span_context=lambda: mock.Mock(spec=SpanContext)),
+        "none": Odd(None),
+        "a tuple": Odd((1, 2, False)),
+        "raises": Odd(Fault),
+        "a text for a number": Odd(SpanContext(1, 2, False, "01")),  # type: ignore[arg-type]
+        "which cannot say whether it records": Odd(SpanContext(1, 2, False, TraceFlags(1))),
+    }
+
+
+@pytest.mark.parametrize("core", ["auto", "python"])
+@pytest.mark.parametrize("kind", odd_spans())
+def test_spans_of_an_odd_kind(kind: str, core: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A test's double, or another tracer's: the step works for no trace, and the recording goes on."""
+    exporter = InMemorySpanExporter()
+
+    async def main() -> None:
+        with trace.use_span(odd_spans()[kind], record_exception=False, set_status_on_exception=False):
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    LoopscopeInstrumentor().instrument(span_exporter=exporter, core=core)
+    try:
+        asyncio.run(main())
+        runtime.flush()
+        assert (runtime.statistics()["errors"], caplog.messages) == (0, [])
+    finally:
+        LoopscopeInstrumentor().uninstrument()
+    assert {"step " + main.__qualname__} <= {span.name for span in exporter.get_finished_spans()}
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,6 +140,23 @@ def test_so_is_a_grpc_exporter(chosen: Chooser, wrap: Any) -> None:
     for name in ("_endpoint", "_insecure", "_headers", "_timeout", "_compression"):
         assert getattr(ours, name) == getattr(grpc, name), name
     provider.shutdown()
+
+
+def test_grpc_is_left_alone_where_it_would_end_the_process(
+    chosen: Chooser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It starts threads, tries again for seconds where the system refuses one, and aborts."""
+    left = [3]
+
+    def start(function: Any, arguments: Any) -> int:
+        left[0] -= 1
+        if left[0] < 0:
+            raise RuntimeError("can't start new thread")
+        return _thread.start_new_thread(function, arguments)
+
+    monkeypatch.setattr("loopscope.pipeline.export.otlp_grpc.start_new_thread", start)
+    assert chosen(TRACES_EXPORTER="otlp") == []
+    assert "the system refuses the threads that gRPC needs" in caplog.messages[0]
 
 
 def test_a_stock_exporter_that_was_given_is_built_anew_too(chosen: Chooser) -> None:

@@ -94,7 +94,7 @@ def test_bounds() -> None:
     cold = Cold(Caps(40, 15_000, MS, 10 * MS)).feed(birth(1), step(1, 0, 0, 0, MS), *[handoff(1, 0)] * 12)
     assert len(executors(cold)) == 10 and cold.lost == {"executors": 2}
     cold.feed(*[handoff(1, 0, error="ValueError")] * 6, *[handoff(1, 0, end=12 * MS)] * 6)
-    assert len(executors(cold)) == 20 and cold.lost == {"executors": 4}, "there is more room for what failed or was slow"
+    assert len(executors(cold)) == 20 and cold.lost == {"executors": 4}, "more room for what failed or was slow"
     cold = Cold(Caps(2_000, 5, MS, MS)).feed(birth(1), step(1, 0, 0, 0, MS), *[handoff(1, 0)] * 12)
     assert len(executors(cold)) <= 5 and cold.lost["trace_size"] == 12 - len(executors(cold))
     cold = Cold().feed(*[handoff(task, 0) for task in range(1, handoffs.WAITING + 2)])

@@ -107,8 +107,12 @@ def test_a_batch_is_sent_when_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize(
     ("lost", "told"),
-    [(Loss(2, "status 503"), "status 503"), (OSError("no route"), "OSError: no route")],
-    ids=["said", "raised"],
+    [
+        (Loss(2, "status 503"), "status 503"),
+        (OSError("no route"), "OSError: no route"),
+        (Loss(2, "für\nERROR \x1b[2J"), r"für\nERROR \x1b[2J"),
+    ],
+    ids=["said", "raised", "forged"],
 )
 def test_what_does_not_arrive_is_counted_and_told_once(
     lost: Loss | Exception, told: str, caplog: pytest.LogCaptureFixture

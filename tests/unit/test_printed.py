@@ -115,7 +115,7 @@ def test_lines_are_those_of_the_step_that_runs(printer: Printer) -> None:
 
 def test_time_is_that_of_the_first_piece(printer: Printer, monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([10, 20, 30])
-    monkeypatch.setattr(module, "clock", lambda: next(times))
+    monkeypatch.setattr("loopscope.capture.core.clock", lambda: next(times))
     printer.run(printer.task(1))
     printer.say("first ", "second ", "third\n")
     assert [record[3:] for record in printer.core.buffer.queue] == [(10, "stdout", "first second third")]
@@ -188,7 +188,7 @@ def test_a_long_line_is_cut(printer: Printer) -> None:
 
 def test_at_most_so_many_a_second(printer: Printer, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 5 * 10**9
-    monkeypatch.setattr(module, "clock", lambda: now)
+    monkeypatch.setattr("loopscope.capture.core.clock", lambda: now)
     monkeypatch.setattr(module, "A_SECOND", 3)
     monkeypatch.setattr(module, "ALL", 5)
     printer.run(printer.task(1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -38,6 +40,55 @@ class Rounds:
             yield
         self.done += 1
         self.ran.set()
+
+
+def test_a_start_that_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Ctrl-C in `Thread.start`: the thread is there, is known, and is stopped like any other."""
+    start = threading.Thread.start
+
+    def interrupted(self: threading.Thread) -> None:
+        start(self)
+        raise KeyboardInterrupt
+
+    rounds = Rounds()
+    worker = Worker(rounds, never, nothing)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            worker.start()
+    assert worker.start()
+    worker.hurry()
+    assert rounds.ran.wait(10)
+    assert [thread.name for thread in threading.enumerate()].count("loopscope") == 1
+    assert worker.stop(10)
+    assert "loopscope" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="this system has no SIGPIPE")
+def test_a_pipe_that_nobody_reads_ends_no_program() -> None:
+    """Whose SIGPIPE is the system's own: the thread is kept from it, and so is who does its work. The rest is not."""
+    results = []
+
+    def write() -> Iterator[None]:
+        reader, writer = os.pipe()
+        os.close(reader)
+        with pytest.raises(BrokenPipeError):
+            os.write(writer, b"x")
+        os.close(writer)
+        results.append(threading.current_thread().name)
+        yield
+
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        worker = Worker(write, never, nothing)
+        worker.round()
+        assert signal.SIGPIPE not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        worker.start()
+        worker.hurry()
+        assert worker.do(lambda: None, 10) and worker.stop(10)
+    finally:
+        signal.signal(signal.SIGPIPE, before)
+    assert set(results) == {"MainThread", "loopscope"}
 
 
 def test_it_works_in_a_daemon_thread_of_its_own_until_it_is_stopped() -> None:

@@ -44,6 +44,23 @@ def test_a_torn_line_takes_no_other_with_it(tmp_path: Path, monkeypatch: pytest.
     assert len(torn) == 30 and [_spans(line) for line in lines] == [["first"], ["second"]]
 
 
+@pytest.mark.parametrize("before, starts", [("", 0), ('{"whole": 1}\n', 1), ('{"torn": ', 1)])
+def test_a_line_that_another_left_torn(tmp_path: Path, before: str, starts: int) -> None:
+    """A process that was killed in mid-write, or found the disk full."""
+    path = tmp_path / "traces"
+    path.write_text(before)
+    file = TraceFile(str(path))
+    file.write((), SCOPE, ['"first"'])
+    file.close()
+    file.write((), SCOPE, ['"second"'])
+    file.close()
+    lines = path.read_text().splitlines()
+    assert lines[:starts] == before.splitlines() and [_spans(line) for line in lines[starts:]] == [
+        ["first"],
+        ["second"],
+    ]
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that nobody reads is an error at once; a reader that stops keeps nobody for long."""

@@ -118,11 +118,10 @@ def create(core: Core, original: Any, loop: Any, coroutine: Any, options: dict[s
             task.set_name(name)
         return task
     finally:
-        end = clock()
         waiting, here.birth, here.life = here.birth is birth, previous, outer
         life.started = 0
         try:
-            _created(core, task, life, waiting, (start, START, by, step, None), here, start, end)
+            _created(core, task, life, waiting, (start, START, by, step, None), here, start, clock())
         except Exception:
             core.fail()
         # As in `run`.

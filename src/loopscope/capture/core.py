@@ -209,23 +209,22 @@ class Core:
                 if life.cell() is not context:
                     core.look(life, context)
                 del context  # it may be left, and be freed, in this step
+                life.started = start = clock()
             except BaseException as error:
                 interrupt = core.spoilt(error)
             try:
-                if begun is not None:
-                    life.started = start = clock()
                 result = callback(*args)
                 if interrupt is not None:
                     raise interrupt
                 return result
             finally:
-                end = clock()
                 if begun is not None:
                     here.life = outer
-                if begun is not None and life.started:
-                    life.started = 0
                     try:
-                        core.stepped(how, task, life, here, start, end, doomed)
+                        end = clock()
+                        if life.started:
+                            life.started = 0
+                            core.stepped(how, task, life, here, start, end, doomed)
                     except Exception:
                         core.fail()
                 # The traceback of the task's exception may hold this frame: no cycle through it, as in Handle._run.
@@ -409,6 +408,14 @@ class Core:
         life.id = next(_tasks)
         life.index = 0
         self.buffer.put_vital((BIRTH, life.id, clock(), life, "", life.place, 0, 0, None, True))
+
+    def reading(self) -> int:
+        """The clock, where there is nothing to catch its error: 0 where there was no memory for the number."""
+        try:
+            return clock()
+        except MemoryError:
+            self.fail()
+            return 0
 
     def spoilt(self, error: BaseException) -> BaseException | None:
         """A step could not begin as it should: what is to be raised once it is over, lest its task never goes on."""

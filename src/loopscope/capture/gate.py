@@ -107,54 +107,54 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
         nonlocal wrapper
         kind = type(callback)
         life = how = None
-        if kind is wrapper:
-            task = callback.__self__
-            try:
-                life = task._loopscope if type(task) is plain else unasked(task, LIFE)
-            except AttributeError:
-                life = _adopt(core, self, task, context, False) if core.on else PASSED_BY
-            index = life.index
-            if index >= life.hush:
-                life.index = index + 1
-                return original(self, callback, context=context)
-            if core.on:
-                try:
-                    how = core.yields(life)
-                except Exception:
-                    core.fail()
-        elif core.on:
-            if kind is builtin:
+        passes = False
+        try:
+            if kind is wrapper:
                 task = callback.__self__
-                if type(task) is plain:
-                    life = getattr(task, "_loopscope", None)
-                elif issubclass(type(task), tasks):
-                    life = hung_on(task, LIFE)
-                if life is None:
-                    if issubclass(type(task), tasks) and callback.__name__ == "task_wakeup":
-                        life = _adopt(core, self, task, context, True)
-                elif _first is not task._fut_waiter and callback.__name__ != "task_wakeup":
-                    life = None
-            elif kind is method:
-                function = callback.__func__
-                if function is step or function is wakeup:
+                try:
+                    life = task._loopscope if type(task) is plain else unasked(task, LIFE)
+                except AttributeError:
+                    life = _adopt(core, self, task, context, False) if core.on else PASSED_BY
+                index = life.index
+                if index >= life.hush:
+                    life.index = index + 1
+                    passes = True
+                elif core.on:
+                    how = core.yields(life)
+            elif core.on:
+                if kind is builtin:
                     task = callback.__self__
-                    life = hung_on(task, LIFE) or _adopt(core, self, task, context, function is wakeup)
-            elif wrapper is None and kind.__name__ == private.STEP_WRAPPER:
-                wrapper = kind
-                return call_soon(self, callback, context=context)
-            if life is not None:
-                if life.index >= life.hush:
-                    life.index += 1
-                else:
-                    try:
-                        if kind is method and function is step:
-                            how = core.yields(life)
-                        else:
-                            how = core.wakes(self, task, life, _first)
-                    except Exception:
-                        core.fail()
-            elif issubclass(type(_first), tasks):
-                callback = _after_task(core, callback, _first)
+                    if type(task) is plain:
+                        life = getattr(task, "_loopscope", None)
+                    elif issubclass(type(task), tasks):
+                        life = hung_on(task, LIFE)
+                    if life is None:
+                        if issubclass(type(task), tasks) and callback.__name__ == "task_wakeup":
+                            life = _adopt(core, self, task, context, True)
+                    elif _first is not task._fut_waiter and callback.__name__ != "task_wakeup":
+                        life = None
+                elif kind is method:
+                    function = callback.__func__
+                    if function is step or function is wakeup:
+                        task = callback.__self__
+                        life = hung_on(task, LIFE) or _adopt(core, self, task, context, function is wakeup)
+                elif wrapper is None and kind.__name__ == private.STEP_WRAPPER:
+                    wrapper = kind
+                if life is not None:
+                    if life.index >= life.hush:
+                        life.index += 1
+                    elif kind is method and function is step:
+                        how = core.yields(life)
+                    else:
+                        how = core.wakes(self, task, life, _first)
+                elif issubclass(type(_first), tasks):
+                    callback = _after_task(core, callback, _first)
+        except Exception:
+            core.fail()
+        if passes:
+            return original(self, callback, context=context)
+        if life is None and kind is wrapper:  # it was the first of its kind
+            return call_soon(self, callback, context=context)
         if how is not None:
             try:
                 if kind is method or debugging(self):
@@ -209,18 +209,15 @@ def _after_task(core: Core, callback: Any, task: Any) -> Any:
 def _call_soon_threadsafe(core: Core, original: Any) -> Any:
     @wraps(original)
     def call_soon_threadsafe(self: Any, callback: Any, *args: Any, context: Any = None) -> Any:
-        if core.on and type(callback) is FunctionType and callback.__code__ is private.SET_STATE:
-            try:
+        try:
+            if core.on and type(callback) is FunctionType and callback.__code__ is private.SET_STATE:
                 handoffs.passed_on(core, *args)
-            except Exception:
-                core.fail()
-        if core.on and private.running_loop() is not self and wrappable(core, callback):
-            by = enter().life
-            callback = (
-                core.callback(core, callback, THREAD, clock())
-                if by is None
-                else core.callback(core, callback, THREAD, clock(), by.id, by.index)
-            )
+            if core.on and private.running_loop() is not self and wrappable(core, callback):
+                by = enter().life
+                waker = () if by is None else (by.id, by.index)
+                callback = core.callback(core, callback, THREAD, clock(), *waker)
+        except Exception:
+            core.fail()
         handle = original(self, callback, *args, context=context)
         if getattr(handle, "_source_traceback", None) is not None:
             private.trim(handle)
@@ -274,9 +271,13 @@ def _call_later(core: Core, original: Any) -> Any:
 def _run_in_executor(core: Core, original: Any) -> Any:
     @wraps(original)
     def run_in_executor(self: Any, executor: Any, func: Any, *args: Any) -> Any:
-        submitted, items = clock(), enter().items
+        items = -1
+        try:
+            submitted, items = clock(), enter().items
+        except Exception:
+            core.fail()
         future = original(self, executor, func, *args)
-        if core.on and private.is_future(future):
+        if core.on and items >= 0 and private.is_future(future):
             try:
                 hang(future, awaits.LABEL, handoffs.label(func, args))
                 if enter().items == items:

@@ -101,14 +101,13 @@ def _run(core: Core, original: Any) -> Any:
     @functools.wraps(original)
     def run(self: Any, *args: Any) -> Any:
         submission = getattr(self, SUBMISSION, None)
-        start = clock()
+        start = core.reading()
         try:
             return original(self, *args)
         finally:
-            end = clock()
             if submission is not None and core.on:
                 try:
-                    here = enter()
+                    end, here = clock(), enter()
                     _tell(core, submission, start, end, self.future, here.ident, here.name)
                 except Exception:
                     core.fail()

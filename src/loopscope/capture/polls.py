@@ -64,6 +64,7 @@ def unsee(selector: Any) -> None:
 def select(core: Core, here: Here, where: Where, original: Any) -> Any:
     """What stands for `original`."""
     ended = turns = 0
+    reading = core.reading
 
     def select(timeout: Any = None) -> Any:
         nonlocal ended, turns
@@ -76,11 +77,11 @@ def select(core: Core, here: Here, where: Where, original: Any) -> Any:
             else:
                 here.polled, here.unpolled = 0, -1
                 return original(timeout)
-        start = clock()
+        start = reading()
         busy = start - here.polled if here.polled else -1
         if not waits:
             found = original(timeout)
-            end = clock()
+            end = reading()
             here.unpolled, here.polled = busy, end
             if end - start >= WAITED:  # for the GIL, or to be scheduled
                 note(start, end)
@@ -88,7 +89,7 @@ def select(core: Core, here: Here, where: Where, original: Any) -> Any:
         if busy >= MATTERS:  # whether it had to wait cannot be told by how long it took
             found = original(0)
             if found:
-                here.unpolled, here.polled = busy, clock()
+                here.unpolled, here.polled = busy, reading()
                 return found
             busy = 0
         here.polling = start
@@ -96,7 +97,7 @@ def select(core: Core, here: Here, where: Where, original: Any) -> Any:
             return original(timeout)
         finally:
             here.polling = 0
-            end = clock()
+            end = reading()
             here.unpolled, here.polled = 0 if end - start >= WAITED else busy, end
             note(start, end)
             if core.dozing:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from loopscope.capture.core import Core
 from loopscope.capture.life import Here, Life, local
 from loopscope.capture.patches import Patches
-from loopscope.model import PRINTED, clock
+from loopscope.model import PRINTED
 
 #: characters told of a line; lines a second, and of a process
 LONGEST = 1_000
@@ -72,7 +72,7 @@ class Lines:
             here = getattr(local, "here", None)
             if here is None or (here.life is None and not here.lines):
                 return original(*args, **options)
-            time = clock()
+            time = core.reading()
             written = original(*args, **options)
             try:
                 self.wrote(here, name, args[0], time)

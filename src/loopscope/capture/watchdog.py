@@ -184,6 +184,7 @@ class Watchdog:
 
     def _run(self) -> None:
         core = self._core
+        self._thread = threading.current_thread()  # whoever starts it may be interrupted before it knows the thread
         try:
             due = clock()
             switches = private.switches()

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from loopscope.model import clock
-from loopscope.threads import Bell, Starter, await_exit
+from loopscope.threads import Bell, Starter, await_exit, keep_from_pipes, kept_from_pipes
 
 #: nanoseconds of work, then seconds of sleep
 SLICE = 300_000
@@ -105,7 +105,8 @@ class Worker:
         self._jobs.append(job)
         stopped = self.stop(timeout)
         if stopped:
-            self._rest()
+            with kept_from_pipes():
+                self._rest()
         return stopped
 
     def do(self, job: Callable[[], None], timeout: float) -> bool:
@@ -127,7 +128,8 @@ class Worker:
             pass
         self._urgent = self._stopping
         if not self.running:
-            self._rest()
+            with kept_from_pipes():
+                self._rest()
         self.forget(whole)
         return done.is_set()
 
@@ -157,8 +159,9 @@ class Worker:
 
     def round(self) -> None:
         """One round of work in the calling thread, unpaused."""
-        for _ in self._work():
-            pass
+        with kept_from_pipes():
+            for _ in self._work():
+                pass
 
     def forked(self) -> None:
         """In a forked child there is no thread."""
@@ -178,6 +181,8 @@ class Worker:
             return not self._left
 
     def _run(self) -> None:
+        self._thread = threading.current_thread()  # whoever starts it may be interrupted before it knows the thread
+        keep_from_pipes()
         self._rounds()
         self._rest()
 
@@ -200,5 +205,6 @@ class Worker:
                         until = clock() + SLICE
                 self._glance()
             except BaseException:  # an exporter's or a sampler's SystemExit is nobody's here
-                self._failed()
+                with suppress(Exception):  # there may be no memory even for that
+                    self._failed()
                 return

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import select
+import stat
 from typing import Any
 
 #: how long a pipe's reader may keep a writer waiting (seconds)
@@ -43,6 +44,18 @@ def attributes(pairs: Any) -> list[dict[str, Any]]:
     return [{"key": text(key), "value": value(item)} for key, item in pairs]
 
 
+def _ends_well(path: str) -> bool:
+    """Whether a file's last line is whole: who wrote it may have been killed, or found no room."""
+    try:
+        with open(path, "rb") as file:
+            if not file.seek(0, os.SEEK_END):
+                return True
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
+    except OSError:  # it cannot be read: then nobody can tell
+        return True
+
+
 class TraceFile:
     """A trace file open for appending. Raises OSError where it cannot be opened or written."""
 
@@ -57,6 +70,7 @@ class TraceFile:
         # a pipe that nobody reads is an error at once
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
         self._file = os.open(self.path, flags, 0o644)
+        self._torn = stat.S_ISREG(os.fstat(self._file).st_mode) and not _ends_well(self.path)
 
     def write(self, resource: Any, scope: tuple[str, str, str], spans: list[str]) -> None:
         """Append a line with these spans, each already OTLP JSON."""

@@ -47,6 +47,9 @@ for command in (run, view, export, demo, doctor):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `loopscope`. Exit code 2 for wrong usage, else the command's."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed when this was started
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (for as long as the process lives)
     try:
         code = commands.main(
             args=None if arguments is None else list(arguments), prog_name="loopscope", standalone_mode=False

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+from _thread import allocate_lock, start_new_thread
 from os import listdir  # as it was, and sleep: see threads.py
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 import opentelemetry.exporter.otlp.proto.grpc.exporter as stock
@@ -18,6 +19,8 @@ from loopscope.pipeline.export.stock import StockSender
 
 #: a fork warns of every thread that the system counts
 _FORKS_WARN = sys.version_info >= (3, 12) and sys.platform.startswith("linux")
+#: threads that gRPC starts with a channel, about, and how long is waited for those that try whether it can (seconds)
+_THREADS, _TRIED = 8, 0.2
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 Stock = OTLPSpanExporter
@@ -72,6 +75,7 @@ class RawExporter(OTLPSpanExporter):
     def _initialize_channel_and_stub(self) -> None:
         if not self.threads_before:  # it is called again to connect anew
             self.threads_before = threads()
+        try_threads()
         super()._initialize_channel_and_stub()  # type: ignore[no-untyped-call]
         self._client: Any = _RawStub(self._channel, self.answers)
 
@@ -102,9 +106,36 @@ class GrpcSender(StockSender):
         await_threads(before)
 
 
+def try_threads() -> None:
+    """Raises OSError where the system refuses as many threads as gRPC wants: it ends the process then."""
+    held = allocate_lock()
+    gone: list[None] = []
+
+    def hold() -> None:
+        with held:
+            gone.append(None)
+
+    tried = 0
+    held.acquire()
+    try:
+        for _ in range(_THREADS):
+            start_new_thread(hold, ())
+            tried += 1
+    except (RuntimeError, MemoryError):
+        raise OSError("the system refuses the threads that gRPC needs; http/protobuf needs none") from None
+    finally:
+        held.release()
+        until = monotonic() + _TRIED
+        while len(gone) < tried and monotonic() < until:
+            sleep(0.0005)
+
+
 def threads() -> frozenset[int]:
     """The system's ids of this process's threads, Python's and others'; none where the system does not tell."""
-    return frozenset(map(int, listdir("/proc/self/task"))) if _FORKS_WARN else frozenset()
+    try:
+        return frozenset(map(int, listdir("/proc/self/task"))) if _FORKS_WARN else frozenset()
+    except OSError:
+        return frozenset()
 
 
 def await_threads(before: frozenset[int]) -> None:

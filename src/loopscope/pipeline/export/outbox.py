@@ -21,6 +21,11 @@ AGE = 300_000_000
 HEAVY = 3 << 20
 
 
+def _shown(reason: str) -> str:
+    """On one line, and as it is: a receiver says what it likes."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in reason)
+
+
 class Batch:
     """What waits for one target."""
 
@@ -148,7 +153,7 @@ class Outbox:
     def _warn(self, batch: Batch, reason: str, error: Exception | None = None) -> None:
         if not batch.warned:
             batch.warned = True
-            logger.warning("loopscope's spans do not reach %s: %s", batch.target.where, reason, exc_info=error)
+            logger.warning("loopscope's spans do not reach %s: %s", batch.target.where, _shown(reason), exc_info=error)
 
     def abort(self) -> None:
         """Give up what another thread is sending."""

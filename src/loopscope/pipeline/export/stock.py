@@ -14,7 +14,11 @@ from loopscope.pipeline.export.loss import Loss
 from loopscope.recording.http import without_secrets
 
 #: what a stock exporter logs where nobody listens, and of that, what is not so where it is kept from it
-_NOBODY = re.compile("(connection|actively) refused|failed to connect|resolv|resolution|name or service", re.I)
+_NOBODY = re.compile(
+    "(connection|actively) refused|failed to connect|resolv|resolution|name or service|unreachable|no route to host"
+    "|SSLError|certificate_verify_failed|wrong_version_number",
+    re.I,
+)
 _RETRYING = re.compile(r", retrying in [\d.]+s")
 
 

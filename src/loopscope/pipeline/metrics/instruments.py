@@ -237,7 +237,7 @@ OBSERVED = (
         lambda s: _one(s.sums.loops.share),
     ),
     *(
-        Observed("gauge", name, "s", f"{words} of the time that steps were ready before they ran; where input woke them, the most it can be", _delay(quantile))
+        Observed("gauge", name, "s", f"{words} of the time that steps were ready, or may have been", _delay(quantile))
         for name, quantile, words in (
             (c.LOOP_DELAY_P50, "p50", "Median"),
             (c.LOOP_DELAY_P90, "p90", "90th percentile"),

@@ -14,6 +14,7 @@ from typing import Any
 import opentelemetry.context
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.sdk.trace import Span as SdkSpan
+from opentelemetry.trace import SpanContext
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from loopscope.model import SPAN_END, SPAN_START, Record, SpanIdentity, clock
@@ -27,6 +28,17 @@ Span = SdkSpan
 
 def _span_in(context: Any) -> Any:
     return context.get(_SPAN_KEY) if context else None
+
+
+def _identity_of(span: Any) -> SpanIdentity | None:
+    """What a span says that it is; None where that is nothing, or nothing that can be told: a test's double, say."""
+    try:
+        identity = span.get_span_context()
+        numbers = identity.trace_id, identity.span_id, identity.trace_flags
+        told = isinstance(identity, SpanContext) and all(isinstance(number, int) for number in numbers)
+        return identity if told and identity.is_valid else None
+    except Exception:
+        return None
 
 
 class Application:
@@ -53,25 +65,27 @@ class Application:
     def describe(self, context: Any) -> SpanIdentity | None:
         """The identity of the span in an OpenTelemetry context, None for none."""
         span = _span_in(context)
-        if span is None:
-            return None
-        identity = span.get_span_context()
-        if not identity.is_valid:
-            return None
-        if not identity.is_remote and identity.trace_flags & 1:
+        identity = None if span is None else _identity_of(span)
+        if identity is not None and not identity.is_remote and identity.trace_flags & 1:
             self._meet(span, identity)
-        return identity  # type: ignore[no-any-return]
+        return identity
 
     def _meet(self, span: Any, identity: SpanIdentity) -> None:
         """A local span whose start was not seen counts as started now."""
-        if isinstance(span, SdkSpan) and (span.start_time or 0) >= self._since:
-            return
-        if identity.span_id in self._seen or not span.is_recording():
+        if identity.span_id in self._seen or not self._began_unseen(span):
             return
         if len(self._seen) >= _SEEN:
             self._seen.clear()
         self._seen.add(identity.span_id)
         self._put((SPAN_START, identity.trace_id, clock()))
+
+    def _began_unseen(self, span: Any) -> bool:
+        try:
+            if isinstance(span, SdkSpan) and (span.start_time or 0) >= self._since:
+                return False
+            return bool(span.is_recording())
+        except Exception:  # it may be anybody's, as in `_identity_of`
+            return False
 
     @staticmethod
     def attach(activate: Callable[[Any], None], fail: Callable[[], None]) -> Callable[[Any], Any]:
