@@ -143,7 +143,7 @@ PIPELINE = [
     "loopscope.pipeline.spans.steps.StepSpans.release",
     "loopscope.pipeline.pipeline.Pipeline.round",
     "loopscope.pipeline.export.outbox.Outbox.put",
-    "loopscope.runtime.process.choose",
+    "loopscope.runtime.composition.choose",
 ]
 
 #: what the native core does for itself

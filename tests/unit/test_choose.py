@@ -157,6 +157,13 @@ def test_grpc_is_left_alone_where_it_would_end_the_process(
     monkeypatch.setattr("loopscope.pipeline.export.otlp_grpc.start_new_thread", start)
     assert chosen(TRACES_EXPORTER="otlp") == []
     assert "the system refuses the threads that gRPC needs" in caplog.messages[0]
+    monkeypatch.setattr("loopscope.pipeline.export.otlp_grpc.start_new_thread", at_the_end)
+    assert len(chosen(TRACES_EXPORTER="otlp")) == 1
+
+
+def at_the_end(function: Any, arguments: Any) -> int:
+    """As CPython from 3.12 on, once the main thread is over."""
+    raise RuntimeError("can't create new thread at interpreter shutdown")
 
 
 def test_a_stock_exporter_that_was_given_is_built_anew_too(chosen: Chooser) -> None:

@@ -6,6 +6,7 @@ One runtime per process. `start` and `stop` are idempotent; `flush` waits until 
 
 from __future__ import annotations
 
-from loopscope.runtime.process import Runtime, current, flush, start, statistics, stop
+from loopscope.runtime.composition import Runtime
+from loopscope.runtime.process import current, flush, start, statistics, stop
 
 __all__ = ["Runtime", "current", "flush", "start", "statistics", "stop"]

@@ -121,7 +121,9 @@ def try_threads() -> None:
         for _ in range(_THREADS):
             start_new_thread(hold, ())
             tried += 1
-    except (RuntimeError, MemoryError):
+    except (RuntimeError, MemoryError) as error:
+        if "shutdown" in str(error):  # Python refuses its own at the very end, where gRPC still has its own
+            return
         raise OSError("the system refuses the threads that gRPC needs; http/protobuf needs none") from None
     finally:
         held.release()
