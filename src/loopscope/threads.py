@@ -61,6 +61,8 @@ class Starter:
         except (RuntimeError, MemoryError):
             self._again = monotonic() + _REFUSED
             return None
+        except KeyError as error:  # threading's own, as it tidies up after what a signal handler raised in it
+            raise error.__context__ or error from None
         return thread
 
 
@@ -69,25 +71,33 @@ class Starter:
 _BROKEN = {signal.SIGPIPE} if hasattr(signal, "SIGPIPE") else set()
 
 
+def _pipes_end_it() -> bool:
+    return bool(_BROKEN) and signal.getsignal(signal.SIGPIPE) == signal.SIG_DFL
+
+
 def keep_from_pipes() -> None:
-    """From now on, to write where nobody reads is an error in this thread, and never the program's end."""
-    if _BROKEN:
+    """From now on, to write where nobody reads is an error in this thread, and never the program's end.
+
+    Nothing is changed where it is an error already: what an exporter starts would have it from this thread.
+    """
+    if _pipes_end_it():
         signal.pthread_sigmask(signal.SIG_BLOCK, _BROKEN)
 
 
 @contextmanager
 def kept_from_pipes() -> Iterator[None]:
     """The same within the block, in a thread of the application's."""
-    if not _BROKEN:
+    if not _pipes_end_it() or signal.pthread_sigmask(signal.SIG_BLOCK, ()) & _BROKEN:
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _BROKEN)
     try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _BROKEN)
         yield
     finally:
-        if not before & _BROKEN:
-            if hasattr(signal, "sigtimedwait"):
-                signal.sigtimedwait(_BROKEN, 0)  # one that waits would come with the mask's end
+        try:
+            if signal.sigpending() & _BROKEN:  # it would come with the mask's end
+                signal.sigwait(_BROKEN)
+        finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _BROKEN)
 
 

@@ -89,7 +89,7 @@ creator(PyObject *core, PyObject *arguments)
     PyFrameObject *caller = PyEval_GetFrame(), *found;
     if (caller == NULL)
         Py_RETURN_NONE;
-    if (find_creator(PyFrame_GetBack(caller), &found) < 0)
+    if (find_creator(PyFrame_GetBack(caller), &found) < 0 || (found == NULL && PyErr_Occurred()))
         return NULL;
     if (found == NULL)
         Py_RETURN_NONE;

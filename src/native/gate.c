@@ -266,6 +266,18 @@ carry_out(Gate *self, Verdict verdict, Call *call, PyObject *const *args, size_t
     return handle;
 }
 
+void
+forward_interrupted(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *handle = PyObject_Vectorcall(self->original, args, flagged, keywords);
+    if (handle == NULL)
+        PyErr_Clear();
+    Py_XDECREF(handle);
+    PyErr_Restore(type, value, traceback);
+}
+
 static PyObject *
 gate_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords)
 {
@@ -282,6 +294,11 @@ gate_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords)
     PyObject *handle = NULL;
     if (verdict != ERROR || core_fail(core) == 0)
         handle = carry_out(self, verdict == ERROR ? FORWARD : verdict, &call, args, flagged, keywords);
+    else {
+        forward_interrupted(self, args, flagged, keywords);
+        if (call.life != NULL)
+            WHOLE(call.life, natives.life.ready) = 0;
+    }
     Py_XDECREF((PyObject *)core);
     Py_XDECREF(call.task);
     Py_XDECREF(call.life);

@@ -551,6 +551,10 @@ typedef struct {
 
 extern PyType_Spec gate_spec;
 
+/* The original is called though something is to be raised, a signal handler's: it is set, and is so again then. Else
+ * what was to be scheduled would be lost. */
+void forward_interrupted(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords);
+
 /* In debug mode a handle has a source traceback, from which our frames are taken: as core_fail. */
 int gate_trim(Gate *self, PyObject *handle);
 

@@ -110,6 +110,8 @@ timer_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords
         handle = PyObject_Vectorcall(self->reference, args, flagged, keywords);
     else if (common > 0)
         handle = schedule(self, callback, args, count, keywords);
+    else
+        forward_interrupted(self, args, flagged, keywords);
     Py_XDECREF((PyObject *)core);
     Py_XDECREF(callback);
     return handle;

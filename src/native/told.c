@@ -366,8 +366,13 @@ begin(Ordinary *self, Passing *passing)
                     : PyObject_CallMethodObjArgs(self->tasks, cold.name.home, life, notes, start, NULL);
     Py_XDECREF(start);
     PyObject *visit = NULL;
-    if (home != NULL && Py_IS_TYPE(home, cold.trace.type) && SLOT(home, cold.trace.sampled) == Py_True)
-        visit = PyObject_CallMethodObjArgs(self->tasks, cold.name.open, life, notes, home, passing->step, NULL);
+    if (home != NULL && Py_IS_TYPE(home, cold.trace.type) && SLOT(home, cold.trace.sampled) == Py_True) {
+        PyObject *ready = PyLong_FromLongLong(passing->ready);
+        if (ready != NULL)
+            visit = PyObject_CallMethodObjArgs(self->tasks, cold.name.open, life, notes, home, passing->step, ready,
+                                               NULL);
+        Py_XDECREF(ready);
+    }
     Py_XDECREF(home);
     Py_XDECREF(visit);
     if (PyErr_Occurred())

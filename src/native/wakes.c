@@ -51,7 +51,7 @@ comes_from_io(PyFrameObject *frame)
         frame = back;
     }
     Py_XDECREF(frame);
-    return io;
+    return frame == NULL && PyErr_Occurred() ? -1 : io;
 }
 
 /* wakes.caller: the name is a new reference, NULL with an error set; `io` tells the kind. */

@@ -93,6 +93,35 @@ def test_the_password_is_not_shown(call: Caller) -> None:
         assert "secret" not in call("view", address, "--html", "-")[1]
 
 
+@pytest.mark.parametrize("kind", ["otlp", "jaeger"])
+def test_numbers_beyond_all_bounds(call: Caller, tmp_path: Path, kind: str) -> None:
+    """Durations that have no nanoseconds, or no double: the rest is drawn."""
+    path, key = tmp_path / "huge.json", "asyncio.task.running.duration"
+    if kind == "otlp":
+        attributes = [
+            {"key": "asyncio.task.id", "value": {"intValue": "1"}},
+            {"key": key, "value": {"doubleValue": 1e300}},
+        ]
+        span = {"traceId": "1" * 32, "spanId": "2" * 16, "name": "task main", "startTimeUnixNano": "1000",
+                "endTimeUnixNano": "2000", "attributes": attributes}  # fmt: skip
+        path.write_text(
+            json.dumps({"resourceSpans": [{"scopeSpans": [{"scope": {"name": "loopscope"}, "spans": [span]}]}]})
+        )
+    else:
+        tags = [{"key": "asyncio.task.id", "value": 1}, {"key": key, "value": 10**400}]
+        span = {
+            "traceID": "1" * 32,
+            "spanID": "2" * 16,
+            "operationName": "task main",
+            "startTime": 1,
+            "duration": 1,
+            "tags": tags,
+        }
+        path.write_text(json.dumps({"data": [{"traceID": "1" * 32, "processes": {}, "spans": [span]}]}))
+    code, out, err = call("view", str(path))
+    assert (code, err) == (0, "") and "main" in out
+
+
 def test_strange_traces_are_drawn(call: Caller, tmp_path: Path) -> None:
     """A clock that runs backwards, a task without steps, a step without a task."""
     for number, spans in enumerate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -202,6 +203,32 @@ def test_stalls_by_place_and_cause(on: Callable[..., None], reader: InMemoryMetr
     current.metrics.stalls = lambda: {("app.py:7", "python"): 3}
     runtime.flush()
     assert read(reader)["asyncio.eventloop.stalls"] == {"app.py:7,python": 3}
+
+
+@pytest.mark.parametrize("kind", ["a dataclass", "with slots"])
+def test_a_provider_that_stands_for_another(on: Callable[..., None], kind: str, provider: MeterProvider) -> None:
+    """As logfire's: it is compared by its values, and so has no hash; or nothing refers to it weakly."""
+
+    @dataclasses.dataclass
+    class Proxy:
+        provider: MeterProvider
+
+        def get_meter(self, *args: Any, **options: Any) -> Any:
+            return self.provider.get_meter(*args, **options)
+
+    class Slotted:
+        __slots__ = ("get_meter",)
+
+        def __init__(self, provider: MeterProvider) -> None:
+            self.get_meter = provider.get_meter
+
+    proxy = (Proxy if kind == "a dataclass" else Slotted)(provider)
+    other = (Proxy if kind == "a dataclass" else Slotted)(provider)
+    assert instruments.board(proxy) is instruments.board(proxy) is not instruments.board(other)
+    on(meter_provider=proxy)
+    asyncio.run(main())
+    active = runtime.current()
+    assert active is not None and active.metrics.built
 
 
 def test_a_provider_that_cannot_be_used(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -159,6 +160,78 @@ def test_what_a_signal_handler_raises_as_a_step_begins(
         assert core.on and core.errors == 0
     assert [type(error) for error in told] == [Alarm]
     assert sum(record[0] == STEP for record in core.buffer.queue) > 15
+
+
+@cores
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("where", ["cancels.request", "wakers.woken", "gate._timed", "gate.enter"])
+def test_what_a_signal_handler_raises_as_a_callback_is_scheduled(
+    kind: type[Core], loop: str, where: str, interrupted: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is scheduled all the same, for its task would never go on, or a timer never come."""
+
+    async def waits(seconds: float) -> str:
+        await asyncio.sleep(seconds)
+        return "slept"
+
+    async def main() -> list[Any]:
+        running, another = asyncio.get_running_loop(), asyncio.new_event_loop()
+        future, came = running.create_future(), asyncio.Event()
+        other, task = asyncio.create_task(waits(10)), asyncio.ensure_future(future)
+        await asyncio.sleep(0)
+        calls = {
+            "cancels.request": other.cancel, "wakers.woken": lambda: future.set_result(1),
+            "gate._timed": lambda: running.call_later(0.001, came.set),
+            "gate.enter": lambda: another.call_soon_threadsafe(came.set),
+        }  # fmt: skip
+        module, name = where.split(".")
+        owner = importlib.import_module(f"loopscope.capture.{module}")
+        original = getattr(owner, name)
+
+        def replaced(*given: Any, **more: Any) -> Any:
+            interrupted()
+            return original(*given, **more)
+
+        raised = []
+        monkeypatch.setattr(owner, name, replaced)
+        try:
+            calls[where]()
+        except Alarm:
+            raised.append(where)
+        finally:
+            monkeypatch.undo()
+        if where == "cancels.request":
+            await asyncio.wait([other], timeout=5)
+            return [raised, other.cancelled()]
+        other.cancel()
+        await asyncio.to_thread(another.run_until_complete, waits(0))
+        another.close()
+        if where == "wakers.woken":
+            return [raised, await asyncio.wait_for(task, 5) == 1]
+        return [raised, await asyncio.wait_for(came.wait(), 5)]
+
+    with gated(kind, Buffer(1000), lambda name: True) as core:
+        raised, done = LOOPS[loop](main())
+        assert done and core.on and core.errors == 0
+    assert raised in ([], [where])
+
+
+@cores
+def test_a_step_whose_context_cannot_be_looked_at(kind: type[Core]) -> None:
+    """Near the limit of recursion, say: that is passed over, and the step is told."""
+
+    async def main() -> int:
+        core.current = dict  # another context in each step
+        core.describe = core.look = raising(RecursionError())  # type: ignore[method-assign]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return 5
+
+    with gated(kind, Buffer(1000), lambda name: True) as core:
+        assert asyncio.run(main()) == 5
+        assert core.on and core.cramped >= 3
+    steps = [record for record in core.buffer.queue if record[0] == STEP and record[1] == core.buffer.queue[0][1]]
+    assert [record[2] for record in steps] == [0, 1, 2, 3] and steps[-1][15] == "returned"
 
 
 @cores

@@ -46,6 +46,57 @@ def tracer() -> Iterator[opentelemetry.trace.Tracer]:
     provider.shutdown()
 
 
+def test_a_provider_that_stands_for_the_sdks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As logfire's does: the SDK's provider within is used, whichever it is by now."""
+
+    class Proxy(opentelemetry.trace.TracerProvider):
+        def __init__(self, provider: Any) -> None:
+            self.provider = provider
+
+        def get_tracer(self, *args: Any, **options: Any) -> Any:
+            return self.provider.get_tracer(*args, **options)
+
+    class Odd(Proxy):
+        @property
+        def provider(self) -> Any:
+            raise ValueError("not yet")
+
+        @provider.setter
+        def provider(self, provider: Any) -> None:
+            """None is kept."""
+
+    first, second = (TracerProvider(shutdown_on_exit=False) for _ in range(2))
+    outer = Proxy(inner := Proxy(first))
+    monkeypatch.setattr(opentelemetry.trace, "_TRACER_PROVIDER", outer)
+    ours = Provider()
+    assert ours.sdk() is first and global_provider() is first
+    inner.provider = second
+    ours.span_id()
+    assert ours.sdk() is second
+    assert Provider(given=Proxy(first)).sdk() is first
+    for other in (Odd(first), Proxy(None), (loops := Proxy(None))):
+        loops.provider = loops
+        monkeypatch.setattr(opentelemetry.trace, "_TRACER_PROVIDER", other)
+        assert global_provider() is other and type(Provider().sdk()) is TracerProvider
+
+
+def test_names_of_what_is_replaced(tracer: opentelemetry.trace.Tracer) -> None:
+    """They are those of the originals: an executor's span is named by such a function."""
+    seen = Application(lambda record: None, 0)
+    kind = ContextVarsRuntimeContext
+    replaced = [
+        (kind.attach, seen.attach(nothing, nothing)(kind.attach)),
+        (kind.detach, seen.detach(nothing, nothing)(kind.detach)),
+        (application.Span.start, seen.started(application.Span.start)),
+        (application.Span.end, seen.ended(application.Span.end)),
+    ]
+    for original, ours in replaced:
+        assert (ours.__qualname__, ours.__module__, ours.__doc__) == (
+            original.__qualname__, original.__module__, original.__doc__
+        )  # fmt: skip
+        assert inspect.signature(ours) == inspect.signature(original)
+
+
 def test_the_current_span_without_attaching(tracer: opentelemetry.trace.Tracer) -> None:
     """`_RUNTIME_CONTEXT`, its class and its ContextVar; `_SPAN_KEY`. In another context too."""
     assert type(opentelemetry.context._RUNTIME_CONTEXT) is ContextVarsRuntimeContext is application.RuntimeContext

@@ -271,6 +271,33 @@ def test_a_segment_is_not_linked_to_one_that_is_not_told() -> None:
     assert len(cold.tasks) == 1 and previous(cold.tasks[0]) == []
 
 
+def test_nor_where_its_own_step_rotates_the_trace() -> None:
+    """The next one has the link that it would have had: to what created the task, in a request that is over."""
+    cold = Cold(detail="slow").feed(
+        span_start(1, 0), birth(1, 0, span=A), step(1, 0, 0, 1, 2, span=A, after=A), span_end(1, 3),
+        step(1, 1, 10 * SECOND, 10 * SECOND, 10 * SECOND + 1, span=A),
+        step(1, 2, 80 * SECOND, 80 * SECOND, 80 * SECOND + 1, span=A),
+        step(1, 3, 150 * SECOND, 150 * SECOND, 151 * SECOND, "returned", span=A),
+    ).finish(160 * SECOND)  # fmt: skip
+    (task,) = cold.tasks
+    assert [(link.trace_id, link.span_id, dict(link.attributes)) for link in task.links or ()] == [
+        (1, 11, {"asyncio.link": "created_by"})
+    ]
+
+
+def test_a_segment_begins_where_the_last_one_ended() -> None:
+    """The loop was held while the task was told as waiting, its timer being due, and its trace rotated meanwhile."""
+    cold = Cold().feed(birth(1, 0, pulse=(pulse := Pulse(index=1))), step(1, 0, 0, 1, 2))
+    for second in range(0, 125, 5):
+        cold.sweep(second * SECOND)
+    pulse.index = 2
+    cold.feed(step(1, 1, 118 * SECOND, 185 * SECOND, 190 * SECOND, "returned"))
+    segments = sorted(cold.tasks, key=lambda task: task.start)
+    assert told(cold)[0] == (OWN_TRACE, 0, 60, "waiting", 1) and said(segments[-1], "asyncio.task.state") == "returned"
+    assert [one.end for one in segments[:-1]] == [other.start for other in segments[1:]]
+    assert (segments[-1].start, segments[-1].end) == (120 * SECOND, 190 * SECOND)
+
+
 def test_thousands_of_tasks_above_one_another() -> None:
     """None of them works in the own trace but the innermost; each stands under the one before."""
     count = 3_000

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from loopscope.capture import private
 from loopscope.recording import writer
 from loopscope.recording.writer import TraceFile
 
@@ -32,7 +35,7 @@ def test_a_torn_line_takes_no_other_with_it(tmp_path: Path, monkeypatch: pytest.
         return written
 
     file = TraceFile(str(path))
-    monkeypatch.setattr(writer.os, "write", write)
+    monkeypatch.setattr(writer, "write", write)
     for _ in range(2):
         with pytest.raises(OSError, match="No space"):
             file.write((), SCOPE, ['"lost"'])
@@ -42,6 +45,19 @@ def test_a_torn_line_takes_no_other_with_it(tmp_path: Path, monkeypatch: pytest.
     file.close()
     torn, *lines = path.read_text().splitlines()
     assert len(torn) == 30 and [_spans(line) for line in lines] == [["first"], ["second"]]
+
+
+def test_it_needs_nothing_that_tests_replace(tmp_path: Path) -> None:
+    """An application's tests, which assert that `json.dumps`, say, was not called."""
+    file = TraceFile(str(tmp_path / "traces"))
+    with mock.patch("json.dumps") as dumps, mock.patch("builtins.open") as opens, mock.patch("os.write") as writes:
+        file.write((("a", 1),), SCOPE, ['"first"'])
+        file.close()
+        file.write((), SCOPE, ['"second"'])
+        private.run_delay(threading.get_native_id())
+    assert not (dumps.called or opens.called or writes.called)
+    assert [_spans(line) for line in (tmp_path / "traces").read_text().splitlines()] == [["first"], ["second"]]
+    file.close()
 
 
 @pytest.mark.parametrize("before, starts", [("", 0), ('{"whole": 1}\n', 1), ('{"torn": ', 1)])

@@ -212,6 +212,8 @@ class Core:
                 life.started = start = clock()
             except BaseException as error:
                 interrupt = core.spoilt(error)
+                if begun is not None:
+                    life.started = start = core.reading()
             try:
                 result = callback(*args)
                 if interrupt is not None:
@@ -418,7 +420,10 @@ class Core:
             return 0
 
     def spoilt(self, error: BaseException) -> BaseException | None:
-        """A step could not begin as it should: what is to be raised once it is over, lest its task never goes on."""
+        """A step could not begin, or be scheduled, as it should: what is to be raised once that is done all the same.
+
+        Else its task never goes on.
+        """
         if not isinstance(error, Exception) or is_interrupt(error):
             return error
         self.stumbled(error)

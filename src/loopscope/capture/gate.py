@@ -15,6 +15,7 @@ from typing import Any
 
 from loopscope.capture import awaits, births, creations, handoffs, mishaps, private, stacks
 from loopscope.capture.core import Core
+from loopscope.capture.interrupts import raise_late
 from loopscope.capture.life import DUE, LIFE, PASSED_BY, enter, hang, hung_on
 from loopscope.capture.patches import Patches
 from loopscope.capture.stand_ins import wrappable
@@ -106,8 +107,8 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
     def call_soon(self: Any, callback: Any, _first: Any = NOTHING, *rest: Any, context: Any = None) -> Any:
         nonlocal wrapper
         kind = type(callback)
-        life = how = None
-        passes = False
+        life = how = interrupt = None
+        passes = first = False
         try:
             if kind is wrapper:
                 task = callback.__self__
@@ -140,6 +141,7 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
                         life = hung_on(task, LIFE) or _adopt(core, self, task, context, function is wakeup)
                 elif wrapper is None and kind.__name__ == private.STEP_WRAPPER:
                     wrapper = kind
+                    first = True
                 if life is not None:
                     if life.index >= life.hush:
                         life.index += 1
@@ -149,11 +151,11 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
                         how = core.wakes(self, task, life, _first)
                 elif issubclass(type(_first), tasks):
                     callback = _after_task(core, callback, _first)
-        except Exception:
-            core.fail()
+        except BaseException as error:
+            interrupt = core.spoilt(error)
         if passes:
             return original(self, callback, context=context)
-        if life is None and kind is wrapper:  # it was the first of its kind
+        if first:
             return call_soon(self, callback, context=context)
         if how is not None:
             try:
@@ -174,6 +176,8 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
             if life is not None:
                 life.ready = 0
             raise
+        if interrupt is not None:
+            raise_late(interrupt)
         if handle._source_traceback is not None:
             private.trim(handle)
         return handle
@@ -209,6 +213,7 @@ def _after_task(core: Core, callback: Any, task: Any) -> Any:
 def _call_soon_threadsafe(core: Core, original: Any) -> Any:
     @wraps(original)
     def call_soon_threadsafe(self: Any, callback: Any, *args: Any, context: Any = None) -> Any:
+        interrupt = None
         try:
             if core.on and type(callback) is FunctionType and callback.__code__ is private.SET_STATE:
                 handoffs.passed_on(core, *args)
@@ -216,9 +221,11 @@ def _call_soon_threadsafe(core: Core, original: Any) -> Any:
                 by = enter().life
                 waker = () if by is None else (by.id, by.index)
                 callback = core.callback(core, callback, THREAD, clock(), *waker)
-        except Exception:
-            core.fail()
+        except BaseException as error:
+            interrupt = core.spoilt(error)
         handle = original(self, callback, *args, context=context)
+        if interrupt is not None:
+            raise_late(interrupt)
         if getattr(handle, "_source_traceback", None) is not None:
             private.trim(handle)
         return handle
@@ -237,13 +244,16 @@ def _timed(core: Core, callback: Any, args: tuple[Any, ...], due: int) -> Any:
 def _call_at(core: Core, original: Any) -> Any:
     @wraps(original)
     def call_at(self: Any, when: Any, callback: Any, *args: Any, context: Any = None) -> Any:
-        due = private.seconds_of(when) if core.on else None
-        if due is not None and -_NEVER < due < _NEVER:
-            try:
+        interrupt = None
+        try:
+            due = private.seconds_of(when) if core.on else None
+            if due is not None and -_NEVER < due < _NEVER:
                 callback = _timed(core, callback, args, clock() + int((due - self.time()) * 1e9))
-            except Exception:
-                core.fail()
+        except BaseException as error:
+            interrupt = core.spoilt(error)
         handle = original(self, when, callback, *args, context=context)
+        if interrupt is not None:
+            raise_late(interrupt)
         if getattr(handle, "_source_traceback", None) is not None:
             private.trim(handle)
         return handle
@@ -254,13 +264,16 @@ def _call_at(core: Core, original: Any) -> Any:
 def _call_later(core: Core, original: Any) -> Any:
     @wraps(original)
     def call_later(self: Any, delay: Any, callback: Any, *args: Any, context: Any = None) -> Any:
-        seconds = private.seconds_of(delay) if core.on else None
-        if seconds is not None and -_NEVER < seconds < _NEVER:
-            try:
+        interrupt = None
+        try:
+            seconds = private.seconds_of(delay) if core.on else None
+            if seconds is not None and -_NEVER < seconds < _NEVER:
                 callback = _timed(core, callback, args, clock() + int(seconds * 1e9))
-            except Exception:
-                core.fail()
+        except BaseException as error:
+            interrupt = core.spoilt(error)
         handle = original(self, delay, callback, *args, context=context)
+        if interrupt is not None:
+            raise_late(interrupt)
         if self.get_debug():
             private.trim(handle)
         return handle
@@ -294,7 +307,12 @@ def _run_in_executor(core: Core, original: Any) -> Any:
 def _create_task(core: Core, original: Any) -> Any:
     @wraps(original)
     def create_task(self: Any, coro: Any, **options: Any) -> Any:
-        if core.on and (private.task_factory(self) is not None or options.get("eager_start")):
+        eager = False
+        try:
+            eager = core.on and (private.task_factory(self) is not None or bool(options.get("eager_start")))
+        except Exception:
+            core.fail()
+        if eager:
             task = births.create(core, original, self, coro, options, private.name_to_come(1))
         else:
             task = original(self, coro, **options)

@@ -64,7 +64,6 @@ def unsee(selector: Any) -> None:
 def select(core: Core, here: Here, where: Where, original: Any) -> Any:
     """What stands for `original`."""
     ended = turns = 0
-    reading = core.reading
 
     def select(timeout: Any = None) -> Any:
         nonlocal ended, turns
@@ -77,19 +76,20 @@ def select(core: Core, here: Here, where: Where, original: Any) -> Any:
             else:
                 here.polled, here.unpolled = 0, -1
                 return original(timeout)
-        start = reading()
-        busy = start - here.polled if here.polled else -1
+        try:
+            start = clock()
+            busy = start - here.polled if here.polled else -1
+        except MemoryError:
+            core.fail()
+            return original(timeout)
         if not waits:
             found = original(timeout)
-            end = reading()
-            here.unpolled, here.polled = busy, end
-            if end - start >= WAITED:  # for the GIL, or to be scheduled
-                note(start, end)
+            seen(start, busy, False)
             return found
         if busy >= MATTERS:  # whether it had to wait cannot be told by how long it took
             found = original(0)
             if found:
-                here.unpolled, here.polled = busy, reading()
+                here.unpolled, here.polled = busy, core.reading()
                 return found
             busy = 0
         here.polling = start
@@ -97,21 +97,27 @@ def select(core: Core, here: Here, where: Where, original: Any) -> Any:
             return original(timeout)
         finally:
             here.polling = 0
-            end = reading()
-            here.unpolled, here.polled = 0 if end - start >= WAITED else busy, end
-            note(start, end)
+            seen(start, busy, True)
             if core.dozing:
                 core.rouse()
 
-    def note(start: int, end: int) -> None:
+    def seen(start: int, busy: int, waits: bool) -> None:
+        """A look is over, which began then, after the loop had not looked for so long."""
         try:
-            polls = here.polls
-            if polls and (len(polls) >= KEPT or start - polls[0] >= LATE):
-                core.buffer.put((POLLS, where, polls))
-                polls = None
-            here.polls = (*polls, start, end) if polls else (start, end)
+            end = clock()
+            long = end - start >= WAITED  # for the GIL, or to be scheduled, where it does not wait by itself
+            here.unpolled, here.polled = 0 if waits and long else busy, end
+            if waits or long:
+                note(start, end)
         except Exception:
             core.fail()
+
+    def note(start: int, end: int) -> None:
+        polls = here.polls
+        if polls and (len(polls) >= KEPT or start - polls[0] >= LATE):
+            core.buffer.put((POLLS, where, polls))
+            polls = None
+        here.polls = (*polls, start, end) if polls else (start, end)
 
     select._loopscope_gate = True  # type: ignore[attr-defined]
     return select

@@ -182,7 +182,6 @@ class Worker:
 
     def _run(self) -> None:
         self._thread = threading.current_thread()  # whoever starts it may be interrupted before it knows the thread
-        keep_from_pipes()
         self._rounds()
         self._rest()
 
@@ -190,6 +189,7 @@ class Worker:
         interval = SOON
         while self._goes_on():
             self._bell.wait(interval)
+            keep_from_pipes()
             interval = min(2 * interval, LATE)
             try:
                 self._glance()

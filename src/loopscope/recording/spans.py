@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -89,9 +88,9 @@ def whole(attributes: Attributes, key: str, default: int = 0) -> int:
 def nanoseconds(attributes: Attributes, key: str) -> int:
     """A duration written as seconds; 0 where there is none, and for what is none."""
     value = attributes.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
         return 0
-    return min(max(round(value * _SECOND), 0), _LARGEST)
+    return round(min(max(value, 0), _LARGEST / _SECOND) * _SECOND)
 
 
 def number(value: Any, default: int = 0) -> int:

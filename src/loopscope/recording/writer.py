@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 import os
 import select
 import stat
+from json import dumps  # this, `write` and `open` as they were: an application's tests replace them
+from os import write
 from typing import Any
 
+_open_file = open
 #: how long a pipe's reader may keep a writer waiting (seconds)
 PATIENCE = 2.0
 
@@ -47,7 +49,7 @@ def attributes(pairs: Any) -> list[dict[str, Any]]:
 def _ends_well(path: str) -> bool:
     """Whether a file's last line is whole: who wrote it may have been killed, or found no room."""
     try:
-        with open(path, "rb") as file:
+        with _open_file(path, "rb") as file:
             if not file.seek(0, os.SEEK_END):
                 return True
             file.seek(-1, os.SEEK_END)
@@ -70,24 +72,25 @@ class TraceFile:
         # a pipe that nobody reads is an error at once
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
         self._file = os.open(self.path, flags, 0o644)
-        self._torn = stat.S_ISREG(os.fstat(self._file).st_mode) and not _ends_well(self.path)
+        if stat.S_ISREG(os.fstat(self._file).st_mode) and not _ends_well(self.path):
+            self._torn = True
 
     def write(self, resource: Any, scope: tuple[str, str, str], spans: list[str]) -> None:
         """Append a line with these spans, each already OTLP JSON."""
         if self._file < 0:
             self._open()
         name, version, schema = scope
-        head = json.dumps({"attributes": attributes(resource)})
-        about = json.dumps({"name": name, "version": version})
+        head = dumps({"attributes": attributes(resource)})
+        about = dumps({"name": name, "version": version})
         line = (
             f'{{"resourceSpans":[{{"resource":{head},"scopeSpans":[{{"scope":{about},'
-            f'"spans":[{",".join(spans)}],"schemaUrl":{json.dumps(schema)}}}]}}]}}\n'
+            f'"spans":[{",".join(spans)}],"schemaUrl":{dumps(schema)}}}]}}]}}\n'
         ).encode()
         if self._torn:
             line = b"\n" + line
         while line:
             try:
-                written = os.write(self._file, line)
+                written = write(self._file, line)
             except BlockingIOError:
                 if select.select([], [self._file], [], PATIENCE)[1]:
                     continue

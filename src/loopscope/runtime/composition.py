@@ -14,6 +14,7 @@ from typing import Any
 from loopscope.capture import cores
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.gate import Gate
+from loopscope.capture.interrupts import is_interrupt
 from loopscope.capture.patches import Patches
 from loopscope.capture.printed import Lines
 from loopscope.capture.watchdog import Watchdog
@@ -99,7 +100,7 @@ class Runtime:
 
     def install(self) -> None:
         """Put the hooks on; the background thread starts with the first task."""
-        core, seen = self.core, application.Application(self.buffer.put_vital, time.time_ns())
+        core, seen = self.core, application.Application(self.buffer.put_vital, time.time_ns(), is_interrupt)
         if self.settings.core == cores.NATIVE and self.slower is not None:
             logger.warning("loopscope serves with its Python core: %s", self.slower)
         core.awaken = self._awaken

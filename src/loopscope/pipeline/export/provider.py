@@ -32,6 +32,8 @@ if sys.version_info[:2] == (3, 12):
 
 logger = logging.getLogger("loopscope")
 
+#: so many providers may stand one for the other
+_STANDING = 8
 #: what a sampler says that always says yes
 _ALWAYS = Sampled(True, [], None)
 
@@ -52,7 +54,20 @@ class Spare(NamedTuple):
 
 def global_provider() -> Any:
     """The provider that the application set, None for none. `get_tracer_provider()` would set one."""
-    return opentelemetry.trace._TRACER_PROVIDER
+    return within(opentelemetry.trace._TRACER_PROVIDER)
+
+
+def within(provider: Any) -> Any:
+    """The SDK's provider that another one stands for, by the name that such have for it; else the provider itself."""
+    one = provider
+    for _ in range(_STANDING):
+        if isinstance(one, TracerProvider):
+            return one
+        try:
+            one = one.provider
+        except Exception:
+            break
+    return provider
 
 
 def _plain_resource() -> Resource:
@@ -96,7 +111,7 @@ class Provider:
         return self._chosen
 
     def _choose(self, found: Any) -> Any:
-        for provider in (self.given, found):
+        for provider in (within(self.given), found):
             if isinstance(provider, TracerProvider):
                 return provider
         if self._own is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple, Protocol
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Histogram, Observation
@@ -106,16 +107,27 @@ class Board:
         return observe
 
 
-_boards: WeakKeyDictionary[Any, Board] = WeakKeyDictionary()
+#: by the provider's id, for it need not be hashable: what leads to it, and its board
+_boards: dict[int, tuple[Callable[[], Any], Board]] = {}
 
 
 def board(provider: Any) -> Board:
     """The provider's board: one, however often loopscope is switched on."""
-    found = _boards.get(provider)
-    if found is None:
-        meter = provider.get_meter(c.SCOPE, c.VERSION, schema_url=c.SCHEMA_URL)
-        found = _boards[provider] = Board(meter)
-    return found
+    key = id(provider)
+    kept = _boards.get(key)
+    if kept is not None and kept[0]() is provider:
+        return kept[1]
+    made = Board(provider.get_meter(c.SCOPE, c.VERSION, schema_url=c.SCHEMA_URL))
+    try:
+        leads: Callable[[], Any] = ref(provider, lambda gone: _boards.pop(key, None))
+    except TypeError:  # nor weakly referable
+        leads = partial(_itself, provider)
+    _boards[key] = leads, made
+    return made
+
+
+def _itself(provider: Any) -> Any:
+    return provider
 
 
 # ---------------------------------------------------------------- what each shows

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Context
+from functools import wraps
 from operator import methodcaller
 from typing import Any
 
@@ -30,22 +31,28 @@ def _span_in(context: Any) -> Any:
     return context.get(_SPAN_KEY) if context else None
 
 
-def _identity_of(span: Any) -> SpanIdentity | None:
-    """What a span says that it is; None where that is nothing, or nothing that can be told: a test's double, say."""
-    try:
-        identity = span.get_span_context()
-        numbers = identity.trace_id, identity.span_id, identity.trace_flags
-        told = isinstance(identity, SpanContext) and all(isinstance(number, int) for number in numbers)
-        return identity if told and identity.is_valid else None
-    except Exception:
-        return None
+def _is_told(identity: Any) -> bool:
+    """Whether that is an identity which can be told: a span may be anybody's, a test's double say."""
+    if type(identity) is not SpanContext and not (
+        isinstance(identity, SpanContext) and isinstance(identity.trace_id, int) and isinstance(identity.span_id, int)
+    ):
+        return False
+    return identity.is_valid and isinstance(identity.trace_flags, int)
+
+
+def _never(error: BaseException) -> bool:
+    return False
 
 
 class Application:
     """Looks at current spans for capture; writes records of local spans' starts and ends."""
 
-    def __init__(self, put: Callable[[Record], object], since: int) -> None:
+    def __init__(
+        self, put: Callable[[Record], object], since: int, passes: Callable[[BaseException], bool] = _never
+    ) -> None:
         self._put = put
+        #: whether an error is none of the span's that is asked, but one to be passed on: a signal handler's
+        self._passes = passes
         #: Unix time in nanoseconds since which starts are seen
         self._since = since
         self._seen: set[int] = set()
@@ -65,8 +72,17 @@ class Application:
     def describe(self, context: Any) -> SpanIdentity | None:
         """The identity of the span in an OpenTelemetry context, None for none."""
         span = _span_in(context)
-        identity = None if span is None else _identity_of(span)
-        if identity is not None and not identity.is_remote and identity.trace_flags & 1:
+        if span is None:
+            return None
+        try:
+            identity: SpanIdentity = span.get_span_context()
+            if not _is_told(identity):
+                return None
+        except Exception as error:
+            if self._passes(error):
+                raise
+            return None
+        if not identity.is_remote and identity.trace_flags & 1:
             self._meet(span, identity)
         return identity
 
@@ -84,7 +100,9 @@ class Application:
             if isinstance(span, SdkSpan) and (span.start_time or 0) >= self._since:
                 return False
             return bool(span.is_recording())
-        except Exception:  # it may be anybody's, as in `_identity_of`
+        except Exception as error:
+            if self._passes(error):
+                raise
             return False
 
     @staticmethod
@@ -95,6 +113,7 @@ class Application:
         """
 
         def replace(original: Any) -> Any:
+            @wraps(original)
             def attach(self: Any, context: Any) -> Any:
                 try:
                     if _span_in(context) is not _span_in(self._current_context.get()):
@@ -112,6 +131,7 @@ class Application:
         """For `ContextVarsRuntimeContext.detach`: tell capture that a span is left."""
 
         def replace(original: Any) -> Any:
+            @wraps(original)
             def detach(self: Any, token: Any) -> None:
                 try:
                     leave()
@@ -128,6 +148,7 @@ class Application:
         """For the SDK's `Span.start`."""
         put = self._put
 
+        @wraps(original)
         def start(self: Any, *args: Any, **options: Any) -> None:
             identity = self._context
             if identity.trace_flags & 1:
@@ -140,6 +161,7 @@ class Application:
         """For the SDK's `Span.end`."""
         put = self._put
 
+        @wraps(original)
         def end(self: Any, *args: Any, **options: Any) -> None:
             identity = self._context
             if identity.trace_flags & 1 and self._end_time is None:

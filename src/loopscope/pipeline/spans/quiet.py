@@ -101,8 +101,8 @@ class Quiet:
             visit.quiet, visit.silent = None, True
             if visit.trace.own:
                 self._silenced.put(visit.span_id, True)
-                if visit.links and notes.link is None:  # the next one is linked in its place
-                    notes.link = visit.links[0]
+                if notes.link is None or notes.link.span_id == visit.span_id:  # the next one is linked in its place
+                    notes.link = visit.links[0] if visit.links else None
 
     def is_silenced(self, span_id: int) -> bool:
         """Whether an own task span is over and was not told, as far as is remembered."""

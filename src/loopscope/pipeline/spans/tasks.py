@@ -101,8 +101,8 @@ class TaskSpans:
 
     # ------------------------------------------------------------ opening
 
-    def open(self, life: TaskLife, notes: Notes, trace: Trace, step: Step) -> Visit:
-        """A step is the first of a visit to this trace."""
+    def open(self, life: TaskLife, notes: Notes, trace: Trace, step: Step, since: int) -> Visit:
+        """A step is the first of a visit to this trace; `since` when it is ready, and not in another segment."""
         if not trace.own:
             visit = self._visit(trace, self._new_span_id(), step.ready, trace.take(self._caps.spans))
             if life.span is not None and life.span.trace_id == trace.trace_id:
@@ -110,7 +110,7 @@ class TaskSpans:
                 if step.index == 0:
                     visit.start = visit.cursor = life.born
         else:
-            visit = self._begin(life, notes, trace, life.born if step.index == 0 else step.ready)
+            visit = self._begin(life, notes, trace, life.born if step.index == 0 else since)
         notes.add(visit)
         return visit
 

@@ -106,16 +106,18 @@ class Tracer(Sink):
         if _excluded(life):
             return
         touched = self._touched(life, notes, step)
+        since = step.ready
         for visit in notes.visits:
             if visit.trace.trace_id not in touched:
                 notes.remove(visit)
                 if visit.trace.own and visit.trace is not notes.home:  # it rotated
-                    self.tasks.end_segment(life, visit, visit.left_in, step.ready)
+                    self.tasks.end_segment(life, visit, visit.left_in, since)
+                    since = visit.cursor  # it may have been told as waiting, while the step was ready
                 else:
                     self.tasks.close(life, visit)
         shared = len(touched) > 1
         for trace, identities in touched.values():
-            visit = notes.visit_to(trace.trace_id) or self.tasks.open(life, notes, trace, step)
+            visit = notes.visit_to(trace.trace_id) or self.tasks.open(life, notes, trace, step, since)
             if identities:
                 self.tasks.adopt(visit, identities)
             before = visit.cursor
