@@ -59,6 +59,10 @@ static PyModuleDef_Slot slots[] = {
 };
 
 static PyMethodDef functions[] = {
+#if PY_VERSION_HEX >= 0x030C0000
+    {"watch_tasks", watch_tasks, METH_VARARGS,
+     "What is called, with a task and its arguments, for the tasks that this class starts by itself; None: nothing."},
+#endif
 #ifdef HANDOVER
     {"pause", pause_between, METH_O, "As time.sleep, for the background thread: a step's end may give it its turn."},
 #endif

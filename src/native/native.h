@@ -488,6 +488,12 @@ extern PyType_Spec step_spec;
 /* What stands for `callback`: what `how` refers to is moved into it, where it can be made. */
 PyObject *step_new(Core *core, PyObject *task, PyObject *callback, How *how, PyObject *life);
 
+/* ---------------------------------------------------------------- constructed.c */
+
+#if PY_VERSION_HEX >= 0x030C0000
+PyObject *watch_tasks(PyObject *module, PyObject *args);
+#endif
+
 /* ---------------------------------------------------------------- stepped.c */
 
 /* A step has ended: writes its record. As Core.stepped. */

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import collections.abc
+import contextvars
 import gc
 import sys
 from typing import Any
 
 import pytest
 
+from loopscope.capture import cores
 from tests.scenarios.tasks import quick
 from tests.support import Story, check_sums, family, record
 
@@ -239,16 +241,84 @@ def test_eager_start() -> None:
     check_sums(story)
 
 
-def test_task_made_directly() -> None:
+#: those that can be loaded here: tasks that their class starts by itself are seen by the native one alone
+CORES = sorted({cores.choose(name).core.name for name in (cores.PYTHON, cores.NATIVE)})
+
+
+async def waits() -> str:
+    await asyncio.sleep(0.001)
+    return "waited"
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_task_made_directly(core: str) -> None:
+    """As aiohttp's server makes them. asyncio.Task itself is not touched, as far as Python can see."""
+    before = dict(vars(asyncio.Task)), asyncio.Task.__init__
+
     async def main() -> None:
-        task = asyncio.Task(quick(), loop=asyncio.get_running_loop(), eager_start=True)
-        assert task.done()
+        loop = asyncio.get_running_loop()
+        assert (dict(vars(asyncio.Task)), asyncio.Task.__init__) == before
+        assert asyncio.Task(quick(), loop=loop, eager_start=True).done()
+        assert asyncio.Task(coro=quick(), loop=loop, eager_start=True, name="by name").get_name() == "by name"
+        assert await asyncio.Task(waits(), loop=loop, eager_start=True, context=contextvars.Context()) == "waited"
+        assert not asyncio.Task(quick(), loop=loop, eager_start=False).done()
         await asyncio.sleep(0)
 
-    story = record(main)
+    story = record(main, core=core)
     check_sums(story)
-    # No call that could be seen: asyncio.Task itself is not touched.
-    assert story.lines() == ["main 0: start > yielded", "main 1: yield > returned"]
+    if core == "python":
+        assert [line.split(" ")[0] for line in story.lines()] == ["main", "waits", "main", "quick", "main"]
+        return
+    assert story.lines() == [
+        "main 0: start > suspended task waits",
+        "quick 0: start by main > returned",
+        "quick 0: start by main > returned",
+        "waits 0: start by main > suspended asyncio.sleep",
+        "waits 1: timer > returned",
+        "main 1: task by waits > yielded",
+        "quick 0: start by main > returned",
+        "main 2: yield > returned",
+    ]
+    assert _inside(story, "waits", "main")
+    assert {task.parent_id for task in story.tasks[1:]} == {story.task("main").span_id}
+    assert not [task for task in story.tasks if "asyncio.task.seen_late" in task.attributes]
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_tasks_made_directly_within_one_another(core: str) -> None:
+    """In an eager first step, of whichever kind; by a task factory, for what was asked for and beside it."""
+
+    async def parent() -> None:
+        asyncio.Task(quick(), loop=asyncio.get_running_loop(), eager_start=True, name="child")
+
+    class Mine(asyncio.Task):  # type: ignore[type-arg]
+        pass
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        asyncio.Task(parent(), loop=loop, eager_start=True, name="parent")
+        Mine(parent(), loop=loop, eager_start=True, name="unseen")
+        loop.set_task_factory(lambda loop, coro, **more: asyncio.Task(coro, loop=loop, eager_start=True, **more))
+        await asyncio.create_task(parent(), name="asked for")
+        loop.set_task_factory(None)
+        with pytest.raises(TypeError):
+            asyncio.Task(quick, loop=loop, eager_start=True)  # type: ignore[arg-type]
+        coroutine = parent()
+        with pytest.raises(TypeError):
+            asyncio.Task(coroutine, loop=loop, eager_start=True, nonsense=1)  # type: ignore[call-arg]
+        coroutine.close()
+
+    story = record(main, core=core)
+    check_sums(story)
+    creators = [
+        (task.attributes["asyncio.task.name"], task.attributes.get("asyncio.task.creator.name")) for task in story.tasks
+    ]
+    outer = story.task("main").attributes["asyncio.task.name"]
+    seen = [(outer, None), ("parent", outer), ("child", "parent"), ("child", outer), ("asked for", outer),
+            ("child", "asked for")]  # fmt: skip
+    if core == "python":
+        seen = [(outer, None), ("asked for", outer)]
+    assert sorted(creators, key=str) == sorted(seen, key=str)
 
 
 def test_awaits_in_the_first_step_and_is_cancelled() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import iscoroutine
 from typing import TYPE_CHECKING, Any
 
 from loopscope.capture import coroutines, private
@@ -126,6 +127,38 @@ def create(core: Core, original: Any, loop: Any, coroutine: Any, options: dict[s
             core.fail()
         # As in `run`.
         task = coroutine = birth = None  # type: ignore[assignment]
+
+
+def construct(core: Core, task: Any, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+    """Do what `Task.__init__` does with these arguments, which runs the first step at once: as `create`."""
+
+    def original(loop: Any, coroutine: Any, **more: Any) -> Any:
+        private.Task.__init__(task, *args, **options)
+        return task
+
+    try:
+        coroutine = args[0] if args else options.get("coro")
+        loop = private.running_loop()
+        if _is_seen(core, loop, coroutine, options):
+            said = {key: options[key] for key in ("name", "context") if key in options}
+            create(core, original, loop, coroutine, said, None)
+        else:
+            original(loop, coroutine)
+    finally:
+        del task, args, options, coroutine, original  # as in `create`
+
+
+def _is_seen(core: Core, loop: Any, coroutine: Any, options: dict[str, Any]) -> bool:
+    """Whether the first step is to be recorded: it runs in a step or callback of this loop, and nobody else creates."""
+    try:
+        if not core.on or loop is None or options.get("loop") not in (None, loop) or not iscoroutine(coroutine):
+            return False
+        here = enter()
+        state = core.running.get(here.ident)
+        return state is not None and state.gated and (here.birth is None or _running(here.birth.coroutine))
+    except Exception:
+        core.fail()
+        return False
 
 
 def _created(core: Core, task: Any, life: Life, waiting: bool, how: How, here: Here, start: int, end: int) -> None:

@@ -185,6 +185,9 @@ class Core:
         """What replaces a loop's `create_task`, for the gate in Python."""
         return gate
 
+    def watch_tasks(self, on: bool) -> None:
+        """Have those tasks seen whose first step runs as their class makes them. No code in Python can see them."""
+
     def run_as(self, name: str) -> Any:
         """`run` under another name."""
         return named(self.run, name)

@@ -47,6 +47,7 @@ class Gate:
         put(loop, "run_in_executor", lambda original: _run_in_executor(core, original))
         if private.EAGER:
             put(loop, "create_task", lambda original: core.spawns(original, _create_task(core, original)))
+        core.watch_tasks(True)
         creations.install(core, self.patches)
         handoffs.install(core, self.patches)
         mishaps.install(core, self.patches)
@@ -72,6 +73,7 @@ class Gate:
 
     def remove(self) -> None:
         """Take the hooks off."""
+        self.core.watch_tasks(False)
         self.patches.undo()
 
     def blind(self) -> list[str]:

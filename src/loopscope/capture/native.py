@@ -6,12 +6,13 @@ What is rare goes through the Python core's own methods: uncommon births, cancel
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import loopscope._native as _native
+from loopscope.capture import births, private
 from loopscope.capture.core import Core
 from loopscope.capture.interrupts import is_interrupt
-from loopscope.capture.private import processors
 from loopscope.threads import Bell
 
 
@@ -24,14 +25,18 @@ class NativeCore(_native.Core, Core):
     select = _native.Select
     collected = _native.Collected
     # On one processor nobody can watch for a step's end.
-    bell = getattr(_native, "Bell", Bell) if processors() > 1 else Bell
-    pause = staticmethod(getattr(_native, "pause", time.sleep) if processors() > 1 else time.sleep)
+    bell = getattr(_native, "Bell", Bell) if private.processors() > 1 else Bell
+    pause = staticmethod(getattr(_native, "pause", time.sleep) if private.processors() > 1 else time.sleep)
 
     def guards(self, original: Any, gate: Any, *debugging: Any) -> Any:
         return _native.Gate(self, original, gate, *debugging)
 
     def spawns(self, original: Any, gate: Any) -> Any:
         return _native.Gate(self, original, gate, spawns=True)
+
+    def watch_tasks(self, on: bool) -> None:
+        if private.EAGER and private.Task.__module__ == "_asyncio":
+            _native.watch_tasks(private.Task, partial(births.construct, self) if on else None)
 
     def run_as(self, name: str) -> Any:
         return self  # a stand-in shows the callback's own name
