@@ -340,7 +340,8 @@ def test_awaits_in_the_first_step_and_is_cancelled() -> None:
     assert family(story)[1] == "waiter: cancelled under with_factory by with_factory"
 
 
-def test_an_exception_is_freed_when_it_would_be_without() -> None:
+@pytest.mark.parametrize("directly", [False, True])
+def test_an_exception_is_freed_when_it_would_be_without(directly: bool) -> None:
     async def failing() -> None:
         raise LookupError
 
@@ -348,7 +349,7 @@ def test_an_exception_is_freed_when_it_would_be_without() -> None:
         running, told = asyncio.get_running_loop(), []
         running.set_exception_handler(lambda _, context: told.append(context["message"]))
         running.set_task_factory(asyncio.eager_task_factory)
-        task = running.create_task(failing())
+        task = asyncio.Task(failing(), loop=running, eager_start=True) if directly else running.create_task(failing())
         running.set_task_factory(None)
         del task
         await asyncio.sleep(0)

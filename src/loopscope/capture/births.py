@@ -129,23 +129,37 @@ def create(core: Core, original: Any, loop: Any, coroutine: Any, options: dict[s
         task = coroutine = birth = None  # type: ignore[assignment]
 
 
+class Init:
+    """`Task.__init__` of a task with these arguments, to be called as a loop's `create_task`, once."""
+
+    __slots__ = ("_given",)
+
+    def __init__(self, *given: Any) -> None:
+        self._given = given
+
+    def __call__(self, loop: Any, coroutine: Any, **more: Any) -> Any:
+        task, args, options = self._given
+        self._given = ()
+        try:
+            private.Task.__init__(task, *args, **options)
+            return task
+        finally:
+            del task, args, options, coroutine, more  # as in `create`
+
+
 def construct(core: Core, task: Any, args: tuple[Any, ...], options: dict[str, Any]) -> None:
     """Do what `Task.__init__` does with these arguments, which runs the first step at once: as `create`."""
-
-    def original(loop: Any, coroutine: Any, **more: Any) -> Any:
-        private.Task.__init__(task, *args, **options)
-        return task
-
+    init = Init(task, args, options)
     try:
         coroutine = args[0] if args else options.get("coro")
         loop = private.running_loop()
         if _is_seen(core, loop, coroutine, options):
-            said = {key: options[key] for key in ("name", "context") if key in options}
-            create(core, original, loop, coroutine, said, None)
+            said = {key: value for key, value in options.items() if key in ("name", "context")}
+            create(core, init, loop, coroutine, said, None)
         else:
-            original(loop, coroutine)
+            init(loop, coroutine)
     finally:
-        del task, args, options, coroutine, original  # as in `create`
+        del task, args, options, coroutine  # as in `create`
 
 
 def _is_seen(core: Core, loop: Any, coroutine: Any, options: dict[str, Any]) -> bool:
