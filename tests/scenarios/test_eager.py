@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from loopscope import runtime
 from loopscope.capture import cores
 from tests.scenarios.tasks import quick
-from tests.support import Story, check_sums, family, record
+from tests.support import Story, check_sums, family, record, recording
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")
 
@@ -282,6 +283,31 @@ def test_task_made_directly(core: str) -> None:
     assert _inside(story, "waits", "main")
     assert {task.parent_id for task in story.tasks[1:]} == {story.task("main").span_id}
     assert not [task for task in story.tasks if "asyncio.task.seen_late" in task.attributes]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 15), reason="the loop hangs then, without loopscope too")
+@pytest.mark.parametrize("core", CORES)
+def test_what_is_no_context(core: str) -> None:
+    """asyncio refuses it, or does not; that is no error of ours."""
+
+    async def main() -> list[str]:
+        loop, told = asyncio.get_running_loop(), []
+        for make in (asyncio.Task, lambda coroutine, **more: loop.create_task(coroutine, context=more["context"])):
+            loop.set_task_factory(None if make is asyncio.Task else asyncio.eager_task_factory)
+            coroutine = quick()
+            try:
+                make(coroutine, loop=loop, eager_start=True, context="none")  # type: ignore[operator]
+            except Exception as error:
+                told.append(type(error).__name__)
+            coroutine.close()
+        loop.set_task_factory(None)
+        return told
+
+    with recording(core=core) as story:
+        told = asyncio.run(main())
+        assert runtime.statistics()["recording"]
+    assert told == asyncio.run(main())
+    assert story.steps_of("main")
 
 
 @pytest.mark.parametrize("core", CORES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import iscoroutine
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from loopscope.capture import coroutines, private
@@ -99,7 +100,7 @@ def create(core: Core, original: Any, loop: Any, coroutine: Any, options: dict[s
         outer = here.life
         life = _conceive(core, loop, coroutine)
         given = options.get("context")
-        core.look(life, core.current() if given is None else core.current_in(given))
+        core.look(life, core.current_in(given) if type(given) is Context else core.current())
         birth = Birth(coroutine, life, outer, loop, private.current_task(loop))
         by, step = (0, 0) if outer is None else (outer.id, outer.index)
         life.name = private.name_given(options.get("name") if name is None else name)
@@ -165,7 +166,8 @@ def construct(core: Core, task: Any, args: tuple[Any, ...], options: dict[str, A
 def _is_seen(core: Core, loop: Any, coroutine: Any, options: dict[str, Any]) -> bool:
     """Whether the first step is to be recorded: it runs in a step or callback of this loop, and nobody else creates."""
     try:
-        if not core.on or loop is None or options.get("loop") not in (None, loop) or not iscoroutine(coroutine):
+        given = options.get("loop")
+        if not core.on or loop is None or (given is not None and given is not loop) or not iscoroutine(coroutine):
             return False
         here = enter()
         state = core.running.get(here.ident)

@@ -15,7 +15,6 @@ from typing import Any
 
 from loopscope.capture import awaits, births, creations, handoffs, mishaps, private, stacks
 from loopscope.capture.core import Core
-from loopscope.capture.interrupts import raise_late
 from loopscope.capture.life import DUE, LIFE, PASSED_BY, enter, hang, hung_on
 from loopscope.capture.patches import Patches
 from loopscope.capture.stand_ins import wrappable
@@ -155,10 +154,11 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
                     callback = _after_task(core, callback, _first)
         except BaseException as error:
             interrupt = core.spoilt(error)
-        if passes:
-            return original(self, callback, context=context)
-        if first:
-            return call_soon(self, callback, context=context)
+        if interrupt is None:
+            if passes:
+                return original(self, callback, context=context)
+            if first:
+                return call_soon(self, callback, context=context)
         if how is not None:
             try:
                 if kind is method or debugging(self):
@@ -179,7 +179,10 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
                 life.ready = 0
             raise
         if interrupt is not None:
-            raise_late(interrupt)
+            try:
+                raise interrupt
+            finally:
+                del interrupt  # its traceback holds this frame
         if handle._source_traceback is not None:
             private.trim(handle)
         return handle
@@ -227,7 +230,10 @@ def _call_soon_threadsafe(core: Core, original: Any) -> Any:
             interrupt = core.spoilt(error)
         handle = original(self, callback, *args, context=context)
         if interrupt is not None:
-            raise_late(interrupt)
+            try:
+                raise interrupt
+            finally:
+                del interrupt  # its traceback holds this frame
         if getattr(handle, "_source_traceback", None) is not None:
             private.trim(handle)
         return handle
@@ -255,7 +261,10 @@ def _call_at(core: Core, original: Any) -> Any:
             interrupt = core.spoilt(error)
         handle = original(self, when, callback, *args, context=context)
         if interrupt is not None:
-            raise_late(interrupt)
+            try:
+                raise interrupt
+            finally:
+                del interrupt  # its traceback holds this frame
         if getattr(handle, "_source_traceback", None) is not None:
             private.trim(handle)
         return handle
@@ -275,7 +284,10 @@ def _call_later(core: Core, original: Any) -> Any:
             interrupt = core.spoilt(error)
         handle = original(self, delay, callback, *args, context=context)
         if interrupt is not None:
-            raise_late(interrupt)
+            try:
+                raise interrupt
+            finally:
+                del interrupt  # its traceback holds this frame
         if self.get_debug():
             private.trim(handle)
         return handle

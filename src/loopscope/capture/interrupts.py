@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from types import FrameType
-from typing import NoReturn
 
 from loopscope.origin import is_ours
 
@@ -18,14 +17,6 @@ def is_interrupt(error: BaseException | None) -> bool:
             return True
         traceback = traceback.tb_next
     return False
-
-
-def raise_late(error: BaseException) -> NoReturn:
-    """Raise what was kept aside, of a function that is done. No cycle with its frame remains."""
-    try:
-        raise error
-    finally:
-        del error
 
 
 def _handles(frame: FrameType) -> bool:

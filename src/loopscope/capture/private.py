@@ -314,10 +314,11 @@ def trim(holder: Any) -> None:
 
 # ---------------------------------------------------------------- threads, seen from another one
 
+_open_file = open  # as it was: an application's tests replace it
+
 #: the system tells the CPU time of a thread
 THREAD_CPU = hasattr(time, "pthread_getcpuclockid")
 #: it tells how long a thread waited for a processor
-_open_file = open  # as it was: an application's tests replace it
 RUN_DELAY = os.path.exists(f"/proc/self/task/{threading.get_native_id()}/schedstat")
 #: it counts how often the calling thread gave its processor away; a thread that waits for the GIL does so once per
 #: switch interval
