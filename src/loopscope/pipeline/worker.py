@@ -105,8 +105,7 @@ class Worker:
         self._jobs.append(job)
         stopped = self.stop(timeout)
         if stopped:
-            with kept_from_pipes():
-                self._rest()
+            self._rest()
         return stopped
 
     def do(self, job: Callable[[], None], timeout: float) -> bool:
@@ -128,8 +127,7 @@ class Worker:
             pass
         self._urgent = self._stopping
         if not self.running:
-            with kept_from_pipes():
-                self._rest()
+            self._rest()
         self.forget(whole)
         return done.is_set()
 
@@ -144,7 +142,8 @@ class Worker:
                 job = self._jobs.popleft()
             except IndexError:
                 return
-            job()
+            with kept_from_pipes():
+                job()
 
     @contextmanager
     def barred(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from loopscope.model import clock
 from loopscope.pipeline.export.loss import Loss
 from loopscope.pipeline.export.targets import Target
 from loopscope.pipeline.spans.span import Span
+from loopscope.recording.errors import printable
 from loopscope.threads import is_for_host
 
 logger = logging.getLogger("loopscope")
@@ -19,11 +20,6 @@ logger = logging.getLogger("loopscope")
 AGE = 300_000_000
 #: and at this size (bytes of its spans): a gRPC receiver takes 4 MiB by default
 HEAVY = 3 << 20
-
-
-def _shown(reason: str) -> str:
-    """On one line, and as it is: a receiver says what it likes."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in reason)
 
 
 class Batch:
@@ -153,7 +149,8 @@ class Outbox:
     def _warn(self, batch: Batch, reason: str, error: Exception | None = None) -> None:
         if not batch.warned:
             batch.warned = True
-            logger.warning("loopscope's spans do not reach %s: %s", batch.target.where, _shown(reason), exc_info=error)
+            where, why = batch.target.where, printable(reason)
+            logger.warning("loopscope's spans do not reach %s: %s", where, why, exc_info=error)
 
     def abort(self) -> None:
         """Give up what another thread is sending."""
