@@ -255,10 +255,12 @@ by_step(const Long *longest, PyObject *place, const Held *held)
     return burst(place, held, SLOT(maker, cold.life.id), WHOLE(step, cold.step.index));
 }
 
-/* Nobody is known who held the thread in that time. */
+/* Nobody is known who held the thread in that time: Pipeline._unseen. */
 static int
 nobody(Ordinary *self, Passing *passing, long long start, long long end)
 {
+    if (end - start < self->stall)
+        return PySet_Add(self->suspects, passing->thread);
     PyObject *done = PyObject_CallFunction(self->unseen, "OLL", passing->thread, start, end);
     return came(done);
 }
@@ -272,13 +274,21 @@ by_callbacks(long long duration, int count, PyObject *function, PyObject *place)
                        key_of(natives.zero, -1));
 }
 
+/* Stalls.callback_at: a new reference. On most threads nothing was ever seen. */
+static PyObject *
+seen_at(Ordinary *self, PyObject *thread, long long start, long long end)
+{
+    if (PyDict_GetItemWithError(self->stalled, thread) == NULL)
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    return PyObject_CallFunction(self->callback_at, "OLL", thread, start, end);
+}
+
 /* One of the loop's callbacks, by the name of its function if that was seen: a new Delay */
 static PyObject *
 by_callback(Ordinary *self, Passing *passing, const Long *longest)
 {
     PyObject *made = NULL, *function = NULL, *place = NULL;
-    PyObject *frame =
-        PyObject_CallFunction(self->callback_at, "OLL", passing->thread, longest->start, longest->end);
+    PyObject *frame = seen_at(self, passing->thread, longest->start, longest->end);
     if (frame == Py_None && nobody(self, passing, longest->start, longest->end) == 0) {
         function = Py_NewRef(cold.empty);
         place = Py_NewRef(cold.empty);

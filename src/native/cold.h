@@ -247,7 +247,8 @@ PyObject *awaited_name(PyObject *awaited);
     X(spans, "tracer", "steps") X(placed, "tracer.steps", "_placed") X(owed, "tracer.steps", "_owed") \
     X(held, "", "_held") X(budget, "", "budget") X(new_span_id, "tracer.steps", "_new_span_id") \
     X(ask_spare, "_provider", "spare") X(queue, "_source", "queue") \
-    X(callback_at, "culprits", "_callback_at") X(unseen, "culprits", "_unseen") \
+    X(callback_at, "culprits", "_callback_at") X(unseen, "culprits", "_unseen") X(suspects, "", "_suspects") \
+    X(stalled, "stalls", "_threads") \
     X(new_trace_id, "tracer.traces", "_new_trace_id") X(sampler, "tracer.traces", "_sample")
 
 #define LIMITS(X) \

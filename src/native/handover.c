@@ -17,7 +17,10 @@
 
 /* How long it watches: in a step, and between steps, where the GIL may be free. How long a step's end waits for it.
  * Nanoseconds. */
-enum { WATCHED = 300000, WATCHED_BETWEEN = 20000, AWAITED = 5000 };
+enum { WATCHED = 300000, WATCHED_BETWEEN = 20000, AWAITED = 5000, NAP = 300000 };
+
+/* How often it naps at most, and how often while no step runs, before it waits as any thread does. */
+enum { NAPS = 10, IDLE = 2 };
 
 /* So often it is offered to who does not take it: that one has no processor, and steps are not to wait for it. */
 enum { OFFERS = 4 };
@@ -101,17 +104,41 @@ hand_over(void)
     refused = before;
 }
 
-/* Takes the GIL again, if steps ended since they were so many, or one runs, at the end of a step. Who sleeps until it
- * is free is offered nothing: another thread of the application's may get it then, and keep it for its turn. */
+static void
+nap(long long nanoseconds)
+{
+    struct timespec time = {(time_t)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
+    nanosleep(&time, NULL);
+}
+
+/* Watches for the end of a step, if one runs or some ended since they were so many: whether the GIL is offered. */
+static int
+watch_for_offer(unsigned long *ended)
+{
+    int within = NOW(running) != NULL;
+    unsigned long now = NOW(steps_over);
+    if (!within && now == *ended)
+        return 0;
+    *ended = now;
+    MORE(watching, 1);
+    int offer = watch(&offered, NOW(offered), within ? WATCHED : WATCHED_BETWEEN);
+    MORE(watching, -1);
+    return offer;
+}
+
+/* Takes the GIL again, beside a busy loop at the end of a step. Who sleeps until it is free is offered nothing: another
+ * thread of the application's may get it then, and keep it for its turn. */
 static void
 take_turn(PyThreadState *thread, unsigned long ended)
 {
-    int within = NOW(running) != NULL;
-    if ((within || NOW(steps_over) != ended) && !is_confined()) {
-        MORE(watching, 1);
-        watch(&offered, NOW(offered), within ? WATCHED : WATCHED_BETWEEN);
-        MORE(watching, -1);
-    }
+    static unsigned long before; /* steps that had ended at the last turn, whosever: a loop without any is idle */
+    if ((NOW(running) != NULL || NOW(steps_over) != NOW(before)) && !is_confined())
+        for (int naps = 0, idle = 0; naps < NAPS && idle < IDLE && !watch_for_offer(&ended); naps++) {
+            unsigned long then = NOW(steps_over);
+            nap(NAP);
+            idle = NOW(running) != NULL || NOW(steps_over) != then ? 0 : idle + 1;
+        }
+    __atomic_store_n(&before, NOW(steps_over), __ATOMIC_RELEASE);
     PyEval_RestoreThread(thread);
     MORE(taken, 1);
 }
@@ -122,11 +149,9 @@ pause_between(PyObject *module, PyObject *seconds)
     double wanted = PyFloat_AsDouble(seconds);
     if (wanted == -1 && PyErr_Occurred())
         return NULL;
-    time_t full = (time_t)wanted;
-    struct timespec time = {full, (long)((wanted - (double)full) * 1e9)};
     unsigned long ended = NOW(steps_over);
     PyThreadState *thread = PyEval_SaveThread();
-    nanosleep(&time, NULL);
+    nap((long long)(wanted * 1e9));
     take_turn(thread, ended);
     Py_RETURN_NONE;
 }

@@ -281,7 +281,8 @@ class Pipeline:
         if not self._suspects or now - self._suspected < max(SECOND // 10, len(lives) * LISTENING):
             return
         self._suspected = now
-        suspects, self._suspects = self._suspects, set()
+        suspects = self._suspects.copy()
+        self._suspects.clear()
         for life in list(lives.values()):
             pulse = life.pulse
             if pulse is not None and pulse.muted and (life.where is None or life.where.thread in suspects):

@@ -223,8 +223,10 @@ class Stalls(Sink):
 
     def between(self, thread: int, start: int, end: int) -> None:
         """A task was ready for all of this time, and neither a step ran nor a callback that is known."""
+        if end - start < self._threshold:
+            return
         known = self._thread(thread).between
-        if end - start >= self._threshold and (end in known or len(known) < _KEPT):
+        if end in known or len(known) < _KEPT:
             known[end] = min(start, known.get(end, start))
 
     # ------------------------------------------------------------ telling

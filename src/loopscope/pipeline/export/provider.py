@@ -59,9 +59,11 @@ def global_provider() -> Any:
 
 def within(provider: Any) -> Any:
     """The SDK's provider that another one stands for, by the name that such have for it; else the provider itself."""
+    if provider is None:
+        return None
     one = provider
     for _ in range(_STANDING):
-        if isinstance(one, TracerProvider):
+        if type(one) is TracerProvider or isinstance(one, TracerProvider):  # its class is slow to ask
             return one
         try:
             one = one.provider
