@@ -219,7 +219,7 @@ class Cold:
         self.tracer = Tracer(
             self.traces, lambda: next(spans), self._emit, self._lose, caps, segment, detail, budget=self.budget
         )
-        self.assembler = Assembler(Sinks(Culprits(caps.delay), self.tracer))
+        self.assembler = Assembler(Sinks(Culprits(caps.delay), self.tracer), self.tracer.kin.lives)
 
     def _asked(self, trace_id: int, name: str) -> Sampled:
         self.asked.append((trace_id, name))

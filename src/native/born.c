@@ -12,7 +12,7 @@ is_new(Ordinary *self, PyObject *record)
         || whole(PyTuple_GET_ITEM(record, TAG)) != cold.birth)
         return 0;
     PyObject *id = PyTuple_GET_ITEM(record, ID);
-    int lives = PyDict_Contains(self->lives, id);
+    int lives = lives_has((Lives *)self->lives, id);
     if (lives)
         return lives < 0 ? -1 : 0;
     PyObject *over = recent_get(self->over, id);
@@ -67,8 +67,6 @@ begin_notes(Ordinary *self, PyObject *life)
     if (notes == NULL)
         return -1;
     slot_put(life, cold.life.notes, notes);
-    if (put_untracked(self->known, SLOT(life, cold.life.id), life) < 0)
-        return -1;
     return find_creator(self, life, notes);
 }
 
@@ -92,7 +90,7 @@ born(Ordinary *self, PyObject *record)
     PyObject *life = make_life(record);
     if (life == NULL)
         return -1;
-    int failed = put_untracked(self->lives, SLOT(life, cold.life.id), life) < 0 || count_made(self, life) < 0;
+    int failed = lives_put((Lives *)self->lives, SLOT(life, cold.life.id), life) < 0 || count_made(self, life) < 0;
     WHOLE(self->sums, cold.sums.alive)++;
     failed = failed || (self->traces && begin_notes(self, life) < 0);
     Py_DECREF(life);

@@ -115,7 +115,7 @@ cold_load(void)
     Py_DECREF(queue);
     cold.nothing = PyTuple_New(0);
     cold.empty = PyUnicode_FromString("");
-    if (cold.clear == NULL || cold.nothing == NULL || cold.empty == NULL)
+    if (cold.clear == NULL || cold.nothing == NULL || cold.empty == NULL || asleep_load() < 0)
         return -1;
     loaded = 1;
     return 0;

@@ -18,6 +18,8 @@
  * coalesced.c the span that it shares
  * sent.c      a span's way out
  * placed.c    where the spans of the last steps are
+ * lives.c     what is known of the tasks that live
+ * asleep.c    what is known of one that waits, in few bytes
  * born.c      a task's birth
  * opened.c    a task's first task span
  * ended.c     a task's end, and its span
@@ -430,6 +432,38 @@ int coalesce(Ordinary *self, Passing *passing);
 
 /* StepSpans.coalesced is counted up by those that were coalesced here since it was last. */
 int tell_coalesced(Ordinary *self);
+
+/* ---------------------------------------------------------------- asleep.c */
+
+typedef struct Asleep Asleep;
+
+int asleep_load(void);
+
+/* NULL, without an error, where it has to stay as it is: it is not a TaskLife, others have it or a part of it, there is
+ * no memory. It takes no reference to the life, but to what that refers to. */
+Asleep *asleep_make(PyObject *life);
+
+/* The TaskLife as it was: a new reference; NULL with an error set. */
+PyObject *asleep_wake(Asleep *asleep);
+
+void asleep_free(Asleep *asleep);
+
+/* ---------------------------------------------------------------- lives.c */
+
+typedef struct Lives Lives;
+
+/* Borrowed: NULL where none is known, or with an error set. */
+PyObject *lives_get(Lives *self, PyObject *id);
+
+int lives_has(Lives *self, PyObject *id);
+int lives_put(Lives *self, PyObject *id, PyObject *life);
+int lives_drop(Lives *self, PyObject *id);
+
+/* Packs what is known of some that wait, where too many are awake. */
+void lives_rest(Lives *self);
+
+/* While some are lent, as borrowed references, none is packed. */
+void lives_lend(Lives *self, int lent);
 
 /* ---------------------------------------------------------------- placed.c */
 

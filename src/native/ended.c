@@ -348,8 +348,7 @@ end_telling(Ordinary *self, Passing *passing)
 {
     PyObject *life = passing->life, *notes = passing->notes, *id = passing->id;
     int excluded = is_excluded(life);
-    if (excluded < 0 || leave(self->known, id) < 0 || leave(self->leaving, id) < 0
-        || recent_put(self->names, id, life) < 0 || close_visits(self, passing) < 0)
+    if (excluded < 0 || leave(self->leaving, id) < 0 || recent_put(self->names, id, life) < 0 || close_visits(self, passing) < 0)
         return -1;
     slot_put(notes, cold.notes.visits, Py_NewRef(cold.nothing));
     if (end_handoffs(self, id, excluded) < 0
@@ -365,6 +364,8 @@ ended(Ordinary *self, Passing *passing)
 {
     PyObject *life = passing->life;
     passing->notes = SLOT(life, cold.life.notes);
+    if (lives_drop((Lives *)self->lives, passing->id) < 0 || recent_put(self->over, passing->id, Py_True) < 0)
+        return -1;
     if (SLOT(life, cold.life.cancel) == Py_None && !self->traces)
         return count_end(self, life);
     if (SLOT(life, cold.life.cancel) == Py_None && Py_IS_TYPE(passing->notes, cold.notes.type))

@@ -20,7 +20,7 @@
 enum { WATCHED = 300000, WATCHED_BETWEEN = 20000, AWAITED = 5000, NAP = 300000 };
 
 /* How often it naps at most, and how often while no step runs, before it waits as any thread does. */
-enum { NAPS = 10, IDLE = 2 };
+enum { NAPS = 10, IDLE = 2, BARREN = 64 };
 
 /* So often it is offered to who does not take it: that one has no processor, and steps are not to wait for it. */
 enum { OFFERS = 4 };
@@ -131,13 +131,19 @@ watch_for_offer(unsigned long *ended)
 static void
 take_turn(PyThreadState *thread, unsigned long ended)
 {
-    static unsigned long before; /* steps that had ended at the last turn, whosever: a loop without any is idle */
-    if ((NOW(running) != NULL || NOW(steps_over) != NOW(before)) && !is_confined())
-        for (int naps = 0, idle = 0; naps < NAPS && idle < IDLE && !watch_for_offer(&ended); naps++) {
+    /* Steps that had ended at the last turn, whosever: a loop without any is idle. And for so many turns it naps no more:
+     * where it did without an offer, it may have no processor of its own. */
+    static unsigned long before;
+    static int barren;
+    if ((NOW(running) != NULL || NOW(steps_over) != NOW(before)) && !is_confined()) {
+        int naps = 0, most = barren > 0 ? 0 : NAPS;
+        for (int idle = 0; !watch_for_offer(&ended) && naps < most && idle < IDLE; naps++) {
             unsigned long then = NOW(steps_over);
             nap(NAP);
             idle = NOW(running) != NULL || NOW(steps_over) != then ? 0 : idle + 1;
         }
+        barren = naps == NAPS ? BARREN : barren > 0 ? barren - 1 : 0;
+    }
     __atomic_store_n(&before, NOW(steps_over), __ATOMIC_RELEASE);
     PyEval_RestoreThread(thread);
     MORE(taken, 1);

@@ -118,7 +118,7 @@ typedef struct {
     LoopStateSlots loop_state;
     PlaceSlots place;
     ChainSlots chain;
-    PyTypeObject *core, *tie, *step, *callback, *record, *guard, *encoder, *placed, *packed, *wait;
+    PyTypeObject *core, *tie, *step, *callback, *record, *guard, *encoder, *placed, *packed, *lives, *wait;
     PyMethodDef *get; /* of a ContextVar */
     /* of a deque */
     PyTypeObject *deque;
@@ -645,6 +645,10 @@ int packed_put(Packed *self, const char *head, size_t head_size, const char *dat
 /* ---------------------------------------------------------------- placed.c */
 
 extern PyType_Spec placed_spec;
+
+/* ---------------------------------------------------------------- lives.c */
+
+extern PyType_Spec lives_spec;
 
 /* ---------------------------------------------------------------- ordinary.c */
 

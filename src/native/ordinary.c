@@ -50,7 +50,7 @@ read_record(const Record *record, Passing *passing)
 static int
 find_life(Ordinary *self, Passing *passing)
 {
-    PyObject *life = PyDict_GetItemWithError(self->lives, passing->id);
+    PyObject *life = lives_get((Lives *)self->lives, passing->id);
     if (life == NULL || !Py_IS_TYPE(life, cold.life.type))
         return PyErr_Occurred() ? -1 : 0;
     passing->last = WHOLE(life, cold.life.last_end);
@@ -195,14 +195,6 @@ make_step(Ordinary *self, Passing *passing)
     return step;
 }
 
-/* The task ends with this step. */
-static int
-end_life(Ordinary *self, Passing *passing)
-{
-    slot_put(passing->life, cold.life.state, Py_NewRef(passing->state));
-    return PyDict_DelItem(self->lives, passing->id) < 0 || recent_put(self->over, passing->id, Py_True) < 0 ? -1 : 0;
-}
-
 /* The life with one more step: Assembler._step. */
 static int
 assemble(Ordinary *self, Passing *passing)
@@ -213,6 +205,8 @@ assemble(Ordinary *self, Passing *passing)
         return -1;
     if (passing->state == Py_None)
         slot_put(life, cold.life.awaiting, Py_NewRef(passing->awaiting));
+    else
+        slot_put(life, cold.life.state, Py_NewRef(passing->state));
     slot_put(life, cold.life.name, Py_NewRef(passing->name));
     slot_put(life, cold.life.where, Py_NewRef(passing->where));
     WHOLE(life, cold.life.before) = passing->last;
@@ -220,7 +214,7 @@ assemble(Ordinary *self, Passing *passing)
     WHOLE(life, cold.life.steps) = passing->index + 1;
     WHOLE(life, cold.life.running) += passing->end - passing->start;
     WHOLE(life, cold.life.ready) += passing->start - passing->ready;
-    return passing->state == Py_None ? 0 : end_life(self, passing);
+    return 0;
 }
 
 int

@@ -2,10 +2,21 @@
 #include "cold.h"
 #include <string.h>
 
+/* While records are taken, lives are borrowed. Afterwards some may be packed. */
+static void
+lend(Ordinary *self, int lent)
+{
+    Lives *lives = (Lives *)self->lives;
+    lives_lend(lives, lent);
+    lives_rest(lives);
+}
+
 static PyObject *
 ordinary_feed(Ordinary *self, PyObject *record)
 {
+    lend(self, 1);
     int done = take(self, record);
+    lend(self, 0);
     forget_batch(self);
     return done < 0 || tell_coalesced(self) < 0 ? NULL : PyBool_FromLong(done);
 }
@@ -45,7 +56,9 @@ ordinary_drain(Ordinary *self, PyObject *most)
         return NULL;
     if (take_spare(self) < 0)
         return NULL;
+    lend(self, 1);
     Py_ssize_t taken = take_many(self, many < MANY ? many : MANY);
+    lend(self, 0);
     drop_spare(self); /* whose ids are to be used may change meanwhile */
     forget_batch(self);
     if (taken < 0 || tell_coalesced(self) < 0)
@@ -107,9 +120,9 @@ ordinary_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
     self->pipeline = Py_NewRef(pipeline);
     PARTS(TAKE_PART)
     LIMITS(TAKE_LIMIT)
-    if (PyDict_CheckExact(self->lives) && PyDict_CheckExact(self->lines) && PyDict_CheckExact(self->looks)
+    if (Py_IS_TYPE(self->lives, natives.lives) && PyDict_CheckExact(self->lines) && PyDict_CheckExact(self->looks)
         && PyDict_CheckExact(self->threads) && PyDict_CheckExact(self->turns) && PyDict_CheckExact(self->loops)
-        && PyDict_CheckExact(self->known) && PyDict_CheckExact(self->foreign) && PyDict_CheckExact(self->owed)
+        && Py_IS_TYPE(self->known, natives.lives) && PyDict_CheckExact(self->foreign) && PyDict_CheckExact(self->owed)
         && PyDict_CheckExact(self->leaving) && PyDict_CheckExact(self->waiting)
         && PyDict_CheckExact(self->stalled) && PySet_CheckExact(self->suspects)
         && Py_IS_TYPE(self->sums, cold.sums.type) && Py_IS_TYPE(self->names, cold.recent.type)

@@ -152,7 +152,7 @@ find_visit(Ordinary *self, Passing *passing)
 PyObject *
 known(Ordinary *self, PyObject *id)
 {
-    PyObject *life = PyDict_GetItemWithError(self->known, id);
+    PyObject *life = lives_get((Lives *)self->known, id);
     return life != NULL || PyErr_Occurred() ? life : recent_get(self->names, id);
 }
 

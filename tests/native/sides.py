@@ -19,6 +19,7 @@ from loopscope.pipeline.packed import Packed
 from loopscope.pipeline.pipeline import Pipeline
 from loopscope.pipeline.spans.placed import RecentlyPlaced
 from loopscope.pipeline.spans.traces import Sampled
+from loopscope.pipeline.spans.visit import Visit
 from loopscope.settings import Settings
 from tests.records import OWN_SPAN, OWN_TRACE
 from tests.unit.test_rounds import Queue, Sink, unmetered
@@ -173,6 +174,8 @@ def differs(one: Any, other: Any) -> str | None:
         elif isinstance(a, RecentlyPlaced):
             for key, places in a._places._items.items():
                 pairs.append((f"{path}.{key}", places, b.get(*key)))
+        elif isinstance(a, dict) and not isinstance(b, dict):  # of lives
+            pairs.append((path, a, {id: b[id] for id in b}))
         elif type(a) is not type(b):
             return f"{path}: {a!r} and {b!r}"
         elif isinstance(a, (str, bytes, Place)):
@@ -197,5 +200,5 @@ def _parts(holder: Any) -> Iterator[tuple[str, Any]]:
     elif not isinstance(holder, random.Random):
         slots = {name for kind in type(holder).__mro__ for name in getattr(kind, "__slots__", ())}
         for name in sorted(slots | set(getattr(holder, "__dict__", ()))):
-            if name not in APART and hasattr(holder, name):
+            if name not in APART and hasattr(holder, name) and not (isinstance(holder, Visit) and name == "_whose"):
                 yield name, getattr(holder, name)

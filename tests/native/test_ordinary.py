@@ -41,8 +41,9 @@ ORDINARY: dict[str, int] = {}
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(6))
-def test_a_stream(kind: str, seed: int) -> None:
-    """Steps of every kind, and all else that is recorded, in any order."""
+def test_a_stream(kind: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of every kind, and all else that is recorded, in any order; what is known of all tasks packed, or of none."""
+    monkeypatch.setattr("loopscope.pipeline.pipeline.AWAKE", 0 if seed % 2 else 1024)
     sides = Sides(KINDS[kind], sampled=seed % 3 > 0, measured=seed % 2 > 0)
     stream = Stream(seed, strange=(0.02, 0.1, 0.4)[seed % 3], loops=seed % 4 > 1)
     for _ in range(3):
@@ -88,9 +89,11 @@ def test_more_pieces_than_are_kept_of_a_thread(shown: bool) -> None:
     assert sides.ordinary > 9_000
 
 
+@pytest.mark.parametrize("awake", [0, 3, 1024])
 @pytest.mark.parametrize("seed", range(20))
-def test_a_world(seed: int) -> None:
+def test_a_world(seed: int, awake: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Creators, eager children, requests, pools, segments, rotation, late sweeps."""
+    monkeypatch.setattr("loopscope.pipeline.pipeline.AWAKE", awake)
     sides = Sides(KINDS["few spans" if seed % 2 else "plain"], sampled=seed % 3 > 0)
     World(seed, sides, unsampled=seed % 3 == 0).run(400)  # type: ignore[arg-type]
     sides.compare()

@@ -315,7 +315,7 @@ def test_the_switch() -> None:
 def cold(caps: Caps = Caps(2_000, 15_000, MS, 10 * MS)) -> tuple[Cold, PrintedLines]:
     """A cold side with the sink before the tracer."""
     made, lines = Cold(caps), PrintedLines()
-    made.assembler = Assembler(Sinks(lines, made.tracer))
+    made.assembler = Assembler(Sinks(lines, made.tracer), made.tracer.kin.lives)
     return made, lines
 
 

@@ -25,6 +25,7 @@ from loopscope.model import (
     Step,
     TaskLife,
 )
+from loopscope.pipeline.lives import Lives
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.sinks import Sink
 
@@ -36,10 +37,10 @@ class Assembler:
     those of its steps. A gap in a task's step numbers is counted as `missing`.
     """
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, lives: Lives | None = None) -> None:
         self._sink = sink
-        #: the lives of tasks that have not ended, by id
-        self.lives: dict[int, TaskLife] = {}
+        #: those of tasks that have not ended; sinks may look at them, while a task's last step is told too
+        self.lives: Lives = lives if lives is not None else dict[int, TaskLife]()
         #: records of what was already told
         self.repeated = 0
         self._over: Recent[int, bool] = Recent(8192)
@@ -52,11 +53,10 @@ class Assembler:
         elif tag == BIRTH:
             self._birth(record)
         elif tag == GONE:
-            life = self.lives.pop(record[1], None)
+            life = self.lives.get(record[1])
             if life is not None:
-                self._over.put(life.id, True)
                 life.state = None if record[3] else DESTROYED
-                self._sink.ended(life, max(record[2], life.last_end))
+                self._end(life, max(record[2], life.last_end))
         elif tag == SPAN_START:
             self._sink.span_started(record[1], record[2])
         elif tag == SPAN_END:
@@ -147,9 +147,12 @@ class Assembler:
             waited=waited,
         )  # fmt: skip
         if state is not None:
-            del self.lives[id]
-            self._over.put(id, True)
             life.state = state
         self._sink.stepped(life, step)
         if state is not None:
-            self._sink.ended(life, end)
+            self._end(life, end)
+
+    def _end(self, life: TaskLife, time: int) -> None:
+        self.lives.pop(life.id, None)
+        self._over.put(life.id, True)
+        self._sink.ended(life, time)

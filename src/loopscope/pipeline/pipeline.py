@@ -13,6 +13,7 @@ from loopscope.pipeline.computed import Computed
 from loopscope.pipeline.culprits import Culprits
 from loopscope.pipeline.export.outbox import AGE, Outbox
 from loopscope.pipeline.export.provider import Provider
+from loopscope.pipeline.lives import AWAKE, each
 from loopscope.pipeline.metrics.metrics import Metrics
 from loopscope.pipeline.printed import PrintedLines
 from loopscope.pipeline.sinks import Sink, Sinks
@@ -102,6 +103,7 @@ class Pipeline:
         self.stalls = Stalls(int(settings.stall_threshold * SECOND))
         self.culprits = culprits = Culprits(delay, self.stalls.callback_at, self._unseen)
         native: Any = import_module("loopscope._native") if self._native else None
+        lives, empty = (native.Lives(AWAKE), native.Lives(AWAKE)) if native else ({}, {})
         self.tracer = Tracer(
             Traces(segment, provider.trace_id, provider.sample),
             provider.span_id,
@@ -118,12 +120,13 @@ class Pipeline:
             culprits.coverage,
             self.budget,
             native and native.Placed(STEPS),
+            lives if self._spans else empty,
         )  # fmt: skip
         self.printed = PrintedLines()
         sinks: list[Sink] = [self.printed, self.stalls, culprits, self.metrics.sums]
         if self._spans:
             sinks.append(self.tracer)
-        self.assembler = Assembler(Sinks(*sinks))
+        self.assembler = Assembler(Sinks(*sinks), lives)
         #: feeds one record of the source or a few, no more than so many; how many
         self._drain: Callable[[int], int] = native.Ordinary(self).drain if native else self._feed
         self.metrics.stalls = lambda: self.stalls.by_place
@@ -136,7 +139,7 @@ class Pipeline:
     @property
     def pending(self) -> bool:
         """Whether there is, or will be, anything to send."""
-        return bool(self._held or self.tracer.kin.lives)
+        return bool(self._held or (self._spans and self.assembler.lives))
 
     def hurry(self, until: int) -> None:
         """Past this clock reading nothing more is done: what is left is counted as lost. 0: there is time."""
@@ -261,7 +264,7 @@ class Pipeline:
 
         And count the steps that are passed by.
         """
-        for life in list(self.assembler.lives.values()):
+        for life in each(self.assembler.lives):
             self.metrics.sums.passed(life)
             pulse = life.pulse
             if pulse.over if pulse is not None else now - life.last_end > UNHEARD:
@@ -283,7 +286,7 @@ class Pipeline:
         self._suspected = now
         suspects = self._suspects.copy()
         self._suspects.clear()
-        for life in list(lives.values()):
+        for life in each(lives):
             pulse = life.pulse
             if pulse is not None and pulse.muted and (life.where is None or life.where.thread in suspects):
                 pulse.hush = pulse.index + HEARD
@@ -306,7 +309,7 @@ class Pipeline:
 
     def forked(self) -> list[Any]:
         """In a forked child: forget what is the parent's. The pulses of tasks that lived at the fork."""
-        pulses = [life.pulse for life in self.assembler.lives.values() if life.pulse is not None]
+        pulses = [life.pulse for life in each(self.assembler.lives) if life.pulse is not None]
         while (record := self._source.take()) is not None:
             if record[0] == BIRTH:
                 pulses.append(record[3])

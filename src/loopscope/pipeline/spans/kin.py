@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loopscope.model import SpanIdentity, TaskLife
+from loopscope.pipeline.lives import Lives
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans.traces import Trace, Traces
 
@@ -13,14 +14,14 @@ ENDED = 8192
 class Kin:
     """What is known of tasks and their creators."""
 
-    def __init__(self, traces: Traces) -> None:
+    def __init__(self, traces: Traces, lives: Lives) -> None:
         self._traces = traces
-        self.lives: dict[int, TaskLife] = {}
+        #: the assembler's
+        self.lives = lives
         self._ended: Recent[int, TaskLife] = Recent(ENDED)
 
     def ended(self, life: TaskLife) -> None:
         """It lives no more."""
-        self.lives.pop(life.id, None)
         self._ended.put(life.id, life)
 
     def trace(self, life: TaskLife, identity: SpanIdentity, time: int, activated: bool) -> Trace | None:

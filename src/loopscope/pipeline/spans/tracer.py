@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from loopscope.model import DESTROYED, WAITING, Handoff, SpanIdentity, Step, TaskLife
+from loopscope.pipeline.lives import Lives, each
 from loopscope.pipeline.sinks import Sink
 from loopscope.pipeline.spans.budget import UNBOUNDED, Budget
 from loopscope.pipeline.spans.handoffs import Handoffs
@@ -55,6 +56,7 @@ class Tracer(Sink):
         coverage: Coverage = _unknown,
         budget: Budget | None = None,
         placed: Placed | None = None,
+        lives: Lives | None = None,
     ) -> None:
         self.traces = traces
         #: counts spans that found no room, by cause
@@ -63,7 +65,7 @@ class Tracer(Sink):
         #: nanoseconds after which a living task is told
         self._segment = segment
         budget = budget or Budget(UNBOUNDED)
-        self.kin = kin = Kin(traces)
+        self.kin = kin = Kin(traces, lives if lives is not None else dict[int, TaskLife]())
         self._quiet = quiet = Quiet(emit, lost, kin.known)
         self.steps = StepSpans(
             new_span_id, quiet.tell, self._drop, kin.known, caps, detail, stalled, exported, budget,
@@ -80,7 +82,7 @@ class Tracer(Sink):
     @property
     def open(self) -> int:
         """Task spans that are open."""
-        return sum(len(life.notes.visits) for life in self.kin.lives.values())
+        return sum(len(life.notes.visits) for life in each(self.kin.lives))
 
     # ------------------------------------------------------------ from the assembler
 
@@ -95,7 +97,6 @@ class Tracer(Sink):
     def born(self, life: TaskLife) -> None:
         """See Sink."""
         life.notes = notes = Notes()
-        self.kin.lives[life.id] = life
         creator = self.kin.known(life.creator)
         if creator is not None and creator.id < life.id:
             notes.under = creator.notes.under if _excluded(creator) else creator.id
@@ -212,11 +213,9 @@ class Tracer(Sink):
 
     def sweep(self, now: int) -> Iterator[None]:
         """Tell every task that is due, in small pieces."""
-        for id in list(self.kin.lives):
-            life = self.kin.lives.get(id)
-            if life is not None:
-                self._tell(life, now)
-                yield
+        for life in each(self.kin.lives):
+            self._tell(life, now)
+            yield
         yield from self.traces.forget(now)
 
     def _leave(self, life: TaskLife, now: int) -> None:
@@ -257,7 +256,8 @@ class Tracer(Sink):
 
     def finish(self, now: int) -> Iterator[None]:
         """Close everything that is open: nothing more will come."""
-        for life in reversed(list(self.kin.lives.values())):  # creators after those that stand under them
+        for id in sorted(self.kin.lives, reverse=True):  # creators after those that stand under them
+            life = self.kin.lives[id]
             notes: Notes = life.notes
             state, moment = state_of(life, now)
             for visit in notes.visits:

@@ -1,0 +1,315 @@
+/* What is known of a task that waits, in few bytes: its TaskLife, its Notes and its Visits, which are made anew once
+ * somebody asks for it.
+ *
+ * Of each object, two bits a slot say how it is written: not at all where it is as in a new object, as a number, or as a
+ * reference. Numbers are of as many bytes as they need; those of the clock are counted from the task's birth.
+ */
+#include "cold.h"
+#include <stddef.h>
+#include <string.h>
+
+enum { NEW, NUMBER, ID, OBJECT };
+
+/* How many references and bytes a task's may have: what takes more stays as it is. */
+enum { REFERENCES = 64, ROOM = 768, MOST_SLOTS = 64 };
+
+struct Asleep {
+    unsigned short references, size;
+    PyObject *reference[];
+    /* and then its bytes */
+};
+
+/* The slots of a class that are written. */
+typedef struct { PyObject *model; int count; struct { Py_ssize_t offset; int whole; } slot[MOST_SLOTS]; } Layout;
+
+static Layout life_layout, notes_layout, visit_layout;
+
+/* The slots of a new object's class but for one, which holds a part that is written by itself, or what can be found
+ * again. */
+static int
+lay_out(Layout *layout, PyObject *model, Py_ssize_t except)
+{
+    layout->model = model;
+    layout->count = 0;
+    for (const PyMemberDef *member = Py_TYPE(model)->tp_members; member->name != NULL; member++) {
+        int whole = member->type == T_LONGLONG;
+        if (member->offset == except || (!whole && member->type != T_OBJECT_EX))
+            continue;
+        if (layout->count == MOST_SLOTS) {
+            PyErr_Format(PyExc_ImportError, "%s has too many slots", Py_TYPE(model)->tp_name);
+            return -1;
+        }
+        layout->slot[layout->count].offset = member->offset;
+        layout->slot[layout->count++].whole = whole;
+    }
+    return 0;
+}
+
+int
+asleep_load(void)
+{
+    return lay_out(&life_layout, cold.a_life, cold.life.notes) < 0
+        || lay_out(&notes_layout, cold.a_notes, cold.notes.visits) < 0
+        || lay_out(&visit_layout, cold.a_visit, cold.visit._whose) < 0 ? -1 : 0;
+}
+
+static inline long long *
+whole_at(PyObject *object, Py_ssize_t offset)
+{
+    return (long long *)((char *)object + offset);
+}
+
+/* ---------------------------------------------------------------- to bytes */
+
+/* `full`: it has taken no more. */
+typedef struct {
+    PyObject *reference[REFERENCES];
+    unsigned char bytes[ROOM];
+    int references, size, full;
+    long long born;
+} Draft;
+
+static void
+write_byte(Draft *draft, int byte)
+{
+    if (draft->size == ROOM)
+        draft->full = 1;
+    else
+        draft->bytes[draft->size++] = (unsigned char)byte;
+}
+
+static inline unsigned long long
+folded(unsigned long long number)
+{
+    return number << 1 ^ (0 - (number >> 63));
+}
+
+static inline unsigned long long
+unfolded(unsigned long long number)
+{
+    return number >> 1 ^ (0 - (number & 1));
+}
+
+/* Six bits, and whether it is counted from the birth; seven bits; ... */
+static void
+write_number(Draft *draft, long long number)
+{
+    unsigned long long plain = folded(number), near = folded((unsigned long long)number - draft->born);
+    int relative = near < plain;
+    unsigned long long rest = relative ? near : plain;
+    write_byte(draft, relative | (int)(rest & 63) << 1 | (rest > 63) << 7);
+    for (rest >>= 6; rest; rest >>= 7)
+        write_byte(draft, (int)(rest & 127) | (rest > 127) << 7);
+}
+
+static void
+write_id(Draft *draft, unsigned long long id)
+{
+    for (int byte = 0; byte < 8; byte++)
+        write_byte(draft, (int)(id >> 8 * byte & 255));
+}
+
+/* An object that is not as in a new one; how it is written. */
+static int
+write_object(Draft *draft, PyObject *object)
+{
+    int beyond = 0;
+    long long number = PyLong_CheckExact(object) ? PyLong_AsLongLongAndOverflow(object, &beyond) : 0;
+    if (PyLong_CheckExact(object) && !beyond) {
+        write_number(draft, number);
+        return NUMBER;
+    }
+    if (beyond > 0) {
+        unsigned long long id = PyLong_AsUnsignedLongLong(object);
+        if (id != (unsigned long long)-1 || !PyErr_Occurred()) {
+            write_id(draft, id);
+            return ID;
+        }
+        PyErr_Clear();
+    }
+    if (draft->references == REFERENCES)
+        draft->full = 1;
+    else
+        draft->reference[draft->references++] = object;
+    return OBJECT;
+}
+
+static void
+write_slots(Draft *draft, const Layout *layout, PyObject *object)
+{
+    int kinds = draft->size, room = (layout->count + 3) / 4;
+    for (int byte = 0; byte < room; byte++)
+        write_byte(draft, 0);
+    for (int place = 0; place < layout->count && !draft->full; place++) {
+        Py_ssize_t offset = layout->slot[place].offset;
+        int kind = NEW;
+        if (layout->slot[place].whole) {
+            long long number = *whole_at(object, offset);
+            if (number != *whole_at(layout->model, offset)) {
+                write_number(draft, number);
+                kind = NUMBER;
+            }
+        } else if (SLOT(object, offset) == NULL)
+            draft->full = 1;
+        else if (SLOT(object, offset) != SLOT(layout->model, offset))
+            kind = write_object(draft, SLOT(object, offset));
+        draft->bytes[kinds + place / 4] |= kind << place % 4 * 2;
+    }
+}
+
+/* Whether it is of this class, and nobody else has it. */
+static int
+is_alone(PyObject *object, PyTypeObject *type)
+{
+    return Py_IS_TYPE(object, type) && Py_REFCNT(object) == 1;
+}
+
+/* A task's Notes and Visits; 0 where somebody else has one. */
+static int
+write_notes(Draft *draft, PyObject *notes)
+{
+    write_byte(draft, notes != Py_None);
+    if (notes == Py_None)
+        return 1;
+    if (!is_alone(notes, cold.notes.type))
+        return 0;
+    PyObject *visits = SLOT(notes, cold.notes.visits);
+    Py_ssize_t count = PyTuple_GET_SIZE(visits);
+    if (count > 16 || (count > 0 && Py_REFCNT(visits) != 1))
+        return 0;
+    write_slots(draft, &notes_layout, notes);
+    write_byte(draft, (int)count);
+    for (Py_ssize_t place = 0; place < count; place++) {
+        PyObject *visit = PyTuple_GET_ITEM(visits, place);
+        if (!is_alone(visit, cold.visit.type))
+            return 0;
+        write_slots(draft, &visit_layout, visit);
+    }
+    return 1;
+}
+
+Asleep *
+asleep_make(PyObject *life)
+{
+    Draft draft;
+    draft.references = draft.size = draft.full = 0;
+    draft.born = 0;
+    if (!is_alone(life, cold.life.type))
+        return NULL;
+    write_number(&draft, WHOLE(life, cold.life.born));
+    draft.born = WHOLE(life, cold.life.born);
+    write_slots(&draft, &life_layout, life);
+    if (!write_notes(&draft, SLOT(life, cold.life.notes)) || draft.full)
+        return NULL;
+    size_t references = draft.references * sizeof *draft.reference;
+    Asleep *made = PyMem_Malloc(sizeof *made + references + draft.size);
+    if (made == NULL)
+        return NULL;
+    made->references = (unsigned short)draft.references;
+    made->size = (unsigned short)draft.size;
+    memcpy(made->reference, draft.reference, references);
+    memcpy(made->reference + draft.references, draft.bytes, draft.size);
+    for (int place = 0; place < draft.references; place++)
+        Py_INCREF(draft.reference[place]);
+    return made;
+}
+
+void
+asleep_free(Asleep *self)
+{
+    for (int place = 0; place < self->references; place++)
+        Py_DECREF(self->reference[place]);
+    PyMem_Free(self);
+}
+
+/* ---------------------------------------------------------------- and back */
+
+typedef struct { PyObject **reference; const unsigned char *byte; long long born; } Reading;
+
+static long long
+read_number(Reading *reading)
+{
+    int first = *reading->byte++, more = first & 128, shift = 6;
+    unsigned long long number = first >> 1 & 63;
+    for (; more; shift += 7) {
+        more = *reading->byte & 128;
+        number |= (unsigned long long)(*reading->byte++ & 127) << shift;
+    }
+    number = unfolded(number);
+    return (long long)(first & 1 ? number + reading->born : number);
+}
+
+/* A new reference */
+static PyObject *
+read_object(Reading *reading, int kind)
+{
+    if (kind == OBJECT)
+        return Py_NewRef(*reading->reference++);
+    if (kind == NUMBER)
+        return PyLong_FromLongLong(read_number(reading));
+    unsigned long long id = 0;
+    for (int byte = 0; byte < 8; byte++)
+        id |= (unsigned long long)*reading->byte++ << 8 * byte;
+    return PyLong_FromUnsignedLongLong(id);
+}
+
+/* A new reference; NULL with an error set. */
+static PyObject *
+read_slots(Reading *reading, const Layout *layout)
+{
+    const unsigned char *kinds = reading->byte;
+    PyObject *made = copy(layout->model);
+    reading->byte += (layout->count + 3) / 4;
+    for (int place = 0; made != NULL && place < layout->count; place++) {
+        Py_ssize_t offset = layout->slot[place].offset;
+        int kind = kinds[place / 4] >> place % 4 * 2 & 3;
+        if (kind != NEW && layout->slot[place].whole)
+            *whole_at(made, offset) = read_number(reading);
+        else if (kind != NEW) {
+            PyObject *object = read_object(reading, kind);
+            if (object == NULL)
+                Py_CLEAR(made);
+            else
+                slot_put(made, offset, object);
+        }
+    }
+    return made;
+}
+
+/* A new reference; NULL with an error set. */
+static PyObject *
+read_notes(Reading *reading)
+{
+    if (!*reading->byte++)
+        return Py_NewRef(Py_None);
+    PyObject *notes = read_slots(reading, &notes_layout);
+    int count = notes == NULL ? 0 : *reading->byte++;
+    PyObject *visits = count == 0 ? NULL : untracked(PyTuple_New(count));
+    int failed = notes == NULL || (count > 0 && visits == NULL);
+    for (int place = 0; !failed && place < count; place++) {
+        PyObject *visit = read_slots(reading, &visit_layout);
+        PyTuple_SET_ITEM(visits, place, visit);
+        failed = visit == NULL;
+    }
+    if (!failed && visits != NULL)
+        slot_put(notes, cold.notes.visits, visits);
+    else
+        Py_XDECREF(visits);
+    if (failed)
+        Py_CLEAR(notes);
+    return notes;
+}
+
+PyObject *
+asleep_wake(Asleep *self)
+{
+    Reading reading = {self->reference, (const unsigned char *)(self->reference + self->references), 0};
+    reading.born = read_number(&reading);
+    PyObject *life = read_slots(&reading, &life_layout);
+    PyObject *notes = life == NULL ? NULL : read_notes(&reading);
+    if (notes == NULL)
+        Py_CLEAR(life);
+    else
+        slot_put(life, cold.life.notes, notes);
+    return life;
+}

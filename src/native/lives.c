@@ -1,0 +1,419 @@
+/* What is known of the tasks that live, by their ids: pipeline/lives.py says what it is in place of.
+ *
+ * As in a dict, entries stand in the order in which they came, and a table finds them. Of tasks that were asked for
+ * lately all is kept as objects, of others that wait it is packed (asleep.c). They are packed in the order in which they
+ * came, those that were asked for since one turn later; not while somebody may have one without a reference of its own,
+ * nor where others have one.
+ */
+#include "cold.h"
+#include <stdint.h>
+#include <string.h>
+
+/* `held` is a TaskLife, or an Asleep with the bit ASLEEP; with the bit ASKED it was asked for. 0: it is no more. */
+typedef struct { long long id; uintptr_t held; } Entry;
+
+enum { ASLEEP = 1, ASKED = 2, NOBODY = -1, LEAST = 64, TURNS = 128 };
+
+struct Lives {
+    PyObject_HEAD
+    /* so many there is room for, so many were filled, and so many of these are still there */
+    Entry *entries;
+    int room, filled, count;
+    /* numbers of entries, in twice as many places as there is room for entries, each near the place of its id */
+    int *table;
+    /* ids of those that are awake, the first that came first, in a ring; some may have left */
+    long long *ring;
+    size_t ring_room, first, length;
+    /* how many are awake, and may be */
+    Py_ssize_t awake, most;
+    int lent;
+};
+
+static PyObject *
+life_in(const Entry *entry)
+{
+    return (PyObject *)(entry->held & ~(uintptr_t)ASKED);
+}
+
+static Asleep *
+asleep_in(const Entry *entry)
+{
+    return (Asleep *)(entry->held & ~(uintptr_t)ASLEEP);
+}
+
+/* ---------------------------------------------------------------- the table */
+
+static size_t
+place_of(const Lives *self, long long id)
+{
+    return (size_t)((uint64_t)id * 0x9e3779b97f4a7c15u >> 32) & ((size_t)self->room * 2 - 1);
+}
+
+/* Where the number of its entry stands, or would. */
+static int *
+find(const Lives *self, long long id)
+{
+    size_t place = place_of(self, id), last = (size_t)self->room * 2 - 1;
+    while (self->table[place] != NOBODY && self->entries[self->table[place]].id != id)
+        place = (place + 1) & last;
+    return &self->table[place];
+}
+
+/* NULL where there is none. */
+static Entry *
+entry_of(const Lives *self, long long id)
+{
+    int number = *find(self, id);
+    return number == NOBODY ? NULL : &self->entries[number];
+}
+
+/* Makes room for so many, a power of two; the entries there are move up. -1 with an error set. */
+static int
+make_room(Lives *self, int room)
+{
+    Lives other = *self;
+    other.room = room;
+    other.filled = 0;
+    other.entries = PyMem_RawMalloc((size_t)room * sizeof *other.entries);
+    other.table = PyMem_RawMalloc((size_t)room * 2 * sizeof *other.table);
+    if (other.entries == NULL || other.table == NULL) {
+        PyMem_RawFree(other.entries);
+        PyMem_RawFree(other.table);
+        return PyErr_NoMemory(), -1;
+    }
+    memset(other.table, NOBODY, (size_t)room * 2 * sizeof *other.table);
+    for (int number = 0; number < self->filled; number++)
+        if (self->entries[number].held) {
+            *find(&other, self->entries[number].id) = other.filled;
+            other.entries[other.filled++] = self->entries[number];
+        }
+    PyMem_RawFree(self->entries);
+    PyMem_RawFree(self->table);
+    *self = other;
+    return 0;
+}
+
+/* Makes room for one more; -1 with an error set. */
+static int
+grow(Lives *self)
+{
+    if (self->filled < self->room)
+        return 0;
+    int room = LEAST;
+    while (room < self->count + self->count / 2)
+        room *= 2;
+    return make_room(self, room);
+}
+
+/* Closes the gap where one stood: those behind it move up, as far as they would be found there. */
+static void
+close_gap(Lives *self, int *gone)
+{
+    size_t gap = (size_t)(gone - self->table), last = (size_t)self->room * 2 - 1;
+    for (size_t place = (gap + 1) & last; self->table[place] != NOBODY; place = (place + 1) & last)
+        if (((place - place_of(self, self->entries[self->table[place]].id)) & last) >= ((place - gap) & last)) {
+            self->table[gap] = self->table[place];
+            gap = place;
+        }
+    self->table[gap] = NOBODY;
+}
+
+static void
+let_go(const Entry *entry)
+{
+    if (entry->held & ASLEEP)
+        asleep_free(asleep_in(entry));
+    else
+        Py_DECREF(life_in(entry));
+}
+
+/* ---------------------------------------------------------------- who is awake */
+
+/* Room for one more id; -1 with an error set. */
+static int
+widen(Lives *self)
+{
+    if (self->length < self->ring_room)
+        return 0;
+    long long *wider = PyMem_RawMalloc(2 * self->ring_room * sizeof *wider);
+    if (wider == NULL)
+        return PyErr_NoMemory(), -1;
+    for (size_t place = 0; place < self->length; place++)
+        wider[place] = self->ring[(self->first + place) & (self->ring_room - 1)];
+    PyMem_RawFree(self->ring);
+    self->ring = wider;
+    self->ring_room *= 2;
+    self->first = 0;
+    return 0;
+}
+
+/* There is room: see `widen`. */
+static void
+queue_up(Lives *self, long long id)
+{
+    self->ring[(self->first + self->length++) & (self->ring_room - 1)] = id;
+}
+
+/* Packs what is known of a task; 0 where it stays awake. */
+static int
+put_to_sleep(Lives *self, Entry *entry)
+{
+    if (entry->held & ASKED) {
+        entry->held &= ~(uintptr_t)ASKED;
+        return 0;
+    }
+    PyObject *life = life_in(entry);
+    Asleep *asleep = asleep_make(life);
+    if (asleep == NULL)
+        return 0;
+    entry->held = (uintptr_t)asleep | ASLEEP;
+    self->awake--;
+    Py_DECREF(life);
+    return 1;
+}
+
+void
+lives_rest(Lives *self)
+{
+    for (int turn = 0; turn < TURNS && !self->lent; turn++) {
+        int many = self->awake > self->most;
+        if (!many && self->length <= 2 * (size_t)self->most + LEAST)
+            return;
+        long long id = self->ring[self->first];
+        self->first = (self->first + 1) & (self->ring_room - 1);
+        self->length--;
+        Entry *entry = entry_of(self, id);
+        if (entry != NULL && !(entry->held & ASLEEP) && (!many || !put_to_sleep(self, entry)))
+            queue_up(self, id);
+    }
+}
+
+/* ---------------------------------------------------------------- what is done with it */
+
+PyObject *
+lives_get(Lives *self, PyObject *id)
+{
+    long long key;
+    if (number(id, &key) < 0)
+        return NULL;
+    Entry *entry = entry_of(self, key);
+    if (entry == NULL)
+        return NULL;
+    if (entry->held & ASLEEP) {
+        Asleep *asleep = asleep_in(entry);
+        PyObject *life = widen(self) < 0 ? NULL : asleep_wake(asleep);
+        if (life == NULL)
+            return NULL;
+        entry->held = (uintptr_t)life;
+        asleep_free(asleep);
+        self->awake++;
+        queue_up(self, key);
+    }
+    entry->held |= ASKED;
+    return life_in(entry);
+}
+
+int
+lives_has(Lives *self, PyObject *id)
+{
+    long long key;
+    return number(id, &key) < 0 ? -1 : entry_of(self, key) != NULL;
+}
+
+int
+lives_put(Lives *self, PyObject *id, PyObject *life)
+{
+    long long key;
+    if (lives_drop(self, id) < 0 || number(id, &key) < 0 || grow(self) < 0 || widen(self) < 0)
+        return -1;
+    *find(self, key) = self->filled;
+    self->entries[self->filled++] = (Entry){key, (uintptr_t)Py_NewRef(life)};
+    self->count++;
+    self->awake++;
+    queue_up(self, key);
+    return 0;
+}
+
+int
+lives_drop(Lives *self, PyObject *id)
+{
+    long long key;
+    if (number(id, &key) < 0)
+        return -1;
+    int *place = find(self, key);
+    if (*place == NOBODY)
+        return 0;
+    Entry *entry = &self->entries[*place], gone = *entry;
+    close_gap(self, place);
+    entry->held = 0;
+    self->count--;
+    self->awake -= !(gone.held & ASLEEP);
+    let_go(&gone);
+    return 0;
+}
+
+void
+lives_lend(Lives *self, int lent)
+{
+    self->lent = lent;
+}
+
+/* ---------------------------------------------------------------- its type */
+
+static PyObject *
+lives_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    Py_ssize_t most;
+    if (!PyArg_ParseTuple(args, "n", &most) || cold_load() < 0)
+        return NULL;
+    if (most < 0)
+        return PyErr_Format(PyExc_ValueError, "Lives() takes no negative number");
+    Lives *self = (Lives *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->most = most;
+    self->ring_room = LEAST;
+    self->ring = PyMem_RawMalloc(LEAST * sizeof *self->ring);
+    if (self->ring == NULL)
+        PyErr_NoMemory();
+    if (self->ring == NULL || make_room(self, LEAST) < 0)
+        Py_CLEAR(self);
+    return (PyObject *)self;
+}
+
+static void
+empty(Lives *self)
+{
+    for (int number = 0; number < self->filled; number++) {
+        Entry gone = self->entries[number];
+        self->entries[number].held = 0;
+        if (gone.held)
+            let_go(&gone);
+    }
+    if (self->table != NULL)
+        memset(self->table, NOBODY, (size_t)self->room * 2 * sizeof *self->table);
+    self->filled = self->count = 0;
+    self->awake = 0;
+    self->length = 0;
+}
+
+static void
+lives_dealloc(Lives *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    empty(self);
+    PyMem_RawFree(self->entries);
+    PyMem_RawFree(self->table);
+    PyMem_RawFree(self->ring);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyObject *
+lives_get_python(Lives *self, PyObject *id)
+{
+    PyObject *life = Py_XNewRef(lives_get(self, id));
+    if (life == NULL)
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    lives_rest(self);
+    return life;
+}
+
+static PyObject *
+lives_pop(Lives *self, PyObject *args)
+{
+    PyObject *id, *otherwise = NULL;
+    if (!PyArg_ParseTuple(args, "O|O", &id, &otherwise))
+        return NULL;
+    PyObject *life = Py_XNewRef(lives_get(self, id));
+    if (life == NULL && !PyErr_Occurred() && otherwise == NULL)
+        PyErr_SetObject(PyExc_KeyError, id);
+    if (life == NULL)
+        return PyErr_Occurred() ? NULL : Py_NewRef(otherwise);
+    if (lives_drop(self, id) < 0)
+        Py_CLEAR(life);
+    return life;
+}
+
+static PyObject *
+lives_clear(Lives *self, PyObject *nothing)
+{
+    empty(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+lives_item(Lives *self, PyObject *id)
+{
+    PyObject *life = Py_XNewRef(lives_get(self, id));
+    if (life == NULL && !PyErr_Occurred())
+        PyErr_SetObject(PyExc_KeyError, id);
+    return life;
+}
+
+static int
+lives_set_item(Lives *self, PyObject *id, PyObject *life)
+{
+    return life == NULL ? lives_drop(self, id) : lives_put(self, id, life);
+}
+
+static Py_ssize_t
+lives_length(Lives *self)
+{
+    return self->count;
+}
+
+/* Over the ids of now: numbers in few bytes, for there may be many. */
+static PyObject *
+lives_iterate(Lives *self)
+{
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, self->count * (Py_ssize_t)sizeof(long long));
+    if (bytes == NULL)
+        return NULL;
+    char *at = PyBytes_AS_STRING(bytes);
+    for (int number = 0; number < self->filled; number++)
+        if (self->entries[number].held) {
+            memcpy(at, &self->entries[number].id, sizeof(long long));
+            at += sizeof(long long);
+        }
+    PyObject *view = PyMemoryView_FromObject(bytes);
+    PyObject *ids = view == NULL ? NULL : PyObject_CallMethod(view, "cast", "s", "q");
+    PyObject *iterator = ids == NULL ? NULL : PyObject_GetIter(ids);
+    Py_DECREF(bytes);
+    Py_XDECREF(view);
+    Py_XDECREF(ids);
+    return iterator;
+}
+
+static PyMethodDef lives_methods[] = {
+    {"get", (PyCFunction)lives_get_python, METH_O, "A task's life; None where none is known."},
+    {"pop", (PyCFunction)lives_pop, METH_VARARGS, "As dict.pop, with a default."},
+    {"clear", (PyCFunction)lives_clear, METH_NOARGS, "Forget all."},
+    {NULL},
+};
+
+static PyMemberDef lives_members[] = {
+    {"awake", T_PYSSIZET, offsetof(Lives, awake), READONLY, "Of how many all is kept as objects."},
+    {NULL},
+};
+
+static PyType_Slot lives_slots[] = {
+    {Py_tp_doc, "What is known of living tasks: Lives(how many are not packed). See loopscope.pipeline.lives."},
+    {Py_tp_new, lives_make},
+    {Py_tp_methods, lives_methods},
+    {Py_tp_members, lives_members},
+    {Py_tp_iter, lives_iterate},
+    {Py_mp_subscript, lives_item},
+    {Py_mp_ass_subscript, lives_set_item},
+    {Py_mp_length, lives_length},
+    {Py_sq_contains, lives_has},
+    {Py_tp_dealloc, lives_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec lives_spec = {
+    .name = "loopscope._native.Lives",
+    .basicsize = sizeof(Lives),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = lives_slots,
+};
