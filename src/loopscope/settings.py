@@ -196,6 +196,9 @@ class Standard:
     metrics_protocol: str = "grpc"
     metrics_interval: float = 60.0
     address: str = ""
+    #: files of the certificate and the key by which OTLP/gRPC says who asks, as the stock exporters read them
+    identity: tuple[str, str] = ("", "")
+    metrics_identity: tuple[str, str] = ("", "")
     #: `service.name`, empty where nothing names one
     service: str = ""
 
@@ -235,8 +238,23 @@ class Standard:
             metrics_protocol=first("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL") or protocol,
             metrics_interval=seconds(first("OTEL_METRIC_EXPORT_INTERVAL"), 60.0, 1e-3),
             address=address,
+            identity=_identity(environment, "TRACES_"),
+            metrics_identity=_identity(environment, "METRICS_"),
             service=first("OTEL_SERVICE_NAME") or _of_resource("service.name", first("OTEL_RESOURCE_ATTRIBUTES")),
         )
+
+
+def _identity(environment: Mapping[str, str], signal: str) -> tuple[str, str]:
+    """Certificate and key of an OTLP exporter that uses TLS, empty for none: those beside its CERTIFICATE."""
+    names = [f"OTEL_EXPORTER_OTLP_{part}" for part in (signal, "")]
+    address = next((said for name in names if (said := environment.get(name + "ENDPOINT", "").strip())), "")
+    plain = next((said for name in names if (said := environment.get(name + "INSECURE", "").strip())), "")
+    if address.startswith("http://") or (plain.lower() == "true" and not address.startswith("https://")):
+        return "", ""
+    for name in names:
+        if name + "CERTIFICATE" in environment:
+            return environment.get(name + "CLIENT_CERTIFICATE", ""), environment.get(name + "CLIENT_KEY", "")
+    return "", ""
 
 
 def _of_resource(name: str, attributes: str) -> str:

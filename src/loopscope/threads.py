@@ -27,6 +27,11 @@ def green_threads() -> str:
     return package if package in ("gevent", "eventlet") else ""
 
 
+def daemons_allowed() -> bool:
+    """Whether this interpreter has daemon threads: an isolated one (3.12) has none."""
+    return bool(getattr(_thread, "daemon_threads_allowed", lambda: True)())
+
+
 class Bell:
     """Wakes a thread of our own."""
 
@@ -55,8 +60,8 @@ class Starter:
         """A thread that runs it; None where the system refuses one, as it does at the very end of a process."""
         if monotonic() < self._again:
             return None
-        thread = threading.Thread(target=target, name=name, daemon=True)
         try:
+            thread = threading.Thread(target=target, name=name, daemon=True)
             thread.start()
         except (RuntimeError, MemoryError):
             self._again = monotonic() + _REFUSED
@@ -66,39 +71,43 @@ class Starter:
         return thread
 
 
-#: what a write to a pipe or a connection that nobody reads raises; its default action, which a program may have set
-#: again, ends the program
-_BROKEN = {signal.SIGPIPE} if hasattr(signal, "SIGPIPE") else set()
+#: what a write raises to a pipe or a connection that nobody reads, and to a file that may not grow; their default
+#: action, which a program may have set again, ends the program
+_BROKEN = {getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)}
 
 
-def _pipes_end_it() -> bool:
-    return bool(_BROKEN) and signal.getsignal(signal.SIGPIPE) == signal.SIG_DFL
+def _ending() -> set[signal.Signals]:
+    """Those of them that end the program."""
+    return {one for one in _BROKEN if signal.getsignal(one) == signal.SIG_DFL}
 
 
-def keep_from_pipes() -> None:
-    """From now on, to write where nobody reads is an error in this thread, and never the program's end.
+def keep_from_signals() -> None:
+    """From now on, a write that fails is an error in this thread, and never the program's end.
 
     Nothing is changed where it is an error already: what an exporter starts would have it from this thread.
     """
-    if _pipes_end_it():
-        signal.pthread_sigmask(signal.SIG_BLOCK, _BROKEN)
+    if ending := _ending():
+        signal.pthread_sigmask(signal.SIG_BLOCK, ending)
 
 
 @contextmanager
-def kept_from_pipes() -> Iterator[None]:
+def kept_from_signals() -> Iterator[None]:
     """The same within the block, in a thread of the application's."""
-    if not _pipes_end_it() or signal.pthread_sigmask(signal.SIG_BLOCK, ()) & _BROKEN:
+    ending = _ending()
+    if ending:
+        ending -= signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    if not ending:
         yield
         return
     try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, _BROKEN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ending)
         yield
     finally:
         try:
-            if signal.sigpending() & _BROKEN:  # it would come with the mask's end
-                signal.sigwait(_BROKEN)
+            for one in signal.sigpending() & ending:  # it would come with the mask's end
+                signal.sigwait({one})
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _BROKEN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ending)
 
 
 def is_for_host(error: BaseException) -> bool:

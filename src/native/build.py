@@ -10,6 +10,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 HERE = Path(__file__).resolve().parent
+#: of this Python's extensions: several may build from one folder at once
+SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 
 
 class NativeCoreHook(BuildHookInterface[Any]):
@@ -21,7 +23,7 @@ class NativeCoreHook(BuildHookInterface[Any]):
             return
         editable = version == "editable"
         try:
-            built = build(Path(self.root, "src" if editable else "build"), Path(self.root, "build"))
+            built = build(Path(self.root, "src" if editable else "build"), Path(self.root, "build", f"objects{SUFFIX}"))
         except Exception as error:
             self.app.display_warning(f"loopscope comes without its native core, which is slower: {error}")
             return

@@ -195,6 +195,9 @@ def test_endpoints(monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
         assert said(f"http://127.0.0.1:{silent.getsockname()[1]}").endswith("no answer within 0.5 s")
         assert re.search("no such host|not known|resolution", said("http://nowhere.invalid:4317"))
         assert "TLS failed" in said(right.replace("http:", "https:"))
+        if protocol != "grpc":  # a name and a password in the address
+            assert said(right) == said(right.replace("//", "//who:word@"))
+            assert receiver.requests()[-1].headers["authorization"].startswith("Basic ")
         receiver.mode = "refuse"
         assert re.search(r"answers (503|UNAVAILABLE)", said(right))
 

@@ -33,8 +33,9 @@ from tests.ground import spans
 Protocol = Literal["grpc", "http"]
 Mode = Literal["accept", "partly", "refuse", "hang", "moved"]
 
-#: of each request in the mode `partly`
+#: of each request in the mode `partly`, and why: at length
 REJECTED = 2
+REASON = "too many for this test" + " and this one" * 10_000
 
 _SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 _METRICS = "opentelemetry.proto.collector.metrics.v1.MetricsService"
@@ -202,7 +203,7 @@ def _answer(mode: Mode | None) -> ExportTraceServiceResponse:
     answer = ExportTraceServiceResponse()
     if mode == "partly":
         answer.partial_success.rejected_spans = REJECTED
-        answer.partial_success.error_message = "too many for this test"
+        answer.partial_success.error_message = REASON
     return answer
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import sys
 
 import pytest
 
@@ -113,6 +114,28 @@ def test_a_signal_while_it_starts(place: str, error: str, module: str) -> None:
         ended = Program(INTERRUPTED.format(module=module), to(receiver), arguments=[place, error]).end()
         assert (ended.code, ended.out, ended.err) == (0, f"{error}\n", "")
         assert [task.name for task in Story(list(receiver.spans())).tasks] == ["task main"]
+
+
+ISOLATED = """
+try:
+    import _interpreters as interpreters
+    made = interpreters.create("isolated")
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    made = interpreters.create(isolated=True)
+interpreters.run_string(made, "import asyncio; asyncio.run(asyncio.sleep(0))")
+interpreters.destroy(made)
+print("end")
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="threads are as everywhere in a subinterpreter before 3.12")
+def test_an_isolated_interpreter() -> None:
+    """It has no daemon threads: nothing is recorded there, and that is said in a line."""
+    with Receiver() as receiver:
+        ended = Program(ISOLATED, to(receiver)).end()
+    assert (ended.code, ended.out) == (0, "end\n")
+    assert ended.err.splitlines() == ["loopscope stays off: this interpreter allows no daemon threads"]
 
 
 def test_greenlets_in_the_place_of_threads(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

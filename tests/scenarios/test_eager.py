@@ -347,6 +347,37 @@ def test_tasks_made_directly_within_one_another(core: str) -> None:
     assert sorted(creators, key=str) == sorted(seen, key=str)
 
 
+@pytest.mark.parametrize("around", [0, 1, 3])
+@pytest.mark.parametrize("core", CORES)
+def test_a_first_step_that_yields_within_others_coroutines(core: str, around: int) -> None:
+    """A task factory may put its own around the one asked for, to carry a context, say."""
+
+    async def other(inner: Any) -> Any:
+        return await inner
+
+    async def child() -> None:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
+
+    def factory(loop: Any, coroutine: Any, **more: Any) -> Any:
+        more.pop("eager_start", None)
+        for _ in range(around):
+            coroutine = other(coroutine)
+        return asyncio.eager_task_factory(loop, coroutine, **more)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(factory)
+        await asyncio.create_task(child())
+        loop.set_task_factory(None)
+
+    story = record(main, core=core)
+    check_sums(story)
+    outcomes = [step.attributes["asyncio.step.outcome"] for step in story.steps_of("child")]
+    assert outcomes == ["yielded", "suspended", "returned"]
+    assert _inside(story, "child", "main")
+
+
 def test_awaits_in_the_first_step_and_is_cancelled() -> None:
     async def waiter() -> None:
         await asyncio.get_running_loop().create_future()

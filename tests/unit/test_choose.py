@@ -25,6 +25,9 @@ from loopscope.settings import Settings, Standard
 LOCAL_GRPC, LOCAL_HTTP = "localhost:4317", "http://localhost:4318/v1/traces"
 
 
+PAIR = {"EXPORTER_OTLP_PROTOCOL": "grpc", "EXPORTER_OTLP_ENDPOINT": "https://localhost:1"}
+
+
 class Chooser:
     """Chooses, and closes what was chosen."""
 
@@ -210,3 +213,42 @@ def test_what_cannot_be_built_is_told_and_left_out(
     assert len(told) == 2
     assert "cannot write its trace file" in told[0] and "No such file" in told[0]
     assert "cannot use the exporter 'unheard_of'" in told[1]
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "missing"),
+    [
+        ("there", None, "its key (CLIENT_KEY) is not set"), ("there", "none", "its key (CLIENT_KEY) none cannot be read"),
+        ("there", "empty", "its key (CLIENT_KEY) empty cannot be read"),
+        ("none", "there", "its certificate (CLIENT_CERTIFICATE) none cannot be read"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("signal", ["", "TRACES_"])
+def test_half_an_identity(
+    chosen: Chooser, caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signal: str,
+    certificate: str, key: str | None, missing: str,
+) -> None:  # fmt: skip
+    """gRPC ends the process over a client's certificate without its key, or the other way round."""
+    monkeypatch.chdir(tmp_path)
+    for name, content in (("there", "x"), ("empty", "")):
+        Path(name).write_text(content)
+    prefix = f"EXPORTER_OTLP_{signal}"
+    given = {f"{prefix}CERTIFICATE": "there", f"{prefix}CLIENT_CERTIFICATE": certificate}
+    if key is not None:
+        given[f"{prefix}CLIENT_KEY"] = key
+    assert chosen(**PAIR, **given) == []
+    [record] = caplog.records
+    assert record.getMessage() == (
+        "loopscope cannot use the exporter 'otlp_proto_grpc': gRPC takes a client's certificate and its key together, and "
+        + missing
+    )
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "plain", "ends"),
+    [("http://x:1", "", False), ("x:1", "true", False), ("https://x:1", "true", True), ("x:1", "", True)],
+)
+def test_an_identity_is_for_tls(endpoint: str, plain: str, ends: bool) -> None:
+    said = {"ENDPOINT": endpoint, "INSECURE": plain, "CERTIFICATE": "a", "CLIENT_CERTIFICATE": "b", "CLIENT_KEY": "c"}
+    standard = Standard.load({f"OTEL_EXPORTER_OTLP_{name}": value for name, value in said.items()})
+    assert standard.identity == standard.metrics_identity == (("b", "c") if ends else ("", ""))

@@ -10,6 +10,7 @@ import inspect
 import sys
 import threading
 import time
+import types
 import warnings
 from collections.abc import Callable, Coroutine
 from traceback import FrameSummary
@@ -435,6 +436,16 @@ def test_a_thread_that_waits_for_the_gil_gives_its_processor_away_each_interval(
         if private.SWITCHES and given[-1] > 50:
             break
     assert not private.SWITCHES or given[-1] > 50, f"per cent of the intervals: {given}"
+
+
+def test_frames_where_there_are_several_interpreters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPython looks at all their threads, which run meanwhile where they have a GIL of their own: a crash."""
+    here = threading.get_ident()
+    interpreters = types.SimpleNamespace(list_all=lambda: [0])
+    monkeypatch.setitem(sys.modules, "_interpreters", interpreters)
+    assert here in private.current_frames()
+    interpreters.list_all = lambda: [0, 1]
+    assert private.current_frames() == {}
 
 
 def test_the_frames_of_loops() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -64,30 +65,55 @@ def test_a_start_that_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "loopscope" not in [thread.name for thread in threading.enumerate()]
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="this system has no SIGPIPE")
-def test_a_pipe_that_nobody_reads_ends_no_program() -> None:
-    """Whose SIGPIPE is the system's own: the thread is kept from it, and so is who does its work. The rest is not."""
-    results = []
+def to_a_pipe_that_nobody_reads() -> None:
+    """What SIGPIPE comes of."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        os.write(writer, b"x")
+    finally:
+        os.close(writer)
+
+
+def to_a_file_that_may_not_grow() -> None:
+    """What SIGXFSZ comes of."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with tempfile.TemporaryFile() as file:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+        try:
+            os.pwrite(file.fileno(), b"x", 100)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="this system has no such signals")
+@pytest.mark.parametrize(
+    ("name", "fails"), [("SIGPIPE", to_a_pipe_that_nobody_reads), ("SIGXFSZ", to_a_file_that_may_not_grow)]
+)
+def test_a_write_that_fails_ends_no_program(name: str, fails: Callable[[], None]) -> None:
+    """Whose signal's action is the system's own: the thread is kept from it, and so is who does its work. The rest is
+    not.
+    """
+    results, one = [], getattr(signal, name)
 
     def write() -> Iterator[None]:
-        reader, writer = os.pipe()
-        os.close(reader)
-        with pytest.raises(BrokenPipeError):
-            os.write(writer, b"x")
-        os.close(writer)
+        with pytest.raises(OSError, match=r"Broken pipe|File too large"):
+            fails()
         results.append(threading.current_thread().name)
         yield
 
-    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    before = signal.signal(one, signal.SIG_DFL)
     try:
         worker = Worker(write, never, nothing)
         worker.round()
-        assert signal.SIGPIPE not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        assert one not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
         worker.start()
         worker.hurry()
         assert worker.do(lambda: None, 10) and worker.stop(10)
     finally:
-        signal.signal(signal.SIGPIPE, before)
+        signal.signal(one, before)
     assert set(results) == {"MainThread", "loopscope"}
 
 

@@ -77,6 +77,19 @@ def test_a_line_that_another_left_torn(tmp_path: Path, before: str, starts: int)
     ]
 
 
+def test_a_line_that_another_leaves_torn_meanwhile(tmp_path: Path) -> None:
+    """Two processes write to one file, and the disk is full for a moment."""
+    path = tmp_path / "traces"
+    file = TraceFile(str(path))
+    file.write((), SCOPE, ['"first"'])
+    with path.open("a") as other:
+        other.write('{"torn": ')
+    file.write((), SCOPE, ['"second"'])
+    file.close()
+    first, torn, second = path.read_text().splitlines()
+    assert (_spans(first), torn, _spans(second)) == (["first"], '{"torn": ', ["second"])
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that nobody reads is an error at once; a reader that stops keeps nobody for long."""

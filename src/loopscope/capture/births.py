@@ -14,6 +14,9 @@ from loopscope.model import BIRTH, GONE, START, Place, clock
 if TYPE_CHECKING:
     from loopscope.capture.core import Core
 
+#: so many coroutines may a task factory put around one
+_AROUND = 16
+
 
 def adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool, now: int) -> Life:
     """A task seen for the first time: make its Life and write its birth."""
@@ -47,9 +50,18 @@ def _begun(birth: Birth) -> Any:
     current = private.current_task(birth.loop)
     if current is None or current is birth.current:
         return None
-    if private.own(current).get_coro() is birth.coroutine or _running(birth.coroutine):
+    if _running(birth.coroutine) or _leads_to(private.own(current).get_coro(), birth.coroutine):
         return current
     return None  # another one that its factory makes
+
+
+def _leads_to(coroutine: Any, sought: Any) -> bool:
+    """Whether it is that one, or is suspended in it: a factory may have put others around."""
+    for _ in range(_AROUND):
+        if coroutine is sought:
+            return True
+        coroutine = coroutines.ask(coroutine, "cr_await") or coroutines.ask(coroutine, "gi_yieldfrom")
+    return False
 
 
 def _conceive(core: Core, loop: Any, coroutine: Any) -> Life:

@@ -375,8 +375,20 @@ def _callers_uncollected(frame: types.FrameType | None, most: int) -> Iterator[t
 #: no collection starts where an object is made
 _COLLECTED_APART = sys.version_info >= (3, 12)
 
-#: frames of all threads by ident, as they are now
-current_frames = sys._current_frames if _COLLECTED_APART else _frames_uncollected
+_frames = sys._current_frames if _COLLECTED_APART else _frames_uncollected
+
+
+def current_frames() -> dict[int, types.FrameType]:
+    """Frames of all threads by ident, as they are now; of none while there are several interpreters.
+
+    CPython looks at the threads of all of them, and with a GIL of their own (3.12) these run meanwhile: a crash.
+    """
+    interpreters = sys.modules.get("_interpreters") or sys.modules.get("_xxsubinterpreters")
+    if interpreters is not None and len(interpreters.list_all()) > 1:
+        return {}
+    return _frames()
+
+
 #: a frame, of any thread, and those that called it, innermost first, so many at most
 callers = _callers if _COLLECTED_APART else _callers_uncollected
 

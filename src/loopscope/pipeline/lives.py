@@ -7,7 +7,7 @@ from typing import Protocol
 
 from loopscope.model import TaskLife
 
-#: tasks of which the native core keeps all as objects; of others that wait it packs what is known, until it is asked for
+#: tasks of which the native core keeps all as objects; what is known of others it packs, until it is asked for
 AWAKE = 1024
 
 

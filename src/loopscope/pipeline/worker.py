@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from loopscope.model import clock
-from loopscope.threads import Bell, Starter, await_exit, keep_from_pipes, kept_from_pipes
+from loopscope.threads import Bell, Starter, await_exit, keep_from_signals, kept_from_signals
 
 #: nanoseconds of work, then seconds of sleep
 SLICE = 300_000
@@ -142,7 +142,7 @@ class Worker:
                 job = self._jobs.popleft()
             except IndexError:
                 return
-            with kept_from_pipes():
+            with kept_from_signals():
                 job()
 
     @contextmanager
@@ -158,7 +158,7 @@ class Worker:
 
     def round(self) -> None:
         """One round of work in the calling thread, unpaused."""
-        with kept_from_pipes():
+        with kept_from_signals():
             for _ in self._work():
                 pass
 
@@ -188,7 +188,7 @@ class Worker:
         interval = SOON
         while self._goes_on():
             self._bell.wait(interval)
-            keep_from_pipes()
+            keep_from_signals()
             interval = min(2 * interval, LATE)
             try:
                 self._glance()

@@ -32,7 +32,7 @@ def get(url: str, headers: Mapping[str, str], timeout: float) -> list[Any]:
     said = without_secrets(url)
     try:
         request = urllib.request.Request(said, headers={"Accept": "application/json"})
-        for name, value in (_basic(url) | dict(headers)).items():
+        for name, value in (authorization(url) | dict(headers)).items():
             request.add_unredirected_header(name, value)  # a redirect elsewhere must not learn them
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             kind, content = str(answer.headers.get("Content-Type") or ""), answer.read()
@@ -59,7 +59,7 @@ def without_secrets(url: str) -> str:
     return shown if named else shown.removeprefix("//")
 
 
-def _basic(url: str) -> dict[str, str]:
+def authorization(url: str) -> dict[str, str]:
     """The header for a name and a password in the address."""
     parts = urlsplit(url)
     if parts.username is None:

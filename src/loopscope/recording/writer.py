@@ -7,11 +7,11 @@ import math
 import os
 import select
 import stat
-from json import dumps  # this, `write` and `open` as they were: an application's tests replace them
-from os import write
+from contextlib import suppress
+from json import dumps  # this, `write` and its like as they were: an application's tests replace them
+from os import lseek, read, write
 from typing import Any
 
-_open_file = open
 #: how long a pipe's reader may keep a writer waiting (seconds)
 PATIENCE = 2.0
 
@@ -46,18 +46,6 @@ def attributes(pairs: Any) -> list[dict[str, Any]]:
     return [{"key": text(key), "value": value(item)} for key, item in pairs]
 
 
-def _ends_well(path: str) -> bool:
-    """Whether a file's last line is whole: who wrote it may have been killed, or found no room."""
-    try:
-        with _open_file(path, "rb") as file:
-            if not file.seek(0, os.SEEK_END):
-                return True
-            file.seek(-1, os.SEEK_END)
-            return file.read(1) == b"\n"
-    except OSError:  # it cannot be read: then nobody can tell
-        return True
-
-
 class TraceFile:
     """A trace file open for appending. Raises OSError where it cannot be opened or written."""
 
@@ -66,14 +54,29 @@ class TraceFile:
         self._file = -1
         #: the last line was not written to its end
         self._torn = False
+        #: whether it can be looked at what others wrote
+        self._readable = False
         self._open()
 
     def _open(self) -> None:
         # a pipe that nobody reads is an error at once
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
-        self._file = os.open(self.path, flags, 0o644)
-        if stat.S_ISREG(os.fstat(self._file).st_mode) and not _ends_well(self.path):
-            self._torn = True
+        flags = os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)
+        self._file = os.open(self.path, flags | os.O_WRONLY, 0o644)
+        self._readable = False
+        if stat.S_ISREG(os.fstat(self._file).st_mode):
+            with suppress(OSError):
+                both = os.open(self.path, flags | os.O_RDWR, 0o644)
+                os.close(self._file)
+                self._file, self._readable = both, True
+
+    def _ends_well(self) -> bool:
+        """Whether the last line is whole: who wrote it may have been killed, or found no room."""
+        if self._torn or not self._readable:
+            return not self._torn
+        if not lseek(self._file, 0, os.SEEK_END):
+            return True
+        lseek(self._file, -1, os.SEEK_END)
+        return read(self._file, 1) == b"\n"
 
     def write(self, resource: Any, scope: tuple[str, str, str], spans: list[str]) -> None:
         """Append a line with these spans, each already OTLP JSON."""
@@ -86,7 +89,7 @@ class TraceFile:
             f'{{"resourceSpans":[{{"resource":{head},"scopeSpans":[{{"scope":{about},'
             f'"spans":[{",".join(spans)}],"schemaUrl":{dumps(schema)}}}]}}]}}\n'
         ).encode()
-        if self._torn:
+        if not self._ends_well():
             line = b"\n" + line
         while line:
             try:

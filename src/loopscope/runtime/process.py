@@ -12,7 +12,7 @@ from typing import Any
 from loopscope.runtime import exits
 from loopscope.runtime.composition import Runtime
 from loopscope.settings import Settings, Standard
-from loopscope.threads import green_threads
+from loopscope.threads import daemons_allowed, green_threads
 
 logger = logging.getLogger("loopscope")
 
@@ -37,7 +37,7 @@ def start(settings: Settings | None = None, **options: Any) -> Runtime | None:
     with _lock:
         if _runtime is not None:
             return _runtime
-        if not settings.enabled or standard.disabled or _is_green():
+        if not settings.enabled or standard.disabled or _lacks_threads():
             return None
         runtime = Runtime(settings, standard, **options)
         if not runtime.spans and not runtime.metrics.possible and not (settings.detail == "none" and settings.metrics):
@@ -81,12 +81,16 @@ def statistics() -> dict[str, Any]:
     return _runtime.statistics() if _runtime is not None else {}
 
 
-def _is_green() -> bool:
-    """Whether threads are greenlets, which is logged: ours would keep the application's from running."""
-    who = green_threads()
+def _lacks_threads() -> bool:
+    """Whether there are no threads for us, which is logged. Greenlets would keep the application from running."""
+    who, why = green_threads(), ""
     if who:
-        logger.warning("loopscope stays off: %s made greenlets of threads", who)
-    return bool(who)
+        why = f"{who} made greenlets of threads"
+    elif not daemons_allowed():
+        why = "this interpreter allows no daemon threads"
+    if why:
+        logger.warning("loopscope stays off: %s", why)
+    return bool(why)
 
 
 def _watch_uvloop() -> None:

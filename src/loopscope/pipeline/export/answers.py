@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-#: bytes: an answer to spans is a few
-LIMIT = 1 << 16
+#: bytes: an answer to spans is a few, but for what a receiver says of those that it did not take; gRPC takes no more
+LIMIT = 1 << 22
 
 
 class Short:

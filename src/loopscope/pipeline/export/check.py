@@ -9,6 +9,8 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
+from loopscope.pipeline.export.identity import check_identity
+from loopscope.recording.http import authorization, without_secrets
 from loopscope.settings import Standard
 
 #: HTTP's statuses and gRPC's codes that say who asks, or for what
@@ -41,6 +43,7 @@ def check(standard: Standard, timeout: float) -> Answer:
     try:
         if standard.protocol.startswith("http"):
             return _http(timeout)
+        check_identity(standard.identity)
         return _grpc(timeout)
     except Exception as error:  # the stock exporter's own, of bad certificates and the like
         return Answer(standard.address, f"cannot be used: {type(error).__name__}: {error}", _ADDRESS)
@@ -56,8 +59,9 @@ def _http(timeout: float) -> Answer:
     exporter = otlp_http.Stock()
     settings = read(exporter)
     exporter.shutdown()  # type: ignore[no-untyped-call]
-    where = settings["endpoint"]
-    request = urllib.request.Request(where, data=b"", headers=settings["headers"])
+    endpoint = settings["endpoint"]
+    where = without_secrets(endpoint)
+    request = urllib.request.Request(where, data=b"", headers={**settings["headers"], **authorization(endpoint)})
     request.add_header("Content-Type", "application/x-protobuf")
     try:
         with urllib.request.urlopen(request, timeout=timeout, context=_tls(where, settings)):

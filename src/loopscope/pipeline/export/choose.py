@@ -9,6 +9,7 @@ from typing import Any
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from loopscope.pipeline.export.identity import check_identity
 from loopscope.pipeline.export.targets import Bytes, Exporter, File, Target
 from loopscope.pipeline.otlp import Encoding
 from loopscope.settings import Settings, Standard
@@ -76,6 +77,7 @@ def _built(name: str, standard: Standard, encoding: Encoding) -> list[Target]:
         if name == "otlp_proto_http":
             return [_http({}, encoding)]
         if name == "otlp_proto_grpc":
+            check_identity(standard.identity)
             return [_grpc({}, encoding)]
         found = list(entry_points(group="opentelemetry_traces_exporter", name=name))
         if not found:

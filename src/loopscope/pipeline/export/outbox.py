@@ -20,6 +20,8 @@ logger = logging.getLogger("loopscope")
 AGE = 300_000_000
 #: and at this size (bytes of its spans): a gRPC receiver takes 4 MiB by default
 HEAVY = 3 << 20
+#: so much is told of why spans do not arrive: a receiver may say any amount
+SAID = 1_000
 
 
 class Batch:
@@ -149,7 +151,7 @@ class Outbox:
     def _warn(self, batch: Batch, reason: str, error: Exception | None = None) -> None:
         if not batch.warned:
             batch.warned = True
-            where, why = batch.target.where, printable(reason)
+            where, why = batch.target.where, printable(reason[:SAID])
             logger.warning("loopscope's spans do not reach %s: %s", where, why, exc_info=error)
 
     def abort(self) -> None:

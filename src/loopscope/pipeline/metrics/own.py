@@ -15,6 +15,7 @@ from typing import Any
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricReader, MetricsData
 
+from loopscope.pipeline.export.identity import check_identity
 from loopscope.pipeline.export.stock import Quiet, private_random
 from loopscope.settings import Standard
 
@@ -138,6 +139,8 @@ def exporters(standard: Standard) -> list[tuple[str, type[MetricExporter]]]:
     for name in standard.metrics_exporters:
         try:
             kind = _load(name, standard)
+            if kind.__module__.startswith(_GRPC):
+                check_identity(standard.metrics_identity)
             if not issubclass(kind, MetricExporter):
                 raise TypeError("it is no exporter; it needs a MeterProvider of the application's")
             found.append((name, kind))
