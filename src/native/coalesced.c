@@ -44,6 +44,10 @@ begin_group(Ordinary *self, PyObject *visit, PyObject *step, PyObject *shared)
     slot_put(group, cold.group.span_id, span_id);
     slot_put(group, cold.group.step, Py_NewRef(step));
     slot_put(group, cold.group.shared, Py_NewRef(shared));
+    PyObject *trace = SLOT(visit, cold.visit.trace);
+    int room = WHOLE(trace, cold.trace.spans) < self->room;
+    WHOLE(trace, cold.trace.spans) += room;
+    slot_put(group, cold.group.room, Py_NewRef(room ? Py_True : Py_False));
     WHOLE(group, cold.group.index) = WHOLE(step, cold.step.index);
     WHOLE(group, cold.group.start) = WHOLE(step, cold.step.start);
     WHOLE(group, cold.group.count) = WHOLE(group, cold.group.running) = WHOLE(group, cold.group.ready) = 0;
@@ -65,6 +69,8 @@ coalesce_held(Ordinary *self, Passing *passing, PyObject *step, PyObject *shared
         return 0;
     PyObject *group = SLOT(visit, cold.visit.group);
     int bare = WHOLE(visit, cold.visit.detail) >= cold.bare;
+    if (!bare && SLOT(group, cold.group.room) != Py_True)
+        return 0;
     PyObject *span_id = bare ? SLOT(visit, cold.visit.span_id) : SLOT(group, cold.group.span_id);
     return remember(self, passing->id, WHOLE(step, cold.step.index), passing->trace, span_id);
 }

@@ -107,7 +107,7 @@ cold_load(void)
     LOAD_MODEL(whose, "sO", "", Py_None)
     if ((cold.a_step = load_step_model()) == NULL)
         return -1;
-    LOAD_MODEL(group, "iOO", 0, cold.a_step, Py_False)
+    LOAD_MODEL(group, "iOOO", 0, cold.a_step, Py_False, Py_False)
     PyTypeObject *queue = fetch_type("collections", "deque");
     if (queue == NULL)
         return -1;

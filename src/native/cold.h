@@ -52,7 +52,7 @@
     X(cursor) X(detail) X(ended) X(first) X(last) X(left) X(longest) X(ready) X(running) X(segment) X(start) X(steps) \
     X(unkept) X(waiting) X(written)
 #define WHOSE(X) X(encoded) X(name) X(where)
-#define GROUP(X) X(shared) X(span_id) X(step)
+#define GROUP(X) X(room) X(shared) X(span_id) X(step)
 #define GROUP_WHOLES(X) X(count) X(end) X(index) X(ready) X(running) X(start)
 #define OCCUPANCY(X) X(_longs) X(_rows) X(_shown) X(_whose)
 #define OCCUPANCY_WHOLES(X) X(_long) X(_short) X(_until)

@@ -205,6 +205,8 @@ close_bare(Ordinary *self, PyObject *life, PyObject *visit)
 {
     PyObject *held = Py_NewRef(SLOT(visit, cold.visit.held)), *group = SLOT(visit, cold.visit.group);
     self->coalesced += (held != Py_None) + (group == Py_None ? 0 : WHOLE(group, cold.group.count));
+    if (group != Py_None && SLOT(group, cold.group.room) == Py_True)
+        WHOLE(SLOT(visit, cold.visit.trace), cold.trace.spans)--;
     slot_put(visit, cold.visit.held, Py_NewRef(Py_None));
     slot_put(visit, cold.visit.group, Py_NewRef(Py_None));
     int failed = 0, untold = SLOT(visit, cold.visit.quiet) != Py_None;

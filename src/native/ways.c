@@ -218,6 +218,8 @@ find_way(Ordinary *self, Passing *passing)
     int notable = is_notable(self, passing);
     if ((steps < 1 || notable) && !keeps) /* there is room left for such steps */
         return 0;
+    if (SLOT(visit, cold.visit.room) != Py_True)
+        return 0;
     int spares = !notable && passing->level != cold.full && (steps > 0 || (own && passing->level >= cold.bare));
     passing->way = keeps && !spares ? TELLS : COALESCES;
     if (!keeps)

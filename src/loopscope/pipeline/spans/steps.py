@@ -101,6 +101,8 @@ class StepSpans:
         if visit.bare:
             group, visit.group = visit.group, None
             self.coalesced += (group.count if group is not None else 0) + (held is not None)
+            if group is not None and group.room:
+                visit.trace.spans -= 1
             if held is not None:
                 self._remember(life, visit, held[0], visit.span_id)
             return
@@ -115,23 +117,29 @@ class StepSpans:
         if visit.closes_group(self._caps):
             self._flush(life, visit)
         if visit.group is None:
-            visit.group = Group(self._new_span_id(), step, shared)
+            visit.group = Group(self._new_span_id(), step, shared, visit.takes(self._caps))
         else:
             visit.group.add(step)
-        self._remember(life, visit, step, visit.span_id if visit.detail >= BARE else visit.group.span_id)
+        if visit.detail >= BARE:
+            self._remember(life, visit, step, visit.span_id)
+        elif visit.group.room:
+            self._remember(life, visit, step, visit.group.span_id)
 
     def _flush(self, life: TaskLife, visit: Visit) -> None:
         group, visit.group = visit.group, None
         if group is None:
             return
-        if group.count == 1:  # no other came to share its span
-            self._write(life, visit, group.step, group.shared, group.span_id)
-            return
-        self.coalesced += group.count
-        self._child(
-            life, visit, c.STEPS_SPAN + life.place.qualname, group.start, group.end, group.attributes(life.name),
-            span_id=group.span_id, printed=_printed(group.printed),
-        )  # fmt: skip
+        if group.count > 1:
+            self.coalesced += group.count
+        if not group.room:
+            self._drop(visit.trace, 1)
+        elif group.count > 1:
+            self._child(
+                life, visit, c.STEPS_SPAN + life.place.qualname, group.start, group.end, group.attributes(life.name),
+                group.span_id, _printed(group.printed),
+            )  # fmt: skip
+        else:  # no other came to share its span
+            self._told(life, visit, group.step, group.shared, group.span_id)
 
     def _bars(self, life: TaskLife, visit: Visit, step: Step, before: int) -> None:
         """DETAIL=states: a bar for the wait before the step, and one for the time it was ready."""
@@ -141,30 +149,30 @@ class StepSpans:
             self._bar(life, visit, c.READY_SPAN + life.place.qualname, max(step.ready, before), step.start)
 
     def _bar(self, life: TaskLife, visit: Visit, name: str, start: int, end: int) -> None:
-        self._child(life, visit, name, start, end, [(c.TASK_NAME, life.name)])
+        if visit.takes(self._caps):
+            self._child(life, visit, name, start, end, [(c.TASK_NAME, life.name)], self._new_span_id())
+        else:
+            self._drop(visit.trace, 1)
 
     def _child(
-        self, life: TaskLife, visit: Visit, name: str, start: int, end: int, attributes: Attributes, span_id: int = 0,
+        self, life: TaskLife, visit: Visit, name: str, start: int, end: int, attributes: Attributes, span_id: int,
         printed: list[Event] | None = None,
     ) -> None:  # fmt: skip
         trace = visit.trace
-        if not trace.take(self._caps.spans):
-            self._drop(trace, 1)
-            return
         visit.written += 1
-        span = Span(
-            name, trace.trace_id, span_id or self._new_span_id(), visit.span_id, start, end, attributes,
-            trace_state=trace.trace_state,
-        )  # fmt: skip
+        span = Span(name, trace.trace_id, span_id, visit.span_id, start, end, attributes, trace_state=trace.trace_state)
         span.printed = printed
         self._emit(visit, span)
 
-    def _write(self, life: TaskLife, visit: Visit, step: Step, shared: bool, span_id: int = 0) -> None:
-        """`span_id`: links may lead there already."""
+    def _write(self, life: TaskLife, visit: Visit, step: Step, shared: bool) -> None:
+        if visit.takes(self._caps):
+            self._told(life, visit, step, shared, 0)
+        else:
+            self._drop(visit.trace, 1)
+
+    def _told(self, life: TaskLife, visit: Visit, step: Step, shared: bool, span_id: int) -> None:
+        """A step has a span of its own, for which there is room. `span_id`: links may lead there already; 0: none do."""
         trace = visit.trace
-        if not trace.take(self._caps.spans):
-            self._drop(trace, 1)
-            return
         visit.written += 1
         known, span_id = bool(span_id), span_id or self._new_span_id()
         attributes = describe.step_attributes(step)

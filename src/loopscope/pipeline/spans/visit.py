@@ -45,10 +45,12 @@ class Caps(NamedTuple):
 class Group:
     """Neighbouring steps coalesced into one span."""
 
-    __slots__ = ("count", "end", "index", "printed", "ready", "running", "shared", "span_id", "start", "step")
+    __slots__ = ("count", "end", "index", "printed", "ready", "room", "running", "shared", "span_id", "start", "step")
 
-    def __init__(self, span_id: int, step: Step, shared: bool) -> None:
+    def __init__(self, span_id: int, step: Step, shared: bool, room: bool) -> None:
         self.span_id = span_id
+        #: whether its trace has room for its span, which is taken
+        self.room = room
         #: its first step, and whether that stands in more than one trace
         self.step = step
         self.shared = shared
@@ -168,6 +170,10 @@ class Visit:
             self.first = step.index
         self.left = 0
         self.segment = 0
+
+    def takes(self, caps: Caps) -> bool:
+        """Take room for a span of a step or of several; there is none where the task span had none."""
+        return self.room and self.trace.take(caps.spans)
 
     def keeps(self, step: Step, caps: Caps) -> bool:
         """Whether this step gets a span of its own, rather than being coalesced."""
