@@ -17,10 +17,7 @@
 
 /* How long it watches: in a step, and between steps, where the GIL may be free. How long a step's end waits for it.
  * Nanoseconds. */
-enum { WATCHED = 300000, WATCHED_BETWEEN = 20000, AWAITED = 5000, NAP = 300000 };
-
-/* How often it naps at most, and how often while no step runs, before it waits as any thread does. */
-enum { NAPS = 10, IDLE = 2, BARREN = 64 };
+enum { WATCHED = 300000, WATCHED_BETWEEN = 20000, AWAITED = 5000 };
 
 /* So often it is offered to who does not take it: that one has no processor, and steps are not to wait for it. */
 enum { OFFERS = 4 };
@@ -104,47 +101,17 @@ hand_over(void)
     refused = before;
 }
 
-static void
-nap(long long nanoseconds)
-{
-    struct timespec time = {(time_t)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
-    nanosleep(&time, NULL);
-}
-
-/* Watches for the end of a step, if one runs or some ended since they were so many: whether the GIL is offered. */
-static int
-watch_for_offer(unsigned long *ended)
-{
-    int within = NOW(running) != NULL;
-    unsigned long now = NOW(steps_over);
-    if (!within && now == *ended)
-        return 0;
-    *ended = now;
-    MORE(watching, 1);
-    int offer = watch(&offered, NOW(offered), within ? WATCHED : WATCHED_BETWEEN);
-    MORE(watching, -1);
-    return offer;
-}
-
-/* Takes the GIL again, beside a busy loop at the end of a step. Who sleeps until it is free is offered nothing: another
- * thread of the application's may get it then, and keep it for its turn. */
+/* Takes the GIL again, if steps ended since they were so many, or one runs, at the end of a step. Who sleeps until it
+ * is free is offered nothing: another thread of the application's may get it then, and keep it for its turn. */
 static void
 take_turn(PyThreadState *thread, unsigned long ended)
 {
-    /* Steps that had ended at the last turn, whosever: a loop without any is idle. And for so many turns it naps no more:
-     * where it did without an offer, it may have no processor of its own. */
-    static unsigned long before;
-    static int barren;
-    if ((NOW(running) != NULL || NOW(steps_over) != NOW(before)) && !is_confined()) {
-        int naps = 0, most = barren > 0 ? 0 : NAPS;
-        for (int idle = 0; !watch_for_offer(&ended) && naps < most && idle < IDLE; naps++) {
-            unsigned long then = NOW(steps_over);
-            nap(NAP);
-            idle = NOW(running) != NULL || NOW(steps_over) != then ? 0 : idle + 1;
-        }
-        barren = naps == NAPS ? BARREN : barren > 0 ? barren - 1 : 0;
+    int within = NOW(running) != NULL;
+    if ((within || NOW(steps_over) != ended) && !is_confined()) {
+        MORE(watching, 1);
+        watch(&offered, NOW(offered), within ? WATCHED : WATCHED_BETWEEN);
+        MORE(watching, -1);
     }
-    __atomic_store_n(&before, NOW(steps_over), __ATOMIC_RELEASE);
     PyEval_RestoreThread(thread);
     MORE(taken, 1);
 }
@@ -155,9 +122,11 @@ pause_between(PyObject *module, PyObject *seconds)
     double wanted = PyFloat_AsDouble(seconds);
     if (wanted == -1 && PyErr_Occurred())
         return NULL;
+    time_t full = (time_t)wanted;
+    struct timespec time = {full, (long)((wanted - (double)full) * 1e9)};
     unsigned long ended = NOW(steps_over);
     PyThreadState *thread = PyEval_SaveThread();
-    nap((long long)(wanted * 1e9));
+    nanosleep(&time, NULL);
     take_turn(thread, ended);
     Py_RETURN_NONE;
 }

@@ -171,7 +171,7 @@ class StepSpans:
             self._drop(visit.trace, 1)
 
     def _told(self, life: TaskLife, visit: Visit, step: Step, shared: bool, span_id: int) -> None:
-        """A step has a span of its own, for which there is room. `span_id`: links may lead there already; 0: none do."""
+        """A step has a span of its own, for which there is room. `span_id`: where links lead already, 0 for none."""
         trace = visit.trace
         visit.written += 1
         known, span_id = bool(span_id), span_id or self._new_span_id()
