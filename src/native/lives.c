@@ -1,18 +1,28 @@
 /* What is known of the tasks that live, by their ids: pipeline/lives.py says what it is in place of.
  *
- * As in a dict, entries stand in the order in which they came, and a table finds them. Of tasks that were asked for
- * lately all is kept as objects, of others that wait it is packed (asleep.c). They are packed in the order in which they
- * came, those that were asked for since one turn later; not while somebody may have one without a reference of its own,
- * nor where others have one.
+ * As in a dict, entries stand in the order in which they came, and a table finds them. Where more than some are awake,
+ * what is known of others is packed (asleep.c): of those that took no step since their first, the oldest first; of those
+ * that did when they took none for a while, for to pack and unpack costs as much as a step does. None is packed while
+ * somebody may have one without a reference of its own, nor one that others have.
  */
 #include "cold.h"
 #include <stdint.h>
 #include <string.h>
 
-/* `held` is a TaskLife, or an Asleep with the bit ASLEEP; with the bit ASKED it was asked for. 0: it is no more. */
+/* `held` is a TaskLife, or an Asleep with the bit ASLEEP. 0: it is no more. The other bits: no record of it came yet; one
+ * came since it was queued. */
 typedef struct { long long id; uintptr_t held; } Entry;
 
-enum { ASLEEP = 1, ASKED = 2, NOBODY = -1, LEAST = 64, TURNS = 128 };
+enum { ASLEEP = 1, FRESH = 2, ASKED = 4, BITS = 7 };
+
+/* Who is awake, the first that was queued first; some may have left. Not to be packed before `until`. */
+typedef struct { long long id, until; } Waiting;
+typedef struct { Waiting *waiting; size_t room, first, length; } Ring;
+
+enum { NOBODY = -1, LEAST = 64, TURNS = 128, VAIN = 32 };
+
+/* Nanoseconds without a step. */
+#define REST 10000000000LL
 
 struct Lives {
     PyObject_HEAD
@@ -21,24 +31,25 @@ struct Lives {
     int room, filled, count;
     /* numbers of entries, in twice as many places as there is room for entries, each near the place of its id */
     int *table;
-    /* ids of those that are awake, the first that came first, in a ring; some may have left */
-    long long *ring;
-    size_t ring_room, first, length;
+    /* those that took no step since their first or were asked for by hand; and those that did */
+    Ring idle, busy;
     /* how many are awake, and may be */
     Py_ssize_t awake, most;
     int lent;
+    /* the clock, as it was last read */
+    long long now;
 };
 
 static PyObject *
 life_in(const Entry *entry)
 {
-    return (PyObject *)(entry->held & ~(uintptr_t)ASKED);
+    return (PyObject *)(entry->held & ~(uintptr_t)BITS);
 }
 
 static Asleep *
 asleep_in(const Entry *entry)
 {
-    return (Asleep *)(entry->held & ~(uintptr_t)ASLEEP);
+    return (Asleep *)(entry->held & ~(uintptr_t)BITS);
 }
 
 /* ---------------------------------------------------------------- the table */
@@ -129,39 +140,43 @@ let_go(const Entry *entry)
 
 /* ---------------------------------------------------------------- who is awake */
 
-/* Room for one more id; -1 with an error set. */
+/* Room for one more; -1 with an error set. */
 static int
-widen(Lives *self)
+widen(Ring *ring)
 {
-    if (self->length < self->ring_room)
+    if (ring->length < ring->room)
         return 0;
-    long long *wider = PyMem_RawMalloc(2 * self->ring_room * sizeof *wider);
+    size_t room = ring->room ? 2 * ring->room : LEAST;
+    Waiting *wider = PyMem_RawMalloc(room * sizeof *wider);
     if (wider == NULL)
         return PyErr_NoMemory(), -1;
-    for (size_t place = 0; place < self->length; place++)
-        wider[place] = self->ring[(self->first + place) & (self->ring_room - 1)];
-    PyMem_RawFree(self->ring);
-    self->ring = wider;
-    self->ring_room *= 2;
-    self->first = 0;
+    for (size_t place = 0; place < ring->length; place++)
+        wider[place] = ring->waiting[(ring->first + place) & (ring->room - 1)];
+    PyMem_RawFree(ring->waiting);
+    *ring = (Ring){wider, room, 0, ring->length};
     return 0;
 }
 
 /* There is room: see `widen`. */
 static void
-queue_up(Lives *self, long long id)
+queue_up(Ring *ring, long long id, long long until)
 {
-    self->ring[(self->first + self->length++) & (self->ring_room - 1)] = id;
+    ring->waiting[(ring->first + ring->length++) & (ring->room - 1)] = (Waiting){id, until};
+}
+
+static Waiting
+next(Ring *ring)
+{
+    Waiting first = ring->waiting[ring->first];
+    ring->first = (ring->first + 1) & (ring->room - 1);
+    ring->length--;
+    return first;
 }
 
 /* Packs what is known of a task; 0 where it stays awake. */
 static int
 put_to_sleep(Lives *self, Entry *entry)
 {
-    if (entry->held & ASKED) {
-        entry->held &= ~(uintptr_t)ASKED;
-        return 0;
-    }
     PyObject *life = life_in(entry);
     Asleep *asleep = asleep_make(life);
     if (asleep == NULL)
@@ -172,44 +187,78 @@ put_to_sleep(Lives *self, Entry *entry)
     return 1;
 }
 
+/* The next of a ring: it leaves, is packed, or stays awake: 0. */
+static int
+see_to(Lives *self, Ring *ring)
+{
+    Waiting one = next(ring);
+    Entry *entry = entry_of(self, one.id);
+    if (entry == NULL || entry->held & ASLEEP)
+        return 1;
+    int asked = (entry->held & ASKED) != 0, due = one.until <= self->now && !(entry->held & (FRESH | ASKED));
+    if (due && self->awake > self->most && put_to_sleep(self, entry))
+        return 1;
+    if (asked && widen(&self->busy) < 0) {
+        PyErr_Clear(); /* there is no memory: it is awake for good */
+        return 0;
+    }
+    if (asked)
+        entry->held &= ~(uintptr_t)ASKED;
+    queue_up(asked ? &self->busy : ring, one.id, asked ? self->now + REST : one.until);
+    return 0;
+}
+
 void
 lives_rest(Lives *self)
 {
-    for (int turn = 0; turn < TURNS && !self->lent; turn++) {
-        int many = self->awake > self->most;
-        if (!many && self->length <= 2 * (size_t)self->most + LEAST)
+    if (self->lent || clock_read(&self->now) < 0) {
+        PyErr_Clear();
+        return;
+    }
+    for (int turn = 0, in_vain = 0; turn < TURNS && in_vain < VAIN; turn++) {
+        int crowded = self->awake > self->most;
+        size_t many = 2 * (size_t)self->awake + LEAST; /* most of them have left */
+        Ring *idle = &self->idle, *busy = &self->busy;
+        if (idle->length > 0 && (crowded || idle->length > many))
+            in_vain += !see_to(self, idle);
+        else if (busy->length > 0 && ((crowded && busy->waiting[busy->first].until <= self->now) || busy->length > many))
+            in_vain += !see_to(self, busy);
+        else
             return;
-        long long id = self->ring[self->first];
-        self->first = (self->first + 1) & (self->ring_room - 1);
-        self->length--;
-        Entry *entry = entry_of(self, id);
-        if (entry != NULL && !(entry->held & ASLEEP) && (!many || !put_to_sleep(self, entry)))
-            queue_up(self, id);
     }
 }
 
 /* ---------------------------------------------------------------- what is done with it */
 
-PyObject *
-lives_get(Lives *self, PyObject *id)
+/* Awake, or NULL where there is none, or with an error set. */
+static Entry *
+wake(Lives *self, PyObject *id, long long until)
 {
     long long key;
     if (number(id, &key) < 0)
         return NULL;
     Entry *entry = entry_of(self, key);
+    if (entry == NULL || !(entry->held & ASLEEP))
+        return entry;
+    Ring *ring = until ? &self->busy : &self->idle;
+    Asleep *asleep = asleep_in(entry);
+    PyObject *life = widen(ring) < 0 ? NULL : asleep_wake(asleep);
+    if (life == NULL)
+        return NULL;
+    entry->held = (uintptr_t)life;
+    asleep_free(asleep);
+    self->awake++;
+    queue_up(ring, key, until);
+    return entry;
+}
+
+PyObject *
+lives_get(Lives *self, PyObject *id)
+{
+    Entry *entry = wake(self, id, self->now + REST);
     if (entry == NULL)
         return NULL;
-    if (entry->held & ASLEEP) {
-        Asleep *asleep = asleep_in(entry);
-        PyObject *life = widen(self) < 0 ? NULL : asleep_wake(asleep);
-        if (life == NULL)
-            return NULL;
-        entry->held = (uintptr_t)life;
-        asleep_free(asleep);
-        self->awake++;
-        queue_up(self, key);
-    }
-    entry->held |= ASKED;
+    entry->held = entry->held & FRESH ? entry->held & ~(uintptr_t)FRESH : entry->held | ASKED;
     return life_in(entry);
 }
 
@@ -224,13 +273,13 @@ int
 lives_put(Lives *self, PyObject *id, PyObject *life)
 {
     long long key;
-    if (lives_drop(self, id) < 0 || number(id, &key) < 0 || grow(self) < 0 || widen(self) < 0)
+    if (lives_drop(self, id) < 0 || number(id, &key) < 0 || grow(self) < 0 || widen(&self->idle) < 0)
         return -1;
     *find(self, key) = self->filled;
-    self->entries[self->filled++] = (Entry){key, (uintptr_t)Py_NewRef(life)};
+    self->entries[self->filled++] = (Entry){key, (uintptr_t)Py_NewRef(life) | FRESH};
     self->count++;
     self->awake++;
-    queue_up(self, key);
+    queue_up(&self->idle, key, 0);
     return 0;
 }
 
@@ -272,11 +321,7 @@ lives_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
     if (self == NULL)
         return NULL;
     self->most = most;
-    self->ring_room = LEAST;
-    self->ring = PyMem_RawMalloc(LEAST * sizeof *self->ring);
-    if (self->ring == NULL)
-        PyErr_NoMemory();
-    if (self->ring == NULL || make_room(self, LEAST) < 0)
+    if (make_room(self, LEAST) < 0)
         Py_CLEAR(self);
     return (PyObject *)self;
 }
@@ -294,7 +339,7 @@ empty(Lives *self)
         memset(self->table, NOBODY, (size_t)self->room * 2 * sizeof *self->table);
     self->filled = self->count = 0;
     self->awake = 0;
-    self->length = 0;
+    self->idle.length = self->busy.length = 0;
 }
 
 static void
@@ -304,15 +349,27 @@ lives_dealloc(Lives *self)
     empty(self);
     PyMem_RawFree(self->entries);
     PyMem_RawFree(self->table);
-    PyMem_RawFree(self->ring);
+    PyMem_RawFree(self->idle.waiting);
+    PyMem_RawFree(self->busy.waiting);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
+}
+
+/* A new reference, as for a look at it alone; NULL where there is none, or with an error set. */
+static PyObject *
+look_at(Lives *self, PyObject *id)
+{
+    Entry *entry = wake(self, id, 0);
+    if (entry == NULL)
+        return NULL;
+    entry->held &= ~(uintptr_t)FRESH;
+    return Py_NewRef(life_in(entry));
 }
 
 static PyObject *
 lives_get_python(Lives *self, PyObject *id)
 {
-    PyObject *life = Py_XNewRef(lives_get(self, id));
+    PyObject *life = look_at(self, id);
     if (life == NULL)
         return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
     lives_rest(self);
@@ -325,7 +382,7 @@ lives_pop(Lives *self, PyObject *args)
     PyObject *id, *otherwise = NULL;
     if (!PyArg_ParseTuple(args, "O|O", &id, &otherwise))
         return NULL;
-    PyObject *life = Py_XNewRef(lives_get(self, id));
+    PyObject *life = look_at(self, id);
     if (life == NULL && !PyErr_Occurred() && otherwise == NULL)
         PyErr_SetObject(PyExc_KeyError, id);
     if (life == NULL)
@@ -345,7 +402,7 @@ lives_clear(Lives *self, PyObject *nothing)
 static PyObject *
 lives_item(Lives *self, PyObject *id)
 {
-    PyObject *life = Py_XNewRef(lives_get(self, id));
+    PyObject *life = look_at(self, id);
     if (life == NULL && !PyErr_Occurred())
         PyErr_SetObject(PyExc_KeyError, id);
     return life;

@@ -26,7 +26,7 @@ class Lives(Protocol):
 
 def each(lives: Lives) -> Iterator[TaskLife]:
     """Those that live now, one by one: others may end meanwhile, which are left out."""
-    for id in tuple(lives):
+    for id in tuple(lives) if isinstance(lives, dict) else lives:  # the native one goes through those of now
         life = lives.get(id)
         if life is not None:
             yield life
