@@ -81,6 +81,20 @@ count_made(Ordinary *self, PyObject *life)
     return came(done);
 }
 
+/* Its steps may be passed by. */
+static int
+note_muted(Ordinary *self, PyObject *life)
+{
+    PyObject *pulse = SLOT(life, cold.life.pulse);
+    int excluded = pulse == Py_None ? 0 : is_excluded(life);
+    if (excluded <= 0)
+        return excluded;
+    PyObject *muted = pair(pulse, natives.zero);
+    int failed = muted == NULL ? -1 : put_untracked(self->muted, SLOT(life, cold.life.id), muted);
+    Py_XDECREF(muted);
+    return failed;
+}
+
 int
 born(Ordinary *self, PyObject *record)
 {
@@ -90,7 +104,8 @@ born(Ordinary *self, PyObject *record)
     PyObject *life = make_life(record);
     if (life == NULL)
         return -1;
-    int failed = lives_put((Lives *)self->lives, SLOT(life, cold.life.id), life) < 0 || count_made(self, life) < 0;
+    int failed = lives_put((Lives *)self->lives, SLOT(life, cold.life.id), life) < 0 || note_muted(self, life) < 0
+        || count_made(self, life) < 0;
     WHOLE(self->sums, cold.sums.alive)++;
     failed = failed || (self->traces && begin_notes(self, life) < 0);
     Py_DECREF(life);

@@ -236,7 +236,7 @@ PyObject *awaited_name(PyObject *awaited);
 
 /* The parts of a pipeline. They are there for as long as it is, and what is replaced in them is read anew. */
 #define PARTS(X) \
-    X(feed, "assembler", "feed") X(lives, "assembler", "lives") X(over, "assembler", "_over") \
+    X(feed, "assembler", "feed") X(lives, "assembler", "lives") X(muted, "assembler", "muted") X(over, "assembler", "_over") \
     X(sink, "assembler", "_sink") X(lines, "printed", "_lines") X(tracer, "", "tracer") X(tasks, "tracer", "tasks") \
     X(looks, "stalls", "_looks") X(threads, "culprits", "_threads") X(turns, "culprits", "_turns") \
     X(blame, "culprits", "_blame") X(exported, "tracer.steps", "_exported") \

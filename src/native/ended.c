@@ -366,7 +366,8 @@ ended(Ordinary *self, Passing *passing)
 {
     PyObject *life = passing->life;
     passing->notes = SLOT(life, cold.life.notes);
-    if (lives_drop((Lives *)self->lives, passing->id) < 0 || recent_put(self->over, passing->id, Py_True) < 0)
+    if (lives_drop((Lives *)self->lives, passing->id) < 0 || leave(self->muted, passing->id) < 0
+        || recent_put(self->over, passing->id, Py_True) < 0)
         return -1;
     if (SLOT(life, cold.life.cancel) == Py_None && !self->traces)
         return count_end(self, life);

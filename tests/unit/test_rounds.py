@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
-from loopscope.model import Anchor, Record
+from loopscope.model import GONE, Anchor, Record
 from loopscope.pipeline import otlp
 from loopscope.pipeline.export.loss import Loss
 from loopscope.pipeline.export.outbox import Outbox
@@ -18,6 +18,7 @@ from loopscope.pipeline.metrics.metrics import Metrics
 from loopscope.pipeline.packed import Packed
 from loopscope.pipeline.pipeline import Pipeline
 from loopscope.pipeline.spans.span import Span
+from loopscope.pipeline.spans.tracer import MUTE_AFTER
 from loopscope.settings import Settings, Standard
 from tests.records import SECOND, Identity, Pulse, birth, span_end, span_start, step
 
@@ -240,6 +241,7 @@ def test_muted_tasks_are_heard_where_nobody_known_held_the_thread() -> None:
     for task, pulse in enumerate(pulses, 1):
         pipeline.assembler.feed(birth(task, 0, pulse=pulse))
         pipeline.assembler.feed(step(task, 0, 10 * task, 10 * task, 10 * task + 5, thread=2 if task == 4 else 1))
+        pipeline.assembler.muted[task] = pulse, 2 if task == 4 else 1
     pipeline._unseen(1, 100, 200)
     assert not any(pulse.hush for pulse in pulses)
     assert len(list(pipeline._hear(SECOND))) == 4
@@ -248,3 +250,20 @@ def test_muted_tasks_are_heard_where_nobody_known_held_the_thread() -> None:
     assert not list(pipeline._hear(SECOND + 1)) and list(pipeline._hear(2 * SECOND))
     assert [pulse.hush for pulse in pulses] == [0, 64, 64, 64]
     assert not list(pipeline._hear(9 * SECOND)), "nobody is suspected any more"
+
+
+def test_who_may_be_muted_is_known() -> None:
+    """Who is excluded, from the birth on, and whom the tracer mutes; until the end."""
+    pipeline = Cold().pipeline
+    pulses = [Pulse(excluded=task == 1) for task in range(4)]
+    for task, pulse in list(enumerate(pulses))[1:]:
+        pipeline.assembler.feed(birth(task, 0, pulse=pulse))
+        pipeline.assembler.feed(step(task, 0, 10 * task, 10 * task, 10 * task + 5, thread=7))
+    assert list(pipeline.assembler.muted) == [1]
+    life = pipeline.assembler.lives[2]
+    life.notes.visits, life.notes.idle = (), MUTE_AFTER - 1
+    pipeline.tracer._mute(life, life.notes)
+    assert pulses[2].muted and [thread for _, thread in pipeline.assembler.muted.values()] == [0, 7]
+    pipeline.assembler.feed(step(1, 1, 100, 100, 105, "returned"))
+    pipeline.assembler.feed((GONE, 2, 200, False))
+    assert not pipeline.assembler.muted

@@ -25,7 +25,7 @@ from loopscope.model import (
     Step,
     TaskLife,
 )
-from loopscope.pipeline.lives import Lives
+from loopscope.pipeline.lives import Lives, Muted
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.sinks import Sink
 
@@ -37,10 +37,12 @@ class Assembler:
     those of its steps. A gap in a task's step numbers is counted as `missing`.
     """
 
-    def __init__(self, sink: Sink, lives: Lives | None = None) -> None:
+    def __init__(self, sink: Sink, lives: Lives | None = None, muted: Muted | None = None) -> None:
         self._sink = sink
         #: those of tasks that have not ended; sinks may look at them, while a task's last step is told too
         self.lives: Lives = lives if lives is not None else dict[int, TaskLife]()
+        #: those whose steps may be passed by
+        self.muted: Muted = muted if muted is not None else {}
         #: records of what was already told
         self.repeated = 0
         self._over: Recent[int, bool] = Recent(8192)
@@ -86,6 +88,8 @@ class Assembler:
         life = TaskLife(id, name, place, born, pulse, creator, creator_step, span, late)
         life.last_end = born
         self.lives[id] = life
+        if pulse is not None and pulse.excluded:
+            self.muted[id] = pulse, 0
         self._sink.born(life)
 
     def _step(self, record: Record) -> None:
@@ -154,5 +158,6 @@ class Assembler:
 
     def _end(self, life: TaskLife, time: int) -> None:
         self.lives.pop(life.id, None)
+        self.muted.pop(life.id, None)
         self._over.put(life.id, True)
         self._sink.ended(life, time)

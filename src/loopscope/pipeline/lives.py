@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from loopscope.model import TaskLife
+from loopscope.model import Pulse, TaskLife
 
 #: tasks of which the native core keeps all as objects; what is known of others it packs, until it is asked for
 AWAKE = 1024
+
+#: by ids of tasks: their pulse and thread, 0 where that is not known
+Muted = dict[int, tuple[Pulse, int]]
 
 
 class Lives(Protocol):

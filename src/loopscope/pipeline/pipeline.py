@@ -13,7 +13,7 @@ from loopscope.pipeline.computed import Computed
 from loopscope.pipeline.culprits import Culprits
 from loopscope.pipeline.export.outbox import AGE, Outbox
 from loopscope.pipeline.export.provider import Provider
-from loopscope.pipeline.lives import AWAKE, each
+from loopscope.pipeline.lives import AWAKE, Muted, each
 from loopscope.pipeline.metrics.metrics import Metrics
 from loopscope.pipeline.printed import PrintedLines
 from loopscope.pipeline.sinks import Sink, Sinks
@@ -31,10 +31,10 @@ from loopscope.settings import Settings
 HELD = 512
 #: steps of a muted task that are recorded once its thread was held by nobody known
 HEARD = 64
-#: nanoseconds for each living task between two times that muted ones are asked to be heard
+#: nanoseconds for each muted task between two times that they are asked to be heard
 LISTENING = 60_000
-#: nanoseconds between two sweeps for each task that lives: with a hundred thousand of them there is one in 20 seconds
-SWEEPING = 200_000
+#: nanoseconds between two sweeps for each task that lives: with a hundred thousand of them there is one in 50 seconds
+SWEEPING = 500_000
 #: a task whose birth was lost is given up after so long without a step (nanoseconds)
 UNHEARD = 3600 * SECOND
 
@@ -104,6 +104,7 @@ class Pipeline:
         self.culprits = culprits = Culprits(delay, self.stalls.callback_at, self._unseen)
         native: Any = import_module("loopscope._native") if self._native else None
         lives, empty = (native.Lives(AWAKE), native.Lives(AWAKE)) if native else ({}, {})
+        muted: Muted = {}
         self.tracer = Tracer(
             Traces(segment, provider.trace_id, provider.sample),
             provider.span_id,
@@ -121,12 +122,13 @@ class Pipeline:
             self.budget,
             native and native.Placed(STEPS),
             lives if self._spans else empty,
+            muted,
         )  # fmt: skip
         self.printed = PrintedLines()
         sinks: list[Sink] = [self.printed, self.stalls, culprits, self.metrics.sums]
         if self._spans:
             sinks.append(self.tracer)
-        self.assembler = Assembler(Sinks(*sinks), lives)
+        self.assembler = Assembler(Sinks(*sinks), lives, muted)
         #: feeds one record of the source or a few, no more than so many; how many
         self._drain: Callable[[int], int] = native.Ordinary(self).drain if native else self._feed
         self.metrics.stalls = lambda: self.stalls.by_place
@@ -280,15 +282,14 @@ class Pipeline:
 
     def _hear(self, now: int) -> Iterator[None]:
         """What nobody known held, a muted task may have: those are heard again. The more tasks, the more seldom."""
-        lives = self.assembler.lives
-        if not self._suspects or now - self._suspected < max(SECOND // 10, len(lives) * LISTENING):
+        muted = self.assembler.muted
+        if not self._suspects or now - self._suspected < max(SECOND // 10, len(muted) * LISTENING):
             return
         self._suspected = now
         suspects = self._suspects.copy()
         self._suspects.clear()
-        for life in each(lives):
-            pulse = life.pulse
-            if pulse is not None and pulse.muted and (life.where is None or life.where.thread in suspects):
+        for pulse, thread in list(muted.values()):
+            if pulse.muted and (not thread or thread in suspects):
                 pulse.hush = pulse.index + HEARD
             yield
 

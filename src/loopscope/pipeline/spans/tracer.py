@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from loopscope.model import DESTROYED, WAITING, Handoff, SpanIdentity, Step, TaskLife
-from loopscope.pipeline.lives import Lives, each
+from loopscope.pipeline.lives import Lives, Muted, each
 from loopscope.pipeline.sinks import Sink
 from loopscope.pipeline.spans.budget import UNBOUNDED, Budget
 from loopscope.pipeline.spans.handoffs import Handoffs
@@ -57,8 +57,11 @@ class Tracer(Sink):
         budget: Budget | None = None,
         placed: Placed | None = None,
         lives: Lives | None = None,
+        muted: Muted | None = None,
     ) -> None:
         self.traces = traces
+        #: the assembler's
+        self._muted = muted if muted is not None else {}
         #: counts spans that found no room, by cause
         self._lost = lost
         self._caps = caps
@@ -201,6 +204,7 @@ class Tracer(Sink):
         notes.idle += 1
         if notes.idle >= MUTE_AFTER and life.pulse is not None and life.state is None and not notes.visits:
             life.unrecorded = life.pulse.muted = True
+            self._muted[life.id] = life.pulse, life.where.thread if life.where is not None else 0
 
     # ------------------------------------------------------------ as time goes by
 
