@@ -49,7 +49,7 @@ TASK_CREATOR_ID = "asyncio.task.creator.id"
 TASK_CREATOR_NAME = "asyncio.task.creator.name"
 #: true: it was there before loopscope was switched on, and is told from then on
 TASK_LATE = "asyncio.task.seen_late"
-#: what it waits for at the end of a segment
+#: what it waits for at the end of a segment, or of the program
 TASK_AWAITING = "asyncio.task.awaiting"
 #: spans that the trace has lost so far, because it was too large, or too many came
 TASK_SPANS_DROPPED = "asyncio.task.span.dropped"

@@ -65,6 +65,19 @@ def test_a_stuck_task_is_told_again_and_again() -> None:
     assert [said(task, "asyncio.task.awaiting") for task in cold.tasks] == ["asyncio.sleep"] * len(ends)
 
 
+def test_what_waits_when_all_ends() -> None:
+    """For what is told then, as at the end of a segment."""
+    cold = in_request(pulse := Pulse(index=1)).finish(5 * SECOND)
+    assert (said(cold.tasks[0], "asyncio.task.state"), said(cold.tasks[0], "asyncio.task.awaiting")) == (
+        "waiting",
+        "asyncio.sleep",
+    )
+    cold = in_request(pulse)
+    pulse.ready = 4 * SECOND
+    cold.finish(5 * SECOND)
+    assert (said(cold.tasks[0], "asyncio.task.state"), said(cold.tasks[0], "asyncio.task.awaiting")) == ("ready", None)
+
+
 def test_a_step_starts_the_count_anew() -> None:
     """Told at 60 and 120; a step at 130 s ends the silence: told again at 180."""
     cold = in_request(pulse := Pulse(index=1))

@@ -256,7 +256,7 @@ class TaskSpans:
         self._handoffs.closed(life.id, visit)
 
     def end_segment(self, life: TaskLife, visit: Visit, state: str, time: int) -> None:
-        """Another one begins where this one ends."""
+        """It ends before its task does."""
         self.wait_until(visit, time)
         self.close(life, visit, state, describe.awaited_name(visit.awaited) if state == WAITING else None)
 

@@ -265,8 +265,7 @@ class Tracer(Sink):
             notes: Notes = life.notes
             state, moment = state_of(life, now)
             for visit in notes.visits:
-                self.tasks.wait_until(visit, moment)
-                self.tasks.close(life, visit, state)
+                self.tasks.end_segment(life, visit, state, moment)
             notes.visits = ()
             self.tasks.redeem(life, notes)
             yield
