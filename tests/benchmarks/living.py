@@ -1,8 +1,12 @@
-"""What a step costs while many tasks live and wait, and what reading the start-up file costs a Python without loopscope."""
+"""What a step costs while many tasks live and wait, what memory these take, and what reading the start-up file costs a
+Python without loopscope.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import resource
 import shutil
 import site
 import tempfile
@@ -17,6 +21,8 @@ from loopscope import LoopscopeInstrumentor, runtime
 from tests.benchmarks.export import ALL
 
 STEPS = 20_000
+#: tasks that live before it is measured what more of them take
+FORMER = 5_000
 PTH = Path(__file__).parents[2] / "src" / "loopscope_autostart.pth"
 
 
@@ -48,6 +54,40 @@ def cost(count: int, on: bool) -> float:
     if on:
         LoopscopeInstrumentor().instrument(span_exporter=Nowhere(), buffer_size=1 << 20, **ALL)
     return uvloop.new_event_loop().run_until_complete(main())
+
+
+def memory(count: int, on: bool) -> float:
+    """Bytes of the process's memory a task that lives and waits, beside some thousands that were there before."""
+
+    async def main() -> float:
+        never = asyncio.get_running_loop().create_future()
+        waiting = await _grow(never, FORMER)
+        before = _resident()
+        waiting += await _grow(never, count)
+        took = _resident() - before
+        never.set_result(None)
+        await asyncio.wait(waiting)
+        return took / count
+
+    if on:
+        LoopscopeInstrumentor().instrument(span_exporter=Nowhere(), **ALL)
+    return uvloop.new_event_loop().run_until_complete(main())
+
+
+async def _grow(never: asyncio.Future[None], count: int) -> list[asyncio.Task[None]]:
+    """So many tasks more, a thousand at a time; once all that is known of them has come where it stays."""
+    made = []
+    for _ in range(count // 1_000):
+        made += [asyncio.ensure_future(_wait(never)) for _ in range(1_000)]
+        await asyncio.sleep(0.02)
+        runtime.flush()
+    gc.collect()
+    await asyncio.sleep(0.5)
+    return made
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 async def _wait(never: asyncio.Future[None]) -> None:

@@ -103,7 +103,13 @@ def alive(core: str) -> Iterator[Row]:
     yield Row("a step among 1,000 live tasks / among 10", core, took[1_000] / took[10], 1.1)
 
 
-MEASURES: tuple[Callable[[str], Iterator[Row]], ...] = (per_span, flood, defaults, timer, requests, alive)
+def memory(core: str) -> Iterator[Row]:
+    """What a living task takes."""
+    on, bare = (min(float(apart(f"living.memory(20_000, {on})", core)) for _ in range(2)) for on in (True, False))
+    yield Row("a living task that waits, memory above bare", core, on - bare, 500, "B")
+
+
+MEASURES: tuple[Callable[[str], Iterator[Row]], ...] = (per_span, flood, defaults, timer, requests, alive, memory)
 
 
 def rows() -> Iterator[Row]:

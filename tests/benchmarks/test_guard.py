@@ -44,6 +44,13 @@ def test_cost_of_a_step() -> None:
     assert all(found[key] <= limit for key, limit in limits.items()), found
 
 
+@pytest.mark.skipif("native" not in steps.available(), reason="the Python core keeps all as objects")
+def test_memory_of_a_living_task() -> None:
+    """Half of what objects would take; `make bench` shows what it is."""
+    on, bare = (float(export.apart(f"living.memory(20_000, {on})", "native")) for on in (True, False))
+    assert on - bare < 1_250, (on, bare)
+
+
 def test_flood_over_http_loses_nothing() -> None:
     with Sink() as sink:
         told = ast.literal_eval(export.apart(f"export.flood('{sink.url}/v1/traces', 10_000, 10.0)"))
