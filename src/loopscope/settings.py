@@ -247,12 +247,15 @@ class Standard:
 def _identity(environment: Mapping[str, str], signal: str) -> tuple[str, str]:
     """Certificate and key of an OTLP exporter that uses TLS, empty for none: those beside its CERTIFICATE."""
     names = [f"OTEL_EXPORTER_OTLP_{part}" for part in (signal, "")]
-    address = next((said for name in names if (said := environment.get(name + "ENDPOINT", "").strip())), "")
+    address = next((said for name in names if (said := environment.get(name + "ENDPOINT", "").strip())), "http://")
     plain = next((said for name in names if (said := environment.get(name + "INSECURE", "").strip())), "")
-    if address.startswith("http://") or (plain.lower() == "true" and not address.startswith("https://")):
+    unsafe = plain.lower() == "true" if plain else address.startswith("http://")
+    if unsafe and not address.startswith("https://"):
         return "", ""
     for name in names:
         if name + "CERTIFICATE" in environment:
+            if not environment[name + "CERTIFICATE"]:
+                break
             return environment.get(name + "CLIENT_CERTIFICATE", ""), environment.get(name + "CLIENT_KEY", "")
     return "", ""
 

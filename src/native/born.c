@@ -104,10 +104,10 @@ born(Ordinary *self, PyObject *record)
     PyObject *life = make_life(record);
     if (life == NULL)
         return -1;
-    int failed = lives_put((Lives *)self->lives, SLOT(life, cold.life.id), life) < 0 || note_muted(self, life) < 0
-        || count_made(self, life) < 0;
+    int failed = count_made(self, life) < 0;
     WHOLE(self->sums, cold.sums.alive)++;
-    failed = failed || (self->traces && begin_notes(self, life) < 0);
+    failed = failed || (self->traces && begin_notes(self, life) < 0) || note_muted(self, life) < 0
+        || lives_put((Lives *)self->lives, SLOT(life, cold.life.id), life) < 0;
     Py_DECREF(life);
     return failed ? -1 : 1;
 }

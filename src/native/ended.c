@@ -350,7 +350,8 @@ end_telling(Ordinary *self, Passing *passing)
 {
     PyObject *life = passing->life, *notes = passing->notes, *id = passing->id;
     int excluded = is_excluded(life);
-    if (excluded < 0 || leave(self->leaving, id) < 0 || recent_put(self->names, id, life) < 0 || close_visits(self, passing) < 0)
+    if (excluded < 0 || leave(self->leaving, id) < 0 || recent_put(self->names, id, life) < 0
+        || close_visits(self, passing) < 0)
         return -1;
     slot_put(notes, cold.notes.visits, Py_NewRef(cold.nothing));
     if (end_handoffs(self, id, excluded) < 0

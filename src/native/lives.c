@@ -19,7 +19,7 @@ enum { ASLEEP = 1, FRESH = 2, ASKED = 4, BITS = 7 };
 typedef struct { long long id, until; } Waiting;
 typedef struct { Waiting *waiting; size_t room, first, length; } Ring;
 
-enum { NOBODY = -1, LEAST = 64, TURNS = 128, VAIN = 32 };
+enum { NOBODY = -1, LEAST = 64, TURNS = 64, VAIN = 8 };
 
 /* Nanoseconds without a step. */
 #define REST 10000000000LL
@@ -31,7 +31,7 @@ struct Lives {
     int room, filled, count;
     /* numbers of entries, in twice as many places as there is room for entries, each near the place of its id */
     int *table;
-    /* those that took no step since their first or were asked for by hand; and those that did */
+    /* those of whom no step was told since the first, or since they were packed; and those of whom one was */
     Ring idle, busy;
     /* how many are awake, and may be */
     Py_ssize_t awake, most;
@@ -100,7 +100,10 @@ make_room(Lives *self, int room)
         }
     PyMem_RawFree(self->entries);
     PyMem_RawFree(self->table);
-    *self = other;
+    self->entries = other.entries;
+    self->table = other.table;
+    self->room = other.room;
+    self->filled = other.filled;
     return 0;
 }
 
@@ -187,7 +190,7 @@ put_to_sleep(Lives *self, Entry *entry)
     return 1;
 }
 
-/* The next of a ring: it leaves, is packed, or stays awake: 0. */
+/* The next of a ring: it leaves, is packed, goes to who is busy, or is queued again: 0. */
 static int
 see_to(Lives *self, Ring *ring)
 {
@@ -195,37 +198,46 @@ see_to(Lives *self, Ring *ring)
     Entry *entry = entry_of(self, one.id);
     if (entry == NULL || entry->held & ASLEEP)
         return 1;
-    int asked = (entry->held & ASKED) != 0, due = one.until <= self->now && !(entry->held & (FRESH | ASKED));
+    if (entry->held & ASKED) {
+        if (widen(&self->busy) < 0) {
+            PyErr_Clear(); /* there is no memory: it is awake for good */
+            return 0;
+        }
+        entry->held &= ~(uintptr_t)ASKED;
+        queue_up(&self->busy, one.id, self->now + REST);
+        return 1;
+    }
+    int due = one.until <= self->now && !(entry->held & FRESH);
     if (due && self->awake > self->most && put_to_sleep(self, entry))
         return 1;
-    if (asked && widen(&self->busy) < 0) {
-        PyErr_Clear(); /* there is no memory: it is awake for good */
-        return 0;
-    }
-    if (asked)
-        entry->held &= ~(uintptr_t)ASKED;
-    queue_up(asked ? &self->busy : ring, one.id, asked ? self->now + REST : one.until);
+    queue_up(ring, one.id, one.until);
     return 0;
+}
+
+/* Once at most to each of a ring. */
+static void
+go_through(Lives *self, Ring *ring)
+{
+    size_t left = ring->length < TURNS ? ring->length : TURNS;
+    for (int in_vain = 0; left > 0 && in_vain < VAIN; left--) {
+        int due = self->awake > self->most && ring->waiting[ring->first].until <= self->now;
+        if (!due && ring->length <= 2 * (size_t)self->awake + LEAST) /* else most of them have left */
+            return;
+        in_vain += !see_to(self, ring);
+    }
 }
 
 void
 lives_rest(Lives *self)
 {
-    if (self->lent || clock_read(&self->now) < 0) {
+    if (self->lent)
+        return;
+    if (clock_read(&self->now) < 0) {
         PyErr_Clear();
         return;
     }
-    for (int turn = 0, in_vain = 0; turn < TURNS && in_vain < VAIN; turn++) {
-        int crowded = self->awake > self->most;
-        size_t many = 2 * (size_t)self->awake + LEAST; /* most of them have left */
-        Ring *idle = &self->idle, *busy = &self->busy;
-        if (idle->length > 0 && (crowded || idle->length > many))
-            in_vain += !see_to(self, idle);
-        else if (busy->length > 0 && ((crowded && busy->waiting[busy->first].until <= self->now) || busy->length > many))
-            in_vain += !see_to(self, busy);
-        else
-            return;
-    }
+    go_through(self, &self->idle);
+    go_through(self, &self->busy);
 }
 
 /* ---------------------------------------------------------------- what is done with it */
@@ -379,12 +391,10 @@ lives_get_python(Lives *self, PyObject *id)
 static PyObject *
 lives_pop(Lives *self, PyObject *args)
 {
-    PyObject *id, *otherwise = NULL;
-    if (!PyArg_ParseTuple(args, "O|O", &id, &otherwise))
+    PyObject *id, *otherwise;
+    if (!PyArg_ParseTuple(args, "OO", &id, &otherwise))
         return NULL;
     PyObject *life = look_at(self, id);
-    if (life == NULL && !PyErr_Occurred() && otherwise == NULL)
-        PyErr_SetObject(PyExc_KeyError, id);
     if (life == NULL)
         return PyErr_Occurred() ? NULL : Py_NewRef(otherwise);
     if (lives_drop(self, id) < 0)

@@ -2,23 +2,17 @@
 #include "cold.h"
 #include <string.h>
 
-/* While records are taken, lives are borrowed. Afterwards some may be packed. */
-static void
-lend(Ordinary *self, int lent)
-{
-    Lives *lives = (Lives *)self->lives;
-    lives_lend(lives, lent);
-    lives_rest(lives);
-}
-
 static PyObject *
 ordinary_feed(Ordinary *self, PyObject *record)
 {
-    lend(self, 1);
+    lives_lend((Lives *)self->lives, 1);
     int done = take(self, record);
-    lend(self, 0);
+    lives_lend((Lives *)self->lives, 0);
     forget_batch(self);
-    return done < 0 || tell_coalesced(self) < 0 ? NULL : PyBool_FromLong(done);
+    if (done < 0 || tell_coalesced(self) < 0)
+        return NULL;
+    lives_rest((Lives *)self->lives);
+    return PyBool_FromLong(done);
 }
 
 /* ---------------------------------------------------------------- many of them */
@@ -56,13 +50,14 @@ ordinary_drain(Ordinary *self, PyObject *most)
         return NULL;
     if (take_spare(self) < 0)
         return NULL;
-    lend(self, 1);
+    lives_lend((Lives *)self->lives, 1);
     Py_ssize_t taken = take_many(self, many < MANY ? many : MANY);
-    lend(self, 0);
+    lives_lend((Lives *)self->lives, 0);
     drop_spare(self); /* whose ids are to be used may change meanwhile */
     forget_batch(self);
     if (taken < 0 || tell_coalesced(self) < 0)
         return NULL;
+    lives_rest((Lives *)self->lives);
     return PyLong_FromSsize_t(taken);
 }
 

@@ -85,8 +85,6 @@ def test_it_is_a_dict(seed: int, awake: int) -> None:
     assert lives.awake <= awake + 3  # those that are kept here, and the last that was asked for
     with pytest.raises(KeyError):
         lives[10**9 + 7]
-    with pytest.raises(KeyError):
-        lives.pop(10**9 + 7)
     with pytest.raises(ValueError, match="negative"):
         native.Lives(-1)
 

@@ -246,7 +246,14 @@ def test_half_an_identity(
 
 @pytest.mark.parametrize(
     ("endpoint", "plain", "ends"),
-    [("http://x:1", "", False), ("x:1", "true", False), ("https://x:1", "true", True), ("x:1", "", True)],
+    [
+        ("http://x:1", "", False),
+        ("x:1", "true", False),
+        ("https://x:1", "true", True),
+        ("x:1", "", True),
+        ("", "", False),
+        ("http://x:1", "false", True),
+    ],
 )
 def test_an_identity_is_for_tls(endpoint: str, plain: str, ends: bool) -> None:
     said = {"ENDPOINT": endpoint, "INSECURE": plain, "CERTIFICATE": "a", "CLIENT_CERTIFICATE": "b", "CLIENT_KEY": "c"}

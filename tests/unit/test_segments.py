@@ -78,6 +78,15 @@ def test_what_waits_when_all_ends() -> None:
     assert (said(cold.tasks[0], "asyncio.task.state"), said(cold.tasks[0], "asyncio.task.awaiting")) == ("ready", None)
 
 
+def test_a_process_that_lives_on_after_its_end() -> None:
+    """As one does whose signal is blocked, or that is a container's first: the task is the one that it was."""
+    cold = in_request(Pulse(index=1)).finish(5 * SECOND)
+    cold.feed(step(1, 1, 6 * SECOND, 6 * SECOND, 7 * SECOND, span=A, after=A)).finish(8 * SECOND)
+    before, after = cold.tasks
+    assert (said(after, "asyncio.task.id"), said(after, "asyncio.task.seen_late"), after.name) == (1, None, before.name)
+    assert set(cold.assembler.lives) == {1}
+
+
 def test_a_step_starts_the_count_anew() -> None:
     """Told at 60 and 120; a step at 130 s ends the silence: told again at 180."""
     cold = in_request(pulse := Pulse(index=1))

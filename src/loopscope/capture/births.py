@@ -57,9 +57,9 @@ def _begun(birth: Birth) -> Any:
 
 def _leads_to(coroutine: Any, sought: Any) -> bool:
     """Whether it is that one, or is suspended in it: a factory may have put others around."""
-    for _ in range(_AROUND):
-        if coroutine is sought:
-            return True
+    for _ in range(_AROUND + 1):
+        if coroutine is sought or coroutine is None:
+            return coroutine is sought
         coroutine = coroutines.ask(coroutine, "cr_await") or coroutines.ask(coroutine, "gi_yieldfrom")
     return False
 

@@ -381,7 +381,8 @@ _frames = sys._current_frames if _COLLECTED_APART else _frames_uncollected
 def current_frames() -> dict[int, types.FrameType]:
     """Frames of all threads by ident, as they are now; of none while there are several interpreters.
 
-    CPython looks at the threads of all of them, and with a GIL of their own (3.12) these run meanwhile: a crash.
+    CPython looks at the threads of all of them, and with a GIL of their own (3.12) these run meanwhile: a crash. Those
+    that a program written in C makes by itself are not known here.
     """
     interpreters = sys.modules.get("_interpreters") or sys.modules.get("_xxsubinterpreters")
     if interpreters is not None and len(interpreters.list_all()) > 1:

@@ -87,10 +87,10 @@ class Assembler:
             return
         life = TaskLife(id, name, place, born, pulse, creator, creator_step, span, late)
         life.last_end = born
-        self.lives[id] = life
+        self._sink.born(life)
         if pulse is not None and pulse.excluded:
             self.muted[id] = pulse, 0
-        self._sink.born(life)
+        self.lives[id] = life
 
     def _step(self, record: Record) -> None:
         (
@@ -104,9 +104,10 @@ class Assembler:
                 self.repeated += 1
                 return
             place = point if isinstance(point, Place) else UNKNOWN
-            life = self.lives[id] = TaskLife(id, name, place, ready or start, late=True, steps=index)
+            life = TaskLife(id, name, place, ready or start, late=True, steps=index)
             life.last_end = life.born
             self._sink.born(life)
+            self.lives[id] = life
         if index < life.steps:
             self.repeated += 1
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -103,7 +104,8 @@ class Pipeline:
         self.stalls = Stalls(int(settings.stall_threshold * SECOND))
         self.culprits = culprits = Culprits(delay, self.stalls.callback_at, self._unseen)
         native: Any = import_module("loopscope._native") if self._native else None
-        lives, empty = (native.Lives(AWAKE), native.Lives(AWAKE)) if native else ({}, {})
+        make: Callable[[], Any] = partial(native.Lives, AWAKE) if native else dict
+        lives = make()
         muted: Muted = {}
         self.tracer = Tracer(
             Traces(segment, provider.trace_id, provider.sample),
@@ -121,7 +123,7 @@ class Pipeline:
             culprits.coverage,
             self.budget,
             native and native.Placed(STEPS),
-            lives if self._spans else empty,
+            lives if self._spans else make(),
             muted,
         )  # fmt: skip
         self.printed = PrintedLines()
@@ -288,7 +290,11 @@ class Pipeline:
         self._suspected = now
         suspects = self._suspects.copy()
         self._suspects.clear()
-        for pulse, thread in list(muted.values()):
+        for id, (pulse, thread) in list(muted.items()):
+            life = None if thread else self.assembler.lives.get(id)
+            if life is not None and life.where is not None:
+                thread = life.where.thread
+                muted[id] = pulse, thread
             if pulse.muted and (not thread or thread in suspects):
                 pulse.hush = pulse.index + HEARD
             yield

@@ -66,17 +66,22 @@ class TraceFile:
         if stat.S_ISREG(os.fstat(self._file).st_mode):
             with suppress(OSError):
                 both = os.open(self.path, flags | os.O_RDWR, 0o644)
-                os.close(self._file)
-                self._file, self._readable = both, True
+                self._readable = stat.S_ISREG(os.fstat(both).st_mode)  # it may be another one by now
+                os.close(self._file if self._readable else both)
+                self._file = both if self._readable else self._file
 
     def _ends_well(self) -> bool:
-        """Whether the last line is whole: who wrote it may have been killed, or found no room."""
+        """Whether the last line is whole: who wrote it may have been killed, or found no room.
+
+        One that is being written is not yet, and then there may be an empty line.
+        """
         if self._torn or not self._readable:
             return not self._torn
-        if not lseek(self._file, 0, os.SEEK_END):
+        try:
+            size = lseek(self._file, 0, os.SEEK_END)
+            return not size or lseek(self._file, size - 1, os.SEEK_SET) < 0 or read(self._file, 1) in (b"\n", b"")
+        except OSError:  # nobody can tell
             return True
-        lseek(self._file, -1, os.SEEK_END)
-        return read(self._file, 1) == b"\n"
 
     def write(self, resource: Any, scope: tuple[str, str, str], spans: list[str]) -> None:
         """Append a line with these spans, each already OTLP JSON."""

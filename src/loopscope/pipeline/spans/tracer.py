@@ -269,7 +269,6 @@ class Tracer(Sink):
             notes.visits = ()
             self.tasks.redeem(life, notes)
             yield
-        self.kin.lives.clear()
         yield from self.steps.release(now)
 
 
