@@ -258,6 +258,14 @@ def test_what_is_missing_is_said(spans: list[Span], told: str) -> None:
     assert said.startswith(told)
 
 
+@pytest.mark.parametrize(("start", "said"), [(3, True), (5, False)])
+def test_a_task_of_several_traces_without_steps(start: float, said: bool) -> None:
+    """Recorded with DETAIL=tasks: nobody can say what a step did for two traces at once."""
+    told = made(task(1, "a", 0, 5, 2), task(1, "a", start, 9, 2, id="7" * 16, trace="b" * 32)).missing
+    assert [one for one in told if one.startswith("1 task worked for several traces at once")] == told[1 : 1 + said]
+    assert len(told) == 1 + said
+
+
 def test_steps_without_their_task_span() -> None:
     """They stay one task; where another span of that task is there, they are its steps."""
     cut = [step(1, "a", 0, 0, 5), step(1, "a", 1, 20, 25, 5), step(2, "b", 0, 6, 8)]

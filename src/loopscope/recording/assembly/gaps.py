@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from loopscope import conventions as c
 from loopscope.model import BARE
@@ -23,6 +24,7 @@ def missing(spans: Sorted, tasks: Tasks, steps: Steps, timeline: Timeline) -> It
         )
     bare = {key for key, of_task in tasks.spans.items() if any(map(_bare, of_task))}
     yield from _cut(timeline, bare)
+    yield from _twice(timeline)
     yield from _lost(spans, tasks)
     unnamed = sum(1 for key in tasks.spans if key[1] < 0)
     if unnamed:
@@ -80,6 +82,22 @@ def _cut(timeline: Timeline, bare: set[TaskKey]) -> Iterator[str]:
         f"{absent} of {expected} steps have no span, in {_count(concerned, 'task')}: dropped when they were recorded, "
         "or cut away by the backend (Tempo does so past max_bytes_per_trace)"
     )
+
+
+def _twice(timeline: Timeline) -> Iterator[str]:
+    """Steps say whether they are told in several traces; where there are none, a task's sums cannot be set right."""
+    told = {step.task for step in timeline.steps}
+    concerned = sum(1 for key, task in timeline.tasks.items() if key not in told and _overlap(task.visits))
+    if concerned:
+        yield (
+            f"{_count(concerned, 'task')} worked for several traces at once, and no step of theirs is here: "
+            "what a step did for two of them counts twice"
+        )
+
+
+def _overlap(visits: list[tuple[int, int]]) -> bool:
+    ordered = sorted(visits)
+    return any(later < end for (_, end), (later, _) in pairwise(ordered))
 
 
 def _lost(spans: Sorted, tasks: Tasks) -> Iterator[str]:
