@@ -89,11 +89,10 @@ def test_more_pieces_than_are_kept_of_a_thread(shown: bool) -> None:
     assert sides.ordinary > 9_000
 
 
-@pytest.mark.parametrize("awake", [0, 3, 1024])
-@pytest.mark.parametrize("seed", range(20))
-def test_a_world(seed: int, awake: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Creators, eager children, requests, pools, segments, rotation, late sweeps."""
-    monkeypatch.setattr("loopscope.pipeline.pipeline.AWAKE", awake)
+@pytest.mark.parametrize("seed", range(30))
+def test_a_world(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Creators, eager children, requests, pools, segments, rotation, late sweeps; of all tasks packed, of most, of none."""
+    monkeypatch.setattr("loopscope.pipeline.pipeline.AWAKE", (0, 3, 1024)[seed % 3])
     sides = Sides(KINDS["few spans" if seed % 2 else "plain"], sampled=seed % 3 > 0)
     World(seed, sides, unsampled=seed % 3 == 0).run(400)  # type: ignore[arg-type]
     sides.compare()
