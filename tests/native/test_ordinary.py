@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from loopscope.model import RETURNED, SUSPENDED, TASK
+from loopscope.pipeline.spans import describe
 from loopscope.settings import Settings
 from tests.native.sides import Side, Sides, differs
 from tests.native.stream import Stream
@@ -110,6 +111,7 @@ def counted(native: bool) -> list[int]:
     """References to what many tasks share, and to what each has for itself, once they have ended."""
     side, pulses, here = Side(PLAIN, native), [Pulse() for _ in range(2_000)], where(1)
     shared = [None, True, False, here, TASK, SUSPENDED, RETURNED]
+    describe._kinds.clear()  # else it is full now in one of two, and then in the other
     before = [sys.getrefcount(one) for one in shared]
     for task, pulse in enumerate(pulses, 1):
         side.feed(birth(task, task, pulse=pulse))
@@ -121,6 +123,7 @@ def counted(native: bool) -> list[int]:
     record.clear()
     own = [sys.getrefcount(pulse) for pulse in pulses]
     del side
+    describe._kinds.clear()
     gc.collect()
     return [sys.getrefcount(one) - then for one, then in zip(shared, before, strict=True)] + [max(own), min(own)]
 
