@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 logger = logging.getLogger("loopscope")
@@ -212,8 +213,7 @@ class Standard:
         """Read them; unset exporters are an empty tuple, the protocol has OpenTelemetry Python's default."""
         environment = os.environ if environment is None else environment
 
-        def first(*names: str) -> str:
-            return next((environment[n].strip() for n in names if environment.get(n, "").strip()), "")
+        first = partial(_first, environment)
 
         def named(variable: str) -> tuple[str, ...]:
             return tuple(part.strip() for part in first(variable).split(",") if part.strip())
@@ -244,11 +244,16 @@ class Standard:
         )
 
 
+def _first(environment: Mapping[str, str], *names: str) -> str:
+    """The first of these variables that says something, empty where none does."""
+    return next((environment[name].strip() for name in names if environment.get(name, "").strip()), "")
+
+
 def _identity(environment: Mapping[str, str], signal: str) -> tuple[str, str]:
     """Certificate and key of an OTLP exporter that uses TLS, empty for none: those beside its CERTIFICATE."""
     names = [f"OTEL_EXPORTER_OTLP_{part}" for part in (signal, "")]
-    address = next((said for name in names if (said := environment.get(name + "ENDPOINT", "").strip())), "http://")
-    plain = next((said for name in names if (said := environment.get(name + "INSECURE", "").strip())), "")
+    address = _first(environment, *(name + "ENDPOINT" for name in names)) or "http://"
+    plain = _first(environment, *(name + "INSECURE" for name in names))
     unsafe = plain.lower() == "true" if plain else address.startswith("http://")
     if unsafe and not address.startswith("https://"):
         return "", ""

@@ -20,16 +20,18 @@ from time import monotonic, sleep
 _REFUSED = 1.0
 
 
-def green_threads() -> str:
-    """Who put greenlets in the place of threads, gevent or eventlet; empty for nobody."""
+def lacking() -> str:
+    """Why there are no threads for us here, empty where there are.
+
+    gevent and eventlet put greenlets in their place: ours would keep the application from running. An isolated
+    interpreter (3.12) has no daemon threads.
+    """
     module = getattr(_thread.start_new_thread, "__module__", None) or ""
     package = module.partition(".")[0]
-    return package if package in ("gevent", "eventlet") else ""
-
-
-def daemons_allowed() -> bool:
-    """Whether this interpreter has daemon threads: an isolated one (3.12) has none."""
-    return bool(getattr(_thread, "daemon_threads_allowed", lambda: True)())
+    if package in ("gevent", "eventlet"):
+        return f"{package} made greenlets of threads"
+    allowed = getattr(_thread, "daemon_threads_allowed", None)
+    return "" if allowed is None or allowed() else "this interpreter allows no daemon threads"
 
 
 class Bell:

@@ -14,7 +14,7 @@ enum { NEW, NUMBER, ID, OBJECT };
 enum { REFERENCES = 64, ROOM = 768, MOST_SLOTS = 64 };
 
 struct Asleep {
-    unsigned short references, size;
+    Py_ssize_t references;
     PyObject *reference[];
     /* and then its bytes */
 };
@@ -51,12 +51,6 @@ asleep_load(void)
     return lay_out(&life_layout, cold.a_life, cold.life.notes) < 0
         || lay_out(&notes_layout, cold.a_notes, cold.notes.visits) < 0
         || lay_out(&visit_layout, cold.a_visit, cold.visit._whose) < 0 ? -1 : 0;
-}
-
-static inline long long *
-whole_at(PyObject *object, Py_ssize_t offset)
-{
-    return (long long *)((char *)object + offset);
 }
 
 /* ---------------------------------------------------------------- to bytes */
@@ -144,8 +138,8 @@ write_slots(Draft *draft, const Layout *layout, PyObject *object)
         Py_ssize_t offset = layout->slot[place].offset;
         int kind = NEW;
         if (layout->slot[place].whole) {
-            long long number = *whole_at(object, offset);
-            if (number != *whole_at(layout->model, offset)) {
+            long long number = WHOLE(object, layout->slot[place]);
+            if (number != WHOLE(layout->model, layout->slot[place])) {
                 write_number(draft, number);
                 kind = NUMBER;
             }
@@ -205,8 +199,7 @@ asleep_make(PyObject *life)
     Asleep *made = PyMem_Malloc(sizeof *made + references + draft.size);
     if (made == NULL)
         return NULL;
-    made->references = (unsigned short)draft.references;
-    made->size = (unsigned short)draft.size;
+    made->references = draft.references;
     memcpy(made->reference, draft.reference, references);
     memcpy(made->reference + draft.references, draft.bytes, draft.size);
     for (int place = 0; place < draft.references; place++)
@@ -217,7 +210,7 @@ asleep_make(PyObject *life)
 void
 asleep_free(Asleep *self)
 {
-    for (int place = 0; place < self->references; place++)
+    for (Py_ssize_t place = 0; place < self->references; place++)
         Py_DECREF(self->reference[place]);
     PyMem_Free(self);
 }
@@ -264,7 +257,7 @@ read_slots(Reading *reading, const Layout *layout)
         Py_ssize_t offset = layout->slot[place].offset;
         int kind = kinds[place / 4] >> place % 4 * 2 & 3;
         if (kind != NEW && layout->slot[place].whole)
-            *whole_at(made, offset) = read_number(reading);
+            WHOLE(made, layout->slot[place]) = read_number(reading);
         else if (kind != NEW) {
             PyObject *object = read_object(reading, kind);
             if (object == NULL)

@@ -465,6 +465,13 @@ void lives_rest(Lives *self);
 /* While some are lent, as borrowed references, none is packed. */
 void lives_lend(Lives *self, int lent);
 
+/* An id, spread over all bits: those of tasks follow one another. */
+static inline uint64_t
+spread(long long id)
+{
+    return (uint64_t)id * 0x9e3779b97f4a7c15u;
+}
+
 /* ---------------------------------------------------------------- placed.c */
 
 typedef struct Placed Placed;

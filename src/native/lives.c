@@ -6,7 +6,6 @@
  * somebody may have one without a reference of its own, nor one that others have.
  */
 #include "cold.h"
-#include <stdint.h>
 #include <string.h>
 
 /* `held` is a TaskLife, or an Asleep with the bit ASLEEP. 0: it is no more. The other bits: no record of it came yet; one
@@ -57,7 +56,7 @@ asleep_in(const Entry *entry)
 static size_t
 place_of(const Lives *self, long long id)
 {
-    return (size_t)((uint64_t)id * 0x9e3779b97f4a7c15u >> 32) & ((size_t)self->room * 2 - 1);
+    return (size_t)(spread(id) >> 32) & ((size_t)self->room * 2 - 1);
 }
 
 /* Where the number of its entry stands, or would. */
@@ -339,26 +338,12 @@ lives_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
 }
 
 static void
-empty(Lives *self)
-{
-    for (int number = 0; number < self->filled; number++) {
-        Entry gone = self->entries[number];
-        self->entries[number].held = 0;
-        if (gone.held)
-            let_go(&gone);
-    }
-    if (self->table != NULL)
-        memset(self->table, NOBODY, (size_t)self->room * 2 * sizeof *self->table);
-    self->filled = self->count = 0;
-    self->awake = 0;
-    self->idle.length = self->busy.length = 0;
-}
-
-static void
 lives_dealloc(Lives *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    empty(self);
+    for (int number = 0; number < self->filled; number++)
+        if (self->entries[number].held)
+            let_go(&self->entries[number]);
     PyMem_RawFree(self->entries);
     PyMem_RawFree(self->table);
     PyMem_RawFree(self->idle.waiting);
@@ -400,13 +385,6 @@ lives_pop(Lives *self, PyObject *args)
     if (lives_drop(self, id) < 0)
         Py_CLEAR(life);
     return life;
-}
-
-static PyObject *
-lives_clear(Lives *self, PyObject *nothing)
-{
-    empty(self);
-    Py_RETURN_NONE;
 }
 
 static PyObject *
@@ -455,7 +433,6 @@ lives_iterate(Lives *self)
 static PyMethodDef lives_methods[] = {
     {"get", (PyCFunction)lives_get_python, METH_O, "A task's life; None where none is known."},
     {"pop", (PyCFunction)lives_pop, METH_VARARGS, "As dict.pop, with a default."},
-    {"clear", (PyCFunction)lives_clear, METH_NOARGS, "Forget all."},
     {NULL},
 };
 

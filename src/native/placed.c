@@ -24,7 +24,7 @@ enum { NONE = -1, MOST_BITS = 24 };
 static int *
 head_of(Placed *self, long long task, long long step)
 {
-    uint64_t first = (uint64_t)task * 0x9e3779b97f4a7c15u >> (64 - self->bits);
+    uint64_t first = spread(task) >> (64 - self->bits);
     return &self->heads[(first + (uint64_t)step) & ((1u << self->bits) - 1)]; /* a task's steps lie side by side */
 }
 

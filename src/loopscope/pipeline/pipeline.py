@@ -143,7 +143,7 @@ class Pipeline:
     @property
     def pending(self) -> bool:
         """Whether there is, or will be, anything to send."""
-        return bool(self._held or (self._spans and self.assembler.lives))
+        return bool(self._held or self.tracer.kin.lives)
 
     def hurry(self, until: int) -> None:
         """Past this clock reading nothing more is done: what is left is counted as lost. 0: there is time."""

@@ -67,8 +67,9 @@ class TraceFile:
             with suppress(OSError):
                 both = os.open(self.path, flags | os.O_RDWR, 0o644)
                 self._readable = stat.S_ISREG(os.fstat(both).st_mode)  # it may be another one by now
-                os.close(self._file if self._readable else both)
-                self._file = both if self._readable else self._file
+                if self._readable:
+                    self._file, both = both, self._file
+                os.close(both)
 
     def _ends_well(self) -> bool:
         """Whether the last line is whole: who wrote it may have been killed, or found no room.
@@ -79,7 +80,8 @@ class TraceFile:
             return not self._torn
         try:
             size = lseek(self._file, 0, os.SEEK_END)
-            return not size or lseek(self._file, size - 1, os.SEEK_SET) < 0 or read(self._file, 1) in (b"\n", b"")
+            lseek(self._file, max(size - 1, 0), os.SEEK_SET)
+            return read(self._file, 1) in (b"\n", b"")
         except OSError:  # nobody can tell
             return True
 

@@ -12,7 +12,7 @@ from typing import Any
 from loopscope.runtime import exits
 from loopscope.runtime.composition import Runtime
 from loopscope.settings import Settings, Standard
-from loopscope.threads import daemons_allowed, green_threads
+from loopscope.threads import lacking
 
 logger = logging.getLogger("loopscope")
 
@@ -82,12 +82,8 @@ def statistics() -> dict[str, Any]:
 
 
 def _lacks_threads() -> bool:
-    """Whether there are no threads for us, which is logged. Greenlets would keep the application from running."""
-    who, why = green_threads(), ""
-    if who:
-        why = f"{who} made greenlets of threads"
-    elif not daemons_allowed():
-        why = "this interpreter allows no daemon threads"
+    """Whether there are no threads for us, which is logged."""
+    why = lacking()
     if why:
         logger.warning("loopscope stays off: %s", why)
     return bool(why)

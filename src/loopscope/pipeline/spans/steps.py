@@ -149,10 +149,8 @@ class StepSpans:
             self._bar(life, visit, c.READY_SPAN + life.place.qualname, max(step.ready, before), step.start)
 
     def _bar(self, life: TaskLife, visit: Visit, name: str, start: int, end: int) -> None:
-        if visit.takes(self._caps):
+        if self._takes(visit):
             self._child(life, visit, name, start, end, [(c.TASK_NAME, life.name)], self._new_span_id())
-        else:
-            self._drop(visit.trace, 1)
 
     def _child(
         self, life: TaskLife, visit: Visit, name: str, start: int, end: int, attributes: Attributes, span_id: int,
@@ -165,10 +163,15 @@ class StepSpans:
         self._emit(visit, span)
 
     def _write(self, life: TaskLife, visit: Visit, step: Step, shared: bool) -> None:
-        if visit.takes(self._caps):
+        if self._takes(visit):
             self._told(life, visit, step, shared, 0)
-        else:
+
+    def _takes(self, visit: Visit) -> bool:
+        """Take room for a span that is written now; one that finds none is counted."""
+        takes = visit.takes(self._caps)
+        if not takes:
             self._drop(visit.trace, 1)
+        return takes
 
     def _told(self, life: TaskLife, visit: Visit, step: Step, shared: bool, span_id: int) -> None:
         """A step has a span of its own, for which there is room. `span_id`: where links lead already, 0 for none."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 from loopscope import conventions as c
 from loopscope.model import BARE
 from loopscope.recording.assembly.kinds import Sorted
 from loopscope.recording.assembly.steps import Steps
-from loopscope.recording.assembly.tasks import Tasks, task_parents
+from loopscope.recording.assembly.tasks import Tasks, overlap, task_parents
 from loopscope.recording.spans import Span, whole
 from loopscope.recording.timeline import TaskKey, Timeline
 
@@ -87,17 +86,12 @@ def _cut(timeline: Timeline, bare: set[TaskKey]) -> Iterator[str]:
 def _twice(timeline: Timeline) -> Iterator[str]:
     """Steps say whether they are told in several traces; where there are none, a task's sums cannot be set right."""
     told = {step.task for step in timeline.steps}
-    concerned = sum(1 for key, task in timeline.tasks.items() if key not in told and _overlap(task.visits))
+    concerned = sum(1 for key, task in timeline.tasks.items() if key not in told and overlap(task.visits))
     if concerned:
         yield (
             f"{_count(concerned, 'task')} worked for several traces at once, and no step of theirs is here: "
             "what a step did for two of them counts twice"
         )
-
-
-def _overlap(visits: list[tuple[int, int]]) -> bool:
-    ordered = sorted(visits)
-    return any(later < end for (_, end), (later, _) in pairwise(ordered))
 
 
 def _lost(spans: Sorted, tasks: Tasks) -> Iterator[str]:

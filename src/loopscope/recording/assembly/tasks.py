@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from loopscope import conventions as c
@@ -104,15 +104,14 @@ def place(span: Span) -> str:
 
 def _sums(key: TaskKey, spans: list[Span], steps: list[Step], all_steps: Steps) -> tuple[int, int, int]:
     """Running, ready and waiting. What a step did for two traces at once counts once."""
-    visits = sorted((span.start, max(span.start, span.end)) for span in spans)
+    visits = [(span.start, max(span.start, span.end)) for span in spans]
     if not any(name in span.attributes for span in spans for name in _SUMS):
         return _sums_of_steps(steps, _union(visits))
     running, ready, waiting = (sum(nanoseconds(span.attributes, name) for span in spans) for name in _SUMS)
     _, ran_twice, ready_twice = all_steps.twice.get(key, (0, 0, 0))
     running, ready = max(running - ran_twice, 0), max(ready - ready_twice, 0)
-    union = _union(visits)
-    if union < sum(end - start for start, end in visits):  # it waited in two traces at once, too
-        waiting = max(union - running - ready, 0)
+    if overlap(visits):  # it waited in two traces at once, too
+        waiting = max(_union(visits) - running - ready, 0)
     return running, ready, waiting
 
 
@@ -124,10 +123,15 @@ def _sums_of_steps(steps: Iterable[Step], lifetime: int) -> tuple[int, int, int]
     return running, ready, max(lifetime - running - ready, 0)
 
 
+def overlap(visits: Collection[tuple[int, int]]) -> bool:
+    """Whether there is a time in which more than one of them lasts."""
+    return _union(visits) < sum(end - start for start, end in visits)
+
+
 def _union(visits: Iterable[tuple[int, int]]) -> int:
-    """How long at least one of them, sorted by start, lasts."""
+    """How long at least one of them lasts."""
     covered = until = 0
-    for start, end in visits:
+    for start, end in sorted(visits):
         covered += max(end - max(start, until), 0)
         until = max(until, end)
     return covered
