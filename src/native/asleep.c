@@ -1,17 +1,21 @@
 /* What is known of a task that waits, in few bytes: its TaskLife, its Notes and its Visits, which are made anew once
  * somebody asks for it.
  *
- * Of each object, two bits a slot say how it is written: not at all where it is as in a new object, as a number, or as a
- * reference. Numbers are of as many bytes as they need; those of the clock are counted from the task's birth.
+ * Of each object, two bits a slot say how it is written: not at all where it is as in a new object, as a number, as a
+ * reference, or as a byte that says which value before it was the same. Numbers are of as many bytes as they need; those
+ * of the clock are counted from the task's birth.
  */
 #include "cold.h"
 #include <stddef.h>
 #include <string.h>
 
-enum { NEW, NUMBER, ID, OBJECT };
+enum { NEW, NUMBER, AGAIN, OBJECT };
 
-/* How many references and bytes a task's may have: what takes more stays as it is. */
-enum { REFERENCES = 64, ROOM = 768, MOST_SLOTS = 64 };
+/* How many references and bytes a task's may have: what takes more stays as it is. How many values are remembered. */
+enum { REFERENCES = 64, ROOM = 768, MOST_SLOTS = 64, REMEMBERED = 64 };
+
+/* In the place of which value it is again: an id of eight bytes follows, a whole number beyond those of the machine. */
+enum { ID = 255 };
 
 struct Asleep {
     Py_ssize_t references;
@@ -53,6 +57,33 @@ asleep_load(void)
         || lay_out(&visit_layout, cold.a_visit, cold.visit._whose) < 0 ? -1 : 0;
 }
 
+/* ---------------------------------------------------------------- values that were written before */
+
+/* A number or an id, or an object. */
+typedef struct { int kind; unsigned long long number; PyObject *object; } Value;
+
+/* Both sides remember the same. */
+typedef struct { Value value[REMEMBERED]; int count; } Known;
+
+static void
+note_value(Known *known, Value value)
+{
+    if (known->count < REMEMBERED)
+        known->value[known->count++] = value;
+}
+
+/* Which one it is; -1 for none. */
+static int
+find_value(const Known *known, Value value)
+{
+    for (int place = 0; place < known->count; place++) {
+        const Value *other = &known->value[place];
+        if (other->number == value.number && other->kind == value.kind && other->object == value.object)
+            return place;
+    }
+    return -1;
+}
+
 /* ---------------------------------------------------------------- to bytes */
 
 /* `full`: it has taken no more. */
@@ -61,6 +92,7 @@ typedef struct {
     unsigned char bytes[ROOM];
     int references, size, full;
     long long born;
+    Known known;
 } Draft;
 
 static void
@@ -103,29 +135,43 @@ write_id(Draft *draft, unsigned long long id)
         write_byte(draft, (int)(id >> 8 * byte & 255));
 }
 
-/* An object that is not as in a new one; how it is written. */
+/* A value that is not as in a new object; how it is written. */
 static int
-write_object(Draft *draft, PyObject *object)
+write_value(Draft *draft, Value value)
+{
+    int again = find_value(&draft->known, value), before = draft->size, kind = value.kind;
+    if (again >= 0) {
+        write_byte(draft, again);
+        return AGAIN;
+    }
+    if (kind == NUMBER)
+        write_number(draft, (long long)value.number);
+    else if (kind == ID) {
+        write_byte(draft, ID);
+        write_id(draft, value.number);
+    } else if (draft->references == REFERENCES)
+        draft->full = 1;
+    else
+        draft->reference[draft->references++] = value.object;
+    if (kind != NUMBER || draft->size > before + 1)
+        note_value(&draft->known, value);
+    return kind == ID ? AGAIN : kind;
+}
+
+static Value
+value_of(PyObject *object)
 {
     int beyond = 0;
     long long number = PyLong_CheckExact(object) ? PyLong_AsLongLongAndOverflow(object, &beyond) : 0;
-    if (PyLong_CheckExact(object) && !beyond) {
-        write_number(draft, number);
-        return NUMBER;
-    }
+    if (PyLong_CheckExact(object) && !beyond)
+        return (Value){NUMBER, (unsigned long long)number, NULL};
     if (beyond > 0) {
         unsigned long long id = PyLong_AsUnsignedLongLong(object);
-        if (id != (unsigned long long)-1 || !PyErr_Occurred()) {
-            write_id(draft, id);
-            return ID;
-        }
+        if (id != (unsigned long long)-1 || !PyErr_Occurred())
+            return (Value){ID, id, NULL};
         PyErr_Clear();
     }
-    if (draft->references == REFERENCES)
-        draft->full = 1;
-    else
-        draft->reference[draft->references++] = object;
-    return OBJECT;
+    return (Value){OBJECT, 0, object};
 }
 
 static void
@@ -139,14 +185,12 @@ write_slots(Draft *draft, const Layout *layout, PyObject *object)
         int kind = NEW;
         if (layout->slot[place].whole) {
             long long number = WHOLE(object, layout->slot[place]);
-            if (number != WHOLE(layout->model, layout->slot[place])) {
-                write_number(draft, number);
-                kind = NUMBER;
-            }
+            if (number != WHOLE(layout->model, layout->slot[place]))
+                kind = write_value(draft, (Value){NUMBER, (unsigned long long)number, NULL});
         } else if (SLOT(object, offset) == NULL)
             draft->full = 1;
         else if (SLOT(object, offset) != SLOT(layout->model, offset))
-            kind = write_object(draft, SLOT(object, offset));
+            kind = write_value(draft, value_of(SLOT(object, offset)));
         draft->bytes[kinds + place / 4] |= kind << place % 4 * 2;
     }
 }
@@ -186,7 +230,7 @@ Asleep *
 asleep_make(PyObject *life)
 {
     Draft draft;
-    draft.references = draft.size = draft.full = 0;
+    draft.references = draft.size = draft.full = draft.known.count = 0;
     draft.born = 0;
     if (!is_alone(life, cold.life.type))
         return NULL;
@@ -217,7 +261,7 @@ asleep_free(Asleep *self)
 
 /* ---------------------------------------------------------------- and back */
 
-typedef struct { PyObject **reference; const unsigned char *byte; long long born; } Reading;
+typedef struct { PyObject **reference; const unsigned char *byte; long long born; Known known; } Reading;
 
 static long long
 read_number(Reading *reading)
@@ -232,18 +276,34 @@ read_number(Reading *reading)
     return (long long)(first & 1 ? number + reading->born : number);
 }
 
-/* A new reference */
-static PyObject *
-read_object(Reading *reading, int kind)
+static Value
+read_value(Reading *reading, int kind)
 {
-    if (kind == OBJECT)
-        return Py_NewRef(*reading->reference++);
+    const unsigned char *before = reading->byte;
+    Value value = {kind, 0, NULL};
     if (kind == NUMBER)
-        return PyLong_FromLongLong(read_number(reading));
-    unsigned long long id = 0;
-    for (int byte = 0; byte < 8; byte++)
-        id |= (unsigned long long)*reading->byte++ << 8 * byte;
-    return PyLong_FromUnsignedLongLong(id);
+        value.number = (unsigned long long)read_number(reading);
+    else if (kind == OBJECT)
+        value.object = *reading->reference++;
+    else if (*before != ID)
+        return reading->known.value[*reading->byte++];
+    else {
+        value.kind = *reading->byte++;
+        for (int byte = 0; byte < 8; byte++)
+            value.number |= (unsigned long long)*reading->byte++ << 8 * byte;
+    }
+    if (kind != NUMBER || reading->byte > before + 1)
+        note_value(&reading->known, value);
+    return value;
+}
+
+/* A new reference; NULL with an error set. */
+static PyObject *
+object_of(Value value)
+{
+    if (value.kind == OBJECT)
+        return Py_NewRef(value.object);
+    return value.kind == ID ? PyLong_FromUnsignedLongLong(value.number) : PyLong_FromLongLong((long long)value.number);
 }
 
 /* A new reference; NULL with an error set. */
@@ -256,10 +316,13 @@ read_slots(Reading *reading, const Layout *layout)
     for (int place = 0; made != NULL && place < layout->count; place++) {
         Py_ssize_t offset = layout->slot[place].offset;
         int kind = kinds[place / 4] >> place % 4 * 2 & 3;
-        if (kind != NEW && layout->slot[place].whole)
-            WHOLE(made, layout->slot[place]) = read_number(reading);
-        else if (kind != NEW) {
-            PyObject *object = read_object(reading, kind);
+        if (kind == NEW)
+            continue;
+        Value value = read_value(reading, kind);
+        if (layout->slot[place].whole)
+            WHOLE(made, layout->slot[place]) = (long long)value.number;
+        else {
+            PyObject *object = object_of(value);
             if (object == NULL)
                 Py_CLEAR(made);
             else
@@ -296,7 +359,10 @@ read_notes(Reading *reading)
 PyObject *
 asleep_wake(Asleep *self)
 {
-    Reading reading = {self->reference, (const unsigned char *)(self->reference + self->references), 0};
+    Reading reading;
+    reading.reference = self->reference;
+    reading.byte = (const unsigned char *)(self->reference + self->references);
+    reading.born = reading.known.count = 0;
     reading.born = read_number(&reading);
     PyObject *life = read_slots(&reading, &life_layout);
     PyObject *notes = life == NULL ? NULL : read_notes(&reading);

@@ -20,7 +20,7 @@ attach(Core *core, PyObject *task, PyObject *life)
     Py_ssize_t offset = Py_TYPE(task)->tp_dictoffset;
     PyObject **place = offset > 0 ? (PyObject **)((char *)task + offset) : NULL;
     int first = place != NULL && *place == NULL;
-    if (first && (*place = PyDict_New()) == NULL)
+    if (first && (*place = PyDict_Copy(natives.hanging)) == NULL)
         return -1;
     PyObject *dict = place != NULL ? *place : NULL, *guard = guard_new(core, life);
     int failed = guard == NULL || hang(task, dict, natives.names._loopscope, life) < 0

@@ -124,7 +124,7 @@ typedef struct {
     PyTypeObject *deque;
     PyCFunction append, popleft;
     lenfunc length;
-    PyObject *enter, *chains, *task_ids, *newborn, *gone;
+    PyObject *enter, *chains, *task_ids, *newborn, *hanging, *gone;
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *sleeps, *type_name, *tell_again, *kin, *nothing;
     PyObject *about, *current_task, *function_name, *whose, *line_of, *own;
     PyObject *future, *futures, *tasks, *end_of_sleep, *py_step, *py_wakeup;

@@ -125,7 +125,7 @@ def test_references_and_memory_are_given_back() -> None:
     try:
         for turn in range(30):
             lives = filled()
-            assert sys.getrefcount(thing) == before + 1_000
+            assert sys.getrefcount(thing) == before + 500 + lives.awake  # what is packed has it once
             if turn % 2:
                 for id in range(500):
                     lives.pop(id, None)
