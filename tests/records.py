@@ -33,6 +33,7 @@ from loopscope.model import (
 )
 from loopscope.pipeline.assembler import Assembler
 from loopscope.pipeline.culprits import Culprits
+from loopscope.pipeline.lives import each
 from loopscope.pipeline.sinks import Sink, Sinks
 from loopscope.pipeline.spans.budget import UNBOUNDED, Budget
 from loopscope.pipeline.spans.span import Span
@@ -249,7 +250,9 @@ class Cold:
     def sweep(self, now: int) -> Cold:
         """A round and its sweep."""
         self.tick(now)
-        for _ in self.tracer.sweep(now):
+        for life in each(self.tracer.kin.lives):
+            self.tracer.tell(life, now)
+        for _ in self.traces.forget(now):
             pass
         return self
 

@@ -30,8 +30,7 @@ def test_the_more_tasks_live_the_more_seldom_they_are_looked_at(lives: int, segm
     settings = Settings(segment_seconds=segment)
     pipeline = Pipeline(Queue(), provider, settings, lambda: Outbox([Sink()], provider.resource), unmetered())
     pipeline.assembler.lives.update(dict.fromkeys(range(lives)))  # type: ignore[arg-type]
-    pipeline._bury = lambda now: iter(())  # type: ignore[method-assign]
-    pipeline.tracer.sweep = lambda now: iter(swept.append(now) or ())  # type: ignore[func-returns-value, method-assign]
+    pipeline.sweep = lambda now: iter(swept.append(now) or ())  # type: ignore[func-returns-value, method-assign]
     for ago, times in ((apart - 1, 0), (apart, 1)):
         pipeline._swept = clock() - ago * SECOND
         for _ in pipeline.round():
@@ -51,7 +50,7 @@ def test_tasks_whose_end_was_lost_are_given_up() -> None:
         pipeline.assembler.feed(record)
 
     def sweep(now: int) -> set[int]:
-        for _ in pipeline._bury(now):
+        for _ in pipeline.sweep(now):
             pass
         return set(pipeline.assembler.lives)
 
@@ -61,8 +60,10 @@ def test_tasks_whose_end_was_lost_are_given_up() -> None:
     assert sweep(UNHEARD + 3) == {2, 4}
     assert sweep(UNHEARD + 5 * SECOND) == {2}
     assert set(pipeline.tracer.kin.lives) == {2}
-    told = [span for span in pipeline._held if span.name.startswith("task ")]
-    assert [dict(span.attributes)["asyncio.task.state"] for span in told] == ["returned", "waiting", "waiting"]
+    tasks = [dict(span.attributes) for span in pipeline._held if span.name.startswith("task ")]
+    told = [(task["asyncio.task.id"], task["asyncio.task.state"]) for task in tasks]
+    segments = [(2, "waiting"), (4, "waiting")]
+    assert told == [(3, "returned"), (1, "waiting"), *segments, (4, "waiting")]
 
 
 def test_a_line_of_rotated_traces_is_not_kept_by_one_that_waits() -> None:

@@ -193,7 +193,7 @@ def test_many_living_tasks() -> None:
         cold = Cold()
         for task in range(1, 3_001):
             cold.feed(birth(task, 0, pulse=Pulse(index=1)), step(task, 0, 0, 1, 2))
-        return pieces(lambda: cold.pipeline.tracer.sweep(61 * SECOND))
+        return pieces(lambda: cold.pipeline.sweep(61 * SECOND))
 
     taken = least(measure)
     assert len(taken) > 3_000
@@ -208,7 +208,7 @@ def test_many_traces_of_the_application() -> None:
         for trace in range(1, 20_001):
             cold.feed(span_start(trace, trace), span_end(trace, trace + 1))
         assert len(pieces(lambda: cold.pipeline.tracer.tick(30 * SECOND))) == 1
-        taken = pieces(lambda: cold.pipeline.tracer.sweep(200 * SECOND))
+        taken = pieces(lambda: cold.pipeline.sweep(200 * SECOND))
         assert cold.pipeline.tracer.traces._foreign == {}
         return taken
 

@@ -8,7 +8,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Protocol
 
-from loopscope.model import BIRTH, GONE, Record, clock
+from loopscope.model import BIRTH, GONE, Record, TaskLife, clock
 from loopscope.pipeline.assembler import Assembler
 from loopscope.pipeline.computed import Computed
 from loopscope.pipeline.culprits import Culprits
@@ -234,8 +234,7 @@ class Pipeline:
         yield from self.tracer.tick(now)
         if now - self._swept >= self._apart:
             self._swept = now
-            yield from self.tracer.sweep(now)
-            yield from self._bury(now)
+            yield from self.sweep(now)
         if now - self._looked >= SECOND:
             self._looked = now
             self.look(now)
@@ -263,19 +262,26 @@ class Pipeline:
         least = min(5 * SECOND, int(self._settings.segment_seconds * SECOND) // 4)
         return max(least, len(self.assembler.lives) * SWEEPING)
 
-    def _bury(self, now: int) -> Iterator[None]:
-        """End the lives whose own end was lost for want of room, by the second sweep: else they stay for ever.
+    def sweep(self, now: int) -> Iterator[None]:
+        """Look at every task that lives, in small pieces: once each, for what is packed is made anew for it."""
+        for life in each(self.assembler.lives):
+            if self._spans:
+                self.tracer.tell(life, now)
+            self._bury(life, now)
+            yield
+        yield from self.tracer.traces.forget(now)
+
+    def _bury(self, life: TaskLife, now: int) -> None:
+        """End a life whose own end was lost for want of room, by the second sweep: else it stays for ever.
 
         And count the steps that are passed by.
         """
-        for life in each(self.assembler.lives):
-            self.metrics.sums.passed(life)
-            pulse = life.pulse
-            if pulse.over if pulse is not None else now - life.last_end > UNHEARD:
-                if life.overdue:
-                    self.assembler.feed((GONE, life.id, life.last_end, True))
-                life.overdue = True
-            yield
+        self.metrics.sums.passed(life)
+        pulse = life.pulse
+        if pulse.over if pulse is not None else now - life.last_end > UNHEARD:
+            if life.overdue:
+                self.assembler.feed((GONE, life.id, life.last_end, True))
+            life.overdue = True
 
     def _unseen(self, thread: int, start: int, end: int) -> None:
         """No step and no callback that is known held this thread."""

@@ -215,13 +215,6 @@ class Tracer(Sink):
             self._leave(life, now)
             yield
 
-    def sweep(self, now: int) -> Iterator[None]:
-        """Tell every task that is due, in small pieces."""
-        for life in each(self.kin.lives):
-            self._tell(life, now)
-            yield
-        yield from self.traces.forget(now)
-
     def _leave(self, life: TaskLife, now: int) -> None:
         notes: Notes = life.notes
         waiting = False
@@ -236,7 +229,7 @@ class Tracer(Sink):
         if not waiting:
             self._leaving.pop(life.id, None)
 
-    def _tell(self, life: TaskLife, now: int) -> None:
+    def tell(self, life: TaskLife, now: int) -> None:
         """Export what is open of a long-lived task as a segment, and let a muted task be heard again."""
         notes: Notes = life.notes
         home = notes.home
