@@ -353,10 +353,10 @@ end_telling(Ordinary *self, Passing *passing)
     if (excluded < 0 || leave(self->leaving, id) < 0 || recent_put(self->names, id, life) < 0
         || close_visits(self, passing) < 0)
         return -1;
-    slot_put(notes, cold.notes.visits, Py_NewRef(cold.nothing));
     if (end_handoffs(self, id, excluded) < 0
         || (SLOT(notes, cold.notes.reserved) != Py_False && ask_tasks(self, cold.name.redeem, life, notes) < 0))
         return -1;
+    slot_put(notes, cold.notes.visits, Py_NewRef(cold.nothing));
     slot_put(notes, cold.notes.excluded, Py_NewRef(excluded ? Py_True : Py_False));
     slot_put(life, cold.life.pulse, Py_NewRef(Py_None));
     return 0;

@@ -36,7 +36,7 @@ find_life(Core *core, Call *call)
         call->life = Py_NewRef(running->life);
         return RECORD;
     }
-    if (hung_on(call->task, natives.names._loopscope, &call->life) < 0)
+    if (life_on(call->task, &call->life) < 0)
         return ERROR;
     if (call->life != NULL && Py_IS_TYPE(call->life, natives.life.type))
         return RECORD;
@@ -124,7 +124,7 @@ other(Core *core, PyObject *const *args, Py_ssize_t count, Call *call)
     if (after > 0)
         after = reader_ask_whether(&natives.task.done, args[2]);
     PyObject *life = NULL;
-    if (after <= 0 || hung_on(args[2], natives.names._loopscope, &life) < 0)
+    if (after <= 0 || life_on(args[2], &life) < 0)
         return after < 0 || PyErr_Occurred() ? ERROR : FORWARD;
     if (life == NULL || !Py_IS_TYPE(life, natives.life.type) || !is_wrappable(args[1])) {
         Py_XDECREF(life);

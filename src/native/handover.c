@@ -13,7 +13,6 @@
 #ifdef HANDOVER
 #include <pthread.h>
 #include <sched.h>
-#include <time.h>
 
 /* How long it watches: in a step, and between steps, where the GIL may be free. How long a step's end waits for it.
  * Nanoseconds. */

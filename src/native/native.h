@@ -33,6 +33,7 @@
 #include <structmember.h>
 #include <frameobject.h>
 #include <stddef.h>
+#include <time.h>
 #include "numbers.h"
 #include "bytes.h"
 
@@ -141,6 +142,10 @@ typedef struct {
     long long creators, outside, application, standard;
     /* what the interpreter has: task.cancelling() */
     int cancelling;
+    /* the names that dicts share which were copied of HANGING, and where their values have the Life; NULL where this
+     * Python's dicts are not known */
+    const void *hung_names;
+    int hung_life;
     /* the type of what a C task passes for a step that is not a wake, once it is met */
     PyTypeObject *wrapper;
     /* what a C task calls to wake, once it is met */
@@ -205,6 +210,9 @@ reader_read(const Reader *reader, PyObject *object)
 /* What hangs on an object of the application's under a name of ours, as life.hung_on: 1 and a new reference, 0 for
  * nothing, -1 with an error set. Its class is not asked. */
 int hung_on(PyObject *object, PyObject *name, PyObject **found);
+
+/* The same of a task's Life. */
+int life_on(PyObject *task, PyObject **found);
 
 /* An attribute of ours, or else of what stands behind it: a new reference, NULL with an error set. */
 PyObject *attribute_of(PyObject *self, PyObject *behind, PyObject *name);
@@ -317,7 +325,14 @@ slot_put(PyObject *cell, Py_ssize_t offset, PyObject *value)
 static inline int
 clock_read(long long *now)
 {
-#if PY_VERSION_HEX >= 0x030D0000
+#ifdef __linux__ /* what Python reads there */
+    struct timespec read;
+    if (clock_gettime(CLOCK_MONOTONIC, &read) < 0) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    *now = read.tv_sec * 1000000000LL + read.tv_nsec;
+#elif PY_VERSION_HEX >= 0x030D0000
     PyTime_t read;
     if (PyTime_PerfCounterRaw(&read) < 0)
         return -1;

@@ -95,6 +95,18 @@ hung_on(PyObject *object, PyObject *name, PyObject **found)
     return *found != NULL ? 1 : PyErr_Occurred() ? -1 : 0;
 }
 
+/* What hangs on most tasks need not be searched: its names are always the same. */
+int
+life_on(PyObject *task, PyObject **found)
+{
+    Py_ssize_t offset = Py_TYPE(task)->tp_dictoffset;
+    PyDictObject *own = offset > 0 ? *(PyDictObject **)((char *)task + offset) : NULL;
+    if (own != NULL && own->ma_keys == natives.hung_names && own->ma_values != NULL
+        && (*found = Py_XNewRef(((PyObject **)own->ma_values)[natives.hung_life])) != NULL)
+        return 1;
+    return hung_on(task, natives.names._loopscope, found);
+}
+
 PyObject *
 attribute_of(PyObject *self, PyObject *behind, PyObject *name)
 {

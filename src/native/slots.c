@@ -139,6 +139,28 @@ LOADER(load_loop_state, LoopStateSlots, LOOP_STATE, NO_WHOLES, "loopscope.captur
 LOADER(load_place, PlaceSlots, PLACE, NO_WHOLES, "loopscope.model", "Place")
 LOADER(load_chain, ChainSlots, CHAIN, NO_WHOLES, "loopscope.capture.chains", "Chain")
 
+/* Finds out where copies of HANGING have a Life. */
+static int
+load_hanging(void)
+{
+    PyObject *sample = PyDict_Copy(natives.hanging);
+    if (sample == NULL || PyDict_SetItem(sample, natives.names._loopscope, natives.newborn) < 0) {
+        Py_XDECREF(sample);
+        return -1;
+    }
+    PyDictObject *dict = (PyDictObject *)sample;
+    if (dict->ma_values != NULL && dict->ma_keys == ((PyDictObject *)natives.hanging)->ma_keys) {
+        for (int place = 0; place < 2; place++) { /* two values hang there, at the least */
+            if (((PyObject **)dict->ma_values)[place] == natives.newborn) {
+                natives.hung_names = dict->ma_keys;
+                natives.hung_life = place;
+            }
+        }
+    }
+    Py_DECREF(sample);
+    return 0;
+}
+
 #define INTERN(name) if ((natives.names.name = PyUnicode_InternFromString(#name)) == NULL) return -1;
 #define FETCH(field, module, name) if ((natives.field = fetch(module, name)) == NULL) return -1;
 
@@ -319,5 +341,5 @@ slots_load(void)
         return -1;
     natives.cancelling = PyObject_IsTrue(cancelling);
     Py_DECREF(cancelling);
-    return PyErr_Occurred() ? -1 : 0;
+    return PyErr_Occurred() ? -1 : load_hanging();
 }

@@ -189,7 +189,7 @@ step_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
     if (!PyArg_ParseTuple(args, "O!(OOO!)", natives.core, &core, &task, &callback, &PyTuple_Type, &tuple))
         return NULL;
     PyObject *life;
-    if (hung_on(task, natives.names._loopscope, &life) < 0)
+    if (life_on(task, &life) < 0)
         return NULL;
     PyObject *made = NULL;
     How how = {0};

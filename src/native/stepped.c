@@ -36,7 +36,7 @@ static int
 ask_cancels(PyObject *task, PyObject *life)
 {
     PyObject *said = reader_read(&natives.task.cancelling, task);
-    long long count = said == NULL ? -1 : whole(said);
+    long long count = said == NULL ? -1 : said == natives.zero ? 0 : whole(said);
     Py_XDECREF(said);
     if (count == -1 && PyErr_Occurred())
         return -1;

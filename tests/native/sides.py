@@ -138,7 +138,7 @@ class Sides:
         """A round and its sweep."""
         self.tick(now)
         for side in self.sides:
-            for _ in side.pipeline.tracer.sweep(now):
+            for _ in side.pipeline.sweep(now):
                 pass
 
     def finish(self, now: int) -> None:

@@ -10,9 +10,11 @@ import sys
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 
 from loopscope import runtime
 from loopscope.capture import cores
+from loopscope.pipeline.spans.tracer import LINGER
 from tests.scenarios.tasks import quick
 from tests.support import Story, check_sums, family, record, recording
 
@@ -283,6 +285,47 @@ def test_task_made_directly(core: str) -> None:
     assert _inside(story, "waits", "main")
     assert {task.parent_id for task in story.tasks[1:]} == {story.task("main").span_id}
     assert not [task for task in story.tasks if "asyncio.task.seen_late" in task.attributes]
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_task_that_starts_at_once_creates_several(core: str) -> None:
+    """Without a factory, so that its children are met at the gate: it goes on to be told."""
+
+    async def parent() -> None:
+        await asyncio.gather(*(asyncio.create_task(quick()) for _ in range(3)))
+
+    async def main() -> None:
+        await asyncio.Task(parent(), loop=asyncio.get_running_loop(), eager_start=True)
+        if sys.version_info >= (3, 14):
+            await asyncio.create_task(parent(), eager_start=True)  # type: ignore[call-arg]
+
+    story = record(main, core=core)
+    check_sums(story)
+    parents = [task for task in story.tasks if task.name.endswith("parent")]
+    steps = [task.attributes["asyncio.task.step.count"] for task in parents]
+    first = 2 if core == "native" else 1  # no code in Python sees how it begins
+    assert steps == ([first, 2] if sys.version_info >= (3, 14) else [first])
+    assert {task.attributes["asyncio.task.state"] for task in parents} == {"returned"}
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_span_that_an_eager_task_makes_current_in_its_first_step(core: str) -> None:
+    """Where it is still current as the task waits, the wait is part of the visit."""
+    provider = TracerProvider()
+
+    async def job() -> None:
+        with provider.get_tracer("app").start_as_current_span("request"):
+            await asyncio.sleep(LINGER / 1e9 + 0.2)
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        await asyncio.create_task(job())
+
+    story = record(main, core=core, tracer_provider=provider)
+    check_sums(story)
+    visits = [task.attributes for task in story.tasks if task.name.endswith("job")]
+    assert [(visit["asyncio.task.state"], visit["asyncio.task.step.count"]) for visit in visits] == [("returned", 2)]
+    assert visits[0]["asyncio.task.waiting.duration"] > LINGER / 1e9
 
 
 @pytest.mark.skipif(sys.version_info < (3, 15), reason="the loop hangs then, without loopscope too")

@@ -50,6 +50,17 @@ def test_a_creator_without_own_steps_is_a_parent_still() -> None:
     assert said(own[1], "asyncio.task.step.count") == 0
 
 
+def test_such_a_creator_that_raises_says_what() -> None:
+    """By the step that it did for the request."""
+    span = Identity(1, 11)
+    cold = Cold().feed(
+        birth(1, 7, "handler"), span_start(1, 8), birth(2, 9, "child", creator=1),
+        step(2, 0, 9, 9, 9, "returned"), step(1, 0, 7, 8, 10, "raised", error="ValueError", activated=[span]),
+    ).finish(SECOND)  # fmt: skip
+    own = [task for task in cold.tasks if task.trace_id == OWN_TRACE]
+    assert (own[1].error, said(own[1], "error.type")) == (True, "ValueError")
+
+
 def test_such_a_creator_is_told_at_the_end_of_all() -> None:
     """Also where nothing of it ended, three deep."""
     cold = Cold().feed(

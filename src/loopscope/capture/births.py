@@ -26,7 +26,8 @@ def adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool, now: int
     if birth is not None:
         begun = _begun(birth)
         if begun is not None:  # it is in its first step, which runs within its creation
-            _attach(core, begun, birth.life)
+            if hung_on(begun, LIFE) is not birth.life:  # another Guard would end it
+                _attach(core, begun, birth.life)
             if begun is task:
                 return birth.life
         elif loop is not birth.loop:
@@ -202,7 +203,7 @@ def _created(core: Core, task: Any, life: Life, waiting: bool, how: How, here: H
     if life.muted:
         life.index = 1
     else:
-        core.stepped(how, task, life, here, start, end, False)
+        core.stepped(how, task, life, here, start, end, False, private.own(task).get_context())
 
 
 def _name(core: Core, loop: Any, life: Life) -> None:

@@ -237,8 +237,10 @@ class Core:
 
         return run
 
-    def stepped(self, how: How, task: Any, life: Life, here: Here, start: int, end: int, doomed: Any) -> None:
-        """A step has ended: write its record."""
+    def stepped(
+        self, how: How, task: Any, life: Life, here: Here, start: int, end: int, doomed: Any, left: Any = None
+    ) -> None:
+        """A step has ended: write its record. `left`: the task's own context, where that is no longer entered."""
         asked = task if type(task) is private.Task else private.own(task)
         if life.here is not here:
             life.here, life.where = here, here.at(life.loop.id)
@@ -271,7 +273,7 @@ class Core:
         activated = life.activated
         if activated is not None or life.left or self.deaf:
             life.activated, life.left = None, False
-            context = self.current()
+            context = self.current() if left is None else self.current_in(left)
             if context is None or life.cell() is not context:
                 after = self.describe(context)
         polls, before = here.polls, here.ended

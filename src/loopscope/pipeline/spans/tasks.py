@@ -145,10 +145,15 @@ class TaskSpans:
         return visit
 
     def redeem(self, life: TaskLife, notes: Notes, state: str = "") -> None:
-        """Write the own span that others stand under already, for a task that took no step there itself."""
+        """Write the own span that others stand under already, for a task that took no step there itself.
+
+        What it ended with is known of its last visits.
+        """
         if notes.reserved and notes.home is not None:
             start = max(life.born, notes.home.born)
-            self.close(life, self._begin(life, notes, notes.home, start), state)
+            visit = self._begin(life, notes, notes.home, start)
+            visit.error = next((other.error for other in notes.visits if other.error is not None), None)
+            self.close(life, visit, state)
 
     @staticmethod
     def adopt(visit: Visit, identities: list[SpanIdentity]) -> None:

@@ -149,10 +149,10 @@ class Tracer(Sink):
                 self.tasks.wait_until(visit, time)
         for visit in notes.visits:
             self.tasks.close(life, visit, state)
-        notes.visits = ()
         excluded = _excluded(life)
         self._handoffs.ended(life.id, excluded)
         self.tasks.redeem(life, notes, state)
+        notes.visits = ()
         notes.excluded, life.pulse = excluded, None  # what capture kept of it need not be remembered
 
     def handed(self, handoff: Handoff) -> None:
@@ -259,8 +259,8 @@ class Tracer(Sink):
             state, moment = state_of(life, now)
             for visit in notes.visits:
                 self.tasks.end_segment(life, visit, state, moment)
-            notes.visits = ()
             self.tasks.redeem(life, notes)
+            notes.visits = ()
             yield
         yield from self.steps.release(now)
 
