@@ -57,7 +57,7 @@
 
 #define NAMES(X) \
     X(_loopscope) X(_loopscope_due) X(_loopscope_guard) X(_loopscope_label) X(_task_factory) X(PENDING) X(__doc__) \
-    X(__module__) X(__name__) X(arrive) X(at) X(awaken) X(begin) X(context) X(dropped) X(eager_start) \
+    X(__module__) X(arrive) X(at) X(awaken) X(begin) X(context) X(dropped) X(eager_start) \
     X(extend) X(f_lasti) X(failing) X(get_task_factory) X(rouse) X(time) X(alone) X(any_value) X(attributes) \
     X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) X(parent_remote) X(shared) X(span_id) X(start) \
     X(state) X(state_of) X(text) X(trace_id) X(trace_state)

@@ -1,5 +1,6 @@
 /* awaits.point: the chain of awaits of a task that has just suspended. awaits.py says what is looked for. */
 #include "native.h"
+#include <string.h>
 
 enum { STANDARD = 0, APPLICATION = 2 };
 
@@ -146,7 +147,8 @@ hides(PyObject *item)
     PyTypeObject *type = Py_TYPE(item);
     if (type == open)
         return 0;
-    PyObject *name = PyObject_GetAttr((PyObject *)type, natives.names.__name__);
+    const char *last = strrchr(type->tp_name, '.'); /* its metaclass is not asked */
+    PyObject *name = PyUnicode_FromString(last == NULL ? type->tp_name : last + 1);
     int hiding = name == NULL ? -1 : PySet_Contains(natives.hiding, name);
     Py_XDECREF(name);
     if (hiding == 0

@@ -54,6 +54,7 @@ def test_files(
         ("ftp://x/y", "expected http:// or https://"),
         (f"http://grafana.test/explore?traceId={TRACE}", "does not say where its Tempo is"),
         (".", "is a folder"),
+        ("/dev/zero", "/dev/zero is a device: name a trace file"),
     ],
 )
 def test_wrong_sources(call: Caller, source: str, told: str, command: list[str]) -> None:

@@ -26,6 +26,8 @@ def test_file(call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     path = trace_file(tmp_path, seed())
     assert call("view", path) == (0, draw(SEED, Style(100)), "")
     assert call("view", "--width", "160", path) == (0, draw(SEED, Style(160)), "")
+    monkeypatch.setenv("COLUMNS", "1000000")
+    assert call("view", path) == (0, draw(SEED, Style(1000)), "")
 
 
 def test_colours(call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

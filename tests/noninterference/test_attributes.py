@@ -41,7 +41,14 @@ class Closed(asyncio.Task[Any]):
         super().__setattr__(name, value)
 
 
-@pytest.mark.parametrize("kind", [Delegating, Answering, Refusing, Closed])
+class Silent(asyncio.Task[Any]):
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("_must_cancel", "_fut_waiter", "_source_traceback", "_exception", "_state"):
+            raise RuntimeError(name)
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("kind", [Delegating, Answering, Refusing, Closed, Silent])
 @pytest.mark.parametrize("loop", LOOPS)
 def test_tasks(loop: str, kind: type[asyncio.Task[Any]]) -> None:
     async def slow() -> str:
@@ -59,6 +66,74 @@ def test_tasks(loop: str, kind: type[asyncio.Task[Any]]) -> None:
         log.append(str(await asyncio.gather(doomed, return_exceptions=True)))
 
     assert both(program, loop, steps=8) == ["quick", "called back", "[CancelledError('')]"]
+
+
+class Asked(type):
+    """Answers for its classes' names."""
+
+    def __getattribute__(cls, name: str) -> Any:
+        if name in ("__module__", "__qualname__", "__name__"):
+            raise SystemExit(name)
+        return super().__getattribute__(name)
+
+
+class Failure(Exception, metaclass=Asked):
+    pass
+
+
+class Awaitable(metaclass=Asked):
+    def __await__(self) -> Any:
+        return self
+
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> Any:
+        raise StopIteration("awaited")
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_classes_whose_class_answers_for_their_names(loop: str) -> None:
+    """Of errors, of what is awaited, of a cancellation's message, of callbacks."""
+
+    class Callback(metaclass=Asked):
+        def __call__(self) -> None:
+            called.set()
+
+    class Message(metaclass=Asked):
+        def __str__(self) -> str:
+            raise ValueError
+
+    def fail() -> None:
+        raise Failure
+
+    called = asyncio.Event()
+
+    async def work() -> str:
+        asyncio.get_running_loop().call_soon(Callback())
+        await called.wait()
+        return str(await Awaitable())
+
+    async def doomed() -> None:
+        await asyncio.sleep(9)
+
+    async def raises() -> None:
+        await asyncio.sleep(0)
+        raise Failure
+
+    async def program(log: Log) -> None:
+        nonlocal called
+        called = asyncio.Event()
+        log.append(await work())
+        task = asyncio.create_task(doomed())
+        await asyncio.sleep(0)
+        task.cancel(Message())  # type: ignore[arg-type]
+        failed = await asyncio.gather(
+            asyncio.create_task(raises()), asyncio.to_thread(fail), task, return_exceptions=True
+        )
+        log += [type.__dict__["__name__"].__get__(type(one)) for one in failed]
+
+    assert both(program, loop, steps=6) == ["awaited", "Failure", "Failure", "CancelledError"]
 
 
 class Future(asyncio.Future[Any]):

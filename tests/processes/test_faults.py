@@ -290,6 +290,29 @@ def test_sampler_that_raises(caplog: pytest.LogCaptureFixture) -> None:
     assert (statistics["recording"], statistics["errors"]) == (True, 1)
 
 
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_what_raises_to_end_the_program(error: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
+    """A sampler or a generator does not end it, nor the recording."""
+
+    class Ending(Broken):
+        def should_sample(self, *args: Any, **options: Any) -> SamplingResult:
+            raise error("not yours")
+
+        def generate_span_id(self) -> int:
+            raise error("not yours")
+
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(sampler=Ending())
+    statistics, log = run("asyncio", caplog, span_exporter=exporter, tracer_provider=provider)
+    assert log == ["loopscope: the sampler failed; going on without"]
+    assert exporter.get_finished_spans() == () and statistics["recording"]
+    caplog.clear()
+    provider = TracerProvider(id_generator=Ending())
+    statistics, log = run("asyncio", caplog, span_exporter=exporter, tracer_provider=provider)
+    assert log == ["loopscope: the id generator failed; going on without"]
+    assert len(exporter.get_finished_spans()) == SPANS and statistics["recording"]
+
+
 def test_id_generator_that_raises(caplog: pytest.LogCaptureFixture) -> None:
     """Loopscope's own ids are taken."""
     exporter = InMemorySpanExporter()

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from loopscope.runtime import process
 from tests.scenarios.tasks import sleeper
-from tests.support import LOOPS, Story, check_sums, checked, edges, family, line, recording
+from tests.support import LOOPS, Story, check_sums, checked, edges, family, line, new_event_loop, recording
 
 
 def _lines(story: Story, task: str) -> list[str]:
@@ -101,6 +102,27 @@ def _nest(loop: asyncio.AbstractEventLoop, run: Callable[[], Any]) -> Any:
     finally:
         asyncio._set_running_loop(loop)
         asyncio.tasks._enter_task(loop, task)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_dead_loops_are_forgotten(loop: str) -> None:
+    """As where each job has a loop of its own; those that live are not."""
+
+    async def job() -> None:
+        pass
+
+    kept = [new_event_loop(loop) for _ in range(100)]
+    with recording(detail="none"):
+        core = process.current().core  # type: ignore[union-attr]
+        for one in kept:
+            one.run_until_complete(job())
+        ids = [core.state_of(one).id for one in kept]
+        for _ in range(1_000):
+            LOOPS[loop](job())
+        assert len(core.loops._states) <= 300
+        assert [core.state_of(one).id for one in kept] == ids
+    for one in kept:
+        one.close()
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -95,7 +95,7 @@ def point(task: Any, waiter: Any, root: Place) -> tuple[str | Place | Wait | Non
                 if place.origin != STANDARD:
                     inner = None
             item = item.ag_await
-        elif kind.__name__ in _HIDING:
+        elif coroutines.simple_name(kind) in _HIDING:
             item = _hidden(item)
         else:
             break
@@ -163,10 +163,10 @@ def future_name(kind: type) -> str:
     """A future's type, as users know it."""
     if kind is asyncio.Future:
         return "asyncio.Future"
-    if kind.__name__ == private.GATHERING:
+    if coroutines.simple_name(kind) == private.GATHERING:
         return "asyncio.gather"
-    module = kind.__module__
-    return f"{'asyncio' if module in ('_asyncio', 'asyncio.futures') else module}.{kind.__qualname__}"
+    module, qualname = coroutines.names_of(kind)
+    return f"{'asyncio' if module in ('_asyncio', 'asyncio.futures') else module}.{qualname}"
 
 
 def function_name(function: Any) -> str:

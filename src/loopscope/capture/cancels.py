@@ -54,5 +54,5 @@ def _message(future: Any) -> str | None:
     try:
         text = message if type(message) is str else str(message)
     except Exception:  # the application's own object
-        text = type(message).__qualname__
+        text = coroutines.names_of(type(message))[1]
     return str.__getitem__(text, slice(_LONGEST))

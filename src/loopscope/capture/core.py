@@ -206,7 +206,7 @@ class Core:
                     core.rouse()
                 life = task._loopscope if type(task) is plain else hung_on(task, LIFE)
                 here = life.loop.here or core.arrive(life.loop)
-                outer, doomed = here.life, task._must_cancel
+                outer, doomed = here.life, (task if type(task) is plain else private.own(task))._must_cancel
                 here.life, life.ready, begun = life, 0, life
                 context = core.current()
                 if life.cell() is not context:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
 from typing import Any
 
@@ -91,12 +92,27 @@ def qualname_of(awaitable: Any) -> str:
         text = ask(awaitable, name)
         if isinstance(text, str) and text:
             return text
-    return type(awaitable).__qualname__
+    return names_of(type(awaitable))[1]
+
+
+#: a class's name; like what follows, past its metaclass, which may answer anything
+simple_name: Callable[[type], str] = type.__dict__["__name__"].__get__
+_module, _qualname = type.__dict__["__module__"].__get__, type.__dict__["__qualname__"].__get__
+
+
+def names_of(kind: type) -> tuple[str, str]:
+    """A class's module, empty where it has none, and its qualname."""
+    try:
+        module = _module(kind)
+    except AttributeError:
+        module = ""
+    return module if type(module) is str else "", str.__str__(_qualname(kind))
 
 
 def type_name(kind: type) -> str:
     """A class as `error.type` names it."""
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    module, qualname = names_of(kind)
+    return qualname if module in ("builtins", "") else f"{module}.{qualname}"
 
 
 def place_of(awaitable: Any, code: CodeType) -> Place:

@@ -15,6 +15,7 @@ from typing import Any
 
 from loopscope.capture import awaits, births, creations, handoffs, mishaps, private, stacks
 from loopscope.capture.core import Core
+from loopscope.capture.coroutines import simple_name
 from loopscope.capture.life import DUE, LIFE, PASSED_BY, enter, hang, hung_on
 from loopscope.capture.patches import Patches
 from loopscope.capture.stand_ins import wrappable
@@ -133,14 +134,14 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
                     if life is None:
                         if issubclass(type(task), tasks) and callback.__name__ == "task_wakeup":
                             life = _adopt(core, self, task, context, True)
-                    elif _first is not task._fut_waiter and callback.__name__ != "task_wakeup":
+                    elif callback.__name__ != "task_wakeup" and _first is not private.own(task)._fut_waiter:
                         life = None
                 elif kind is method:
                     function = callback.__func__
                     if function is step or function is wakeup:
                         task = callback.__self__
                         life = hung_on(task, LIFE) or _adopt(core, self, task, context, function is wakeup)
-                elif wrapper is None and kind.__name__ == private.STEP_WRAPPER:
+                elif wrapper is None and simple_name(kind) == private.STEP_WRAPPER:
                     wrapper = kind
                     first = True
                 if life is not None:
@@ -194,7 +195,7 @@ def _call_soon(core: Core, original: Any, debugging: Any) -> Any:
 def _adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool) -> Any:
     """The Life of a task seen for the first time; one that is passed by where that fails."""
     try:
-        if task._source_traceback is not None:
+        if private.own(task)._source_traceback is not None:
             private.trim(task)
         return births.adopt(core, loop, task, context, waking, clock())
     except Exception:

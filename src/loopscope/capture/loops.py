@@ -11,18 +11,24 @@ from collections.abc import Iterator
 from typing import Any
 from weakref import ref
 
+from loopscope.capture.coroutines import names_of
 from loopscope.capture.life import LoopState
 
 #: ids of loops count up within the process, however often one switches off and on
 _ids = itertools.count(1)
+
+#: so many dead loops may be known
+_FEW = 64
 
 
 class Loops:
     """What a core knows of loops."""
 
     def __init__(self) -> None:
-        #: by the loop's address: what is known of a dead one goes with the next one there
+        #: by the loop's address: what is known of a dead one goes with the next one there, or when there are many
         self._states: dict[int, LoopState] = {}
+        #: how many may be known before the dead are forgotten
+        self._most = _FEW
 
     def state_of(self, loop: Any) -> LoopState:
         """The loop's state, made when it is first seen; each time, where it takes no weak references."""
@@ -32,14 +38,25 @@ class Loops:
         return state
 
     def _meet(self, loop: Any) -> LoopState:
-        kind = type(loop)
-        state = LoopState(next(_ids), f"{kind.__module__}.{kind.__qualname__}")
+        module, qualname = names_of(type(loop))
+        state = LoopState(next(_ids), f"{module}.{qualname}")
         try:
             state.cell = ref(loop)
         except TypeError:
             return state
+        if len(self._states) >= self._most:
+            self._forget()
         self._states[id(loop)] = state
         return state
+
+    def _forget(self) -> None:
+        """Let go of what is known of the dead; the next time when there are twice as many as live now."""
+        for address, state in list(self._states.items()):
+            if state.cell() is None:
+                gone = self._states.pop(address, None)
+                if gone is not None and gone is not state:  # another thread met one that came there
+                    self._states.setdefault(address, gone)
+        self._most = max(2 * len(self._states), _FEW)
 
     def living(self) -> Iterator[tuple[Any, LoopState]]:
         """Those that live, and what is known of each."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
@@ -31,15 +32,25 @@ def read(path: str) -> Spans:
         raise SourceError(f"{path} is a folder: name a trace file", usage=True) from None
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
+    except MemoryError:
+        raise SourceError(f"cannot read {path}: there is not enough memory for it") from None
     return found
 
 
 @contextmanager
 def _opened(path: str) -> Iterator[IO[bytes]]:
     with open(path, "rb") as file:
+        if _is_device(file):
+            raise SourceError(f"{path} is a device: name a trace file", usage=True)
         packed = file.read(len(MAGIC)) == MAGIC
         file.seek(0)
         yield io.BufferedReader(Inflated(file)) if packed else file
+
+
+def _is_device(file: IO[bytes]) -> bool:
+    """Whether it may be read without end, as /dev/zero may: a device, but for the empty one."""
+    kind = os.fstat(file.fileno())
+    return stat.S_ISCHR(kind.st_mode) and not os.path.samestat(kind, os.stat(os.devnull))
 
 
 def _by_lines(path: str, file: IO[bytes]) -> Spans | None:

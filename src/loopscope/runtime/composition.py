@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,7 +17,7 @@ from loopscope.capture.interrupts import is_interrupt
 from loopscope.capture.patches import Patches
 from loopscope.capture.printed import Lines
 from loopscope.capture.watchdog import Watchdog
-from loopscope.model import Anchor, clock
+from loopscope.model import Anchor, clock, wall
 from loopscope.pipeline.export.choose import choose, load
 from loopscope.pipeline.export.outbox import Outbox
 from loopscope.pipeline.export.provider import Provider, global_provider
@@ -100,7 +99,7 @@ class Runtime:
 
     def install(self) -> None:
         """Put the hooks on; the background thread starts with the first task."""
-        core, seen = self.core, application.Application(self.buffer.put_vital, time.time_ns(), is_interrupt)
+        core, seen = self.core, application.Application(self.buffer.put_vital, wall(), is_interrupt)
         if self.settings.core == cores.NATIVE and self.slower is not None:
             logger.warning("loopscope serves with its Python core: %s", self.slower)
         core.awaken = self._awaken

@@ -20,6 +20,8 @@ from loopscope.views.terminal import Style, draw
 
 #: a picture's columns where there is no terminal
 _COLUMNS = 100
+#: and the most there are, however wide a terminal is said to be
+WIDEST = 1000
 
 
 def show(timeline: Timeline, stream: TextIO, width: int | None = None, colour: bool = True) -> None:
@@ -31,7 +33,7 @@ def show(timeline: Timeline, stream: TextIO, width: int | None = None, colour: b
 def style(stream: TextIO, width: int | None = None, colour: bool = True) -> Style:
     """How to draw on a stream: as wide as the terminal, in colours and signs that it can show."""
     return Style(
-        width=width or shutil.get_terminal_size((_COLUMNS, 24)).columns,
+        width=width or min(shutil.get_terminal_size((_COLUMNS, 24)).columns, WIDEST),
         colour=colour and wants_colour(stream.isatty()),
         plain=not (stream.encoding or "").lower().startswith("utf"),
     )

@@ -35,7 +35,7 @@ Examples:
     help="Write one self-contained HTML page instead, `-` for standard output.",
 )
 @click.option("--open", "opened", is_flag=True, help="Open the page in the browser; without --html it is temporary.")
-@click.option("--width", type=click.IntRange(40, 1000), metavar="COLUMNS", help="Draw this wide.")
+@click.option("--width", type=click.IntRange(40, output.WIDEST), metavar="COLUMNS", help="Draw this wide.")
 @click.option("--no-color", "--no-colour", is_flag=True, help="Without colours, as with NO_COLOR set.")
 def view(
     sources: tuple[str, ...], jaeger_url: str | None, tempo_url: str | None, header: tuple[str, ...],

@@ -24,6 +24,7 @@ from opentelemetry.trace import SpanKind
 
 from loopscope.pipeline.ids import Ids
 from loopscope.pipeline.spans.traces import Sampled
+from loopscope.threads import is_for_host
 
 if sys.version_info[:2] == (3, 12):
     # 3.12 starts no thread once the main program is over. The OTLP/gRPC exporter, built later, imports this module,
@@ -150,7 +151,9 @@ class Provider:
             if 0 < made < 1 << bits:
                 return made
             raise ValueError(f"{method}() returned {made}, which is no id of {bits} bits")
-        except Exception:
+        except BaseException as error:
+            if is_for_host(error):
+                raise
             self._fail("the id generator")
             return None
 
@@ -169,7 +172,9 @@ class Provider:
                 return _ALWAYS
             said = sampler.should_sample(Context(), trace_id, name, SpanKind.INTERNAL, None, ())
             return Sampled(said.decision.is_sampled(), list((said.attributes or {}).items()), said.trace_state)
-        except Exception:
+        except BaseException as error:
+            if is_for_host(error):
+                raise
             self._fail("the sampler")
             return Sampled(False, [], None)
 
