@@ -17,11 +17,10 @@ enum { REFERENCES = 64, ROOM = 768, MOST_SLOTS = 64, REMEMBERED = 64 };
 /* In the place of which value it is again: an id of eight bytes follows, a whole number beyond those of the machine. */
 enum { ID = 255 };
 
-struct Asleep {
-    Py_ssize_t references;
-    PyObject *reference[];
-    /* and then its bytes */
-};
+/* How many references, then these, wherever they come to stand, then its bytes. */
+struct Asleep { unsigned char content[1]; };
+
+enum { REFERENCE = sizeof(PyObject *) };
 
 /* The slots of a class that are written. */
 typedef struct { PyObject *model; int count; struct { Py_ssize_t offset; int whole; } slot[MOST_SLOTS]; } Layout;
@@ -70,6 +69,18 @@ note_value(Known *known, Value value)
 {
     if (known->count < REMEMBERED)
         known->value[known->count++] = value;
+}
+
+/* What most have is known before the first. */
+static void
+begin_known(Known *known)
+{
+    known->count = 0;
+    note_value(known, (Value){OBJECT, 0, Py_True});
+    note_value(known, (Value){OBJECT, 0, Py_False});
+    note_value(known, (Value){OBJECT, 0, Py_None});
+    note_value(known, (Value){OBJECT, 0, natives.suspended});
+    note_value(known, (Value){OBJECT, 0, natives.yielded});
 }
 
 /* Which one it is; -1 for none. */
@@ -230,8 +241,9 @@ Asleep *
 asleep_make(PyObject *life)
 {
     Draft draft;
-    draft.references = draft.size = draft.full = draft.known.count = 0;
+    draft.references = draft.size = draft.full = 0;
     draft.born = 0;
+    begin_known(&draft.known);
     if (!is_alone(life, cold.life.type))
         return NULL;
     write_number(&draft, WHOLE(life, cold.life.born));
@@ -239,29 +251,39 @@ asleep_make(PyObject *life)
     write_slots(&draft, &life_layout, life);
     if (!write_notes(&draft, SLOT(life, cold.life.notes)) || draft.full)
         return NULL;
-    size_t references = draft.references * sizeof *draft.reference;
-    Asleep *made = PyMem_Malloc(sizeof *made + references + draft.size);
+    size_t references = draft.references * REFERENCE;
+    Asleep *made = PyMem_Malloc(1 + references + draft.size);
     if (made == NULL)
         return NULL;
-    made->references = draft.references;
-    memcpy(made->reference, draft.reference, references);
-    memcpy(made->reference + draft.references, draft.bytes, draft.size);
+    made->content[0] = (unsigned char)draft.references;
+    memcpy(made->content + 1, draft.reference, references);
+    memcpy(made->content + 1 + references, draft.bytes, draft.size);
     for (int place = 0; place < draft.references; place++)
         Py_INCREF(draft.reference[place]);
     return made;
 }
 
+static PyObject *
+read_reference(const unsigned char **next)
+{
+    PyObject *object;
+    memcpy(&object, *next, REFERENCE);
+    *next += REFERENCE;
+    return object;
+}
+
 void
 asleep_free(Asleep *self)
 {
-    for (Py_ssize_t place = 0; place < self->references; place++)
-        Py_DECREF(self->reference[place]);
+    const unsigned char *next = self->content + 1;
+    for (int place = 0; place < self->content[0]; place++)
+        Py_DECREF(read_reference(&next));
     PyMem_Free(self);
 }
 
 /* ---------------------------------------------------------------- and back */
 
-typedef struct { PyObject **reference; const unsigned char *byte; long long born; Known known; } Reading;
+typedef struct { const unsigned char *reference, *byte; long long born; Known known; } Reading;
 
 static long long
 read_number(Reading *reading)
@@ -284,7 +306,7 @@ read_value(Reading *reading, int kind)
     if (kind == NUMBER)
         value.number = (unsigned long long)read_number(reading);
     else if (kind == OBJECT)
-        value.object = *reading->reference++;
+        value.object = read_reference(&reading->reference);
     else if (*before != ID)
         return reading->known.value[*reading->byte++];
     else {
@@ -360,9 +382,10 @@ PyObject *
 asleep_wake(Asleep *self)
 {
     Reading reading;
-    reading.reference = self->reference;
-    reading.byte = (const unsigned char *)(self->reference + self->references);
-    reading.born = reading.known.count = 0;
+    reading.reference = self->content + 1;
+    reading.byte = reading.reference + self->content[0] * REFERENCE;
+    reading.born = 0;
+    begin_known(&reading.known);
     reading.born = read_number(&reading);
     PyObject *life = read_slots(&reading, &life_layout);
     PyObject *notes = life == NULL ? NULL : read_notes(&reading);
