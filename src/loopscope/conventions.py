@@ -98,7 +98,8 @@ STEP_WAKER_TASK = "asyncio.step.waker.task"
 STEP_COUNT = "asyncio.step.count"
 #: seconds that the coalesced steps ran together
 STEP_RUNNING = "asyncio.step.running.duration"
-#: after I/O: seconds, at most, that the bytes may have come before the wake, because the loop was too busy to look
+#: after I/O: seconds, at most, that the bytes may have come before the look that found them, because the loop was too
+#: busy to look; the task was ready from that look on
 STEP_UNPOLLED = "asyncio.step.unpolled.duration"
 #: true: that is a guess (uvloop)
 STEP_UNPOLLED_ESTIMATED = "asyncio.step.unpolled.estimated"

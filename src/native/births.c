@@ -67,6 +67,21 @@ has_name(PyObject *coroutine, PyObject *qualname)
     return same;
 }
 
+/* Whether it was begun before it came to be a task's, or before the task is met; -1 with an error set. */
+static int
+has_begun(PyObject *coroutine)
+{
+    int runs = reader_ask_whether(&natives.running, coroutine);
+    if (runs != 0)
+        return runs;
+#if PY_VERSION_HEX >= 0x030B0000
+    return reader_ask_whether(&natives.waits, coroutine);
+#else
+    PyFrameObject *frame = ((PyCoroObject *)coroutine)->cr_frame;
+    return frame != NULL && frame->f_lasti >= 0;
+#endif
+}
+
 /* The Place of the task, and whether it is excluded: a new reference, NULL where that is not common, or with an error
  * set. */
 static PyObject *
@@ -74,7 +89,7 @@ place_of(Core *core, PyObject *task, int *excluded)
 {
     PyObject *place = NULL;
     PyObject *coroutine = reader_read(&natives.task.coroutine, task);
-    if (coroutine != NULL && PyCoro_CheckExact(coroutine) && reader_ask_whether(&natives.running, coroutine) == 0) {
+    if (coroutine != NULL && PyCoro_CheckExact(coroutine) && has_begun(coroutine) == 0) {
         PyObject *code = reader_read(&natives.kinds[0].code, coroutine);
         const Kin *kin = code == NULL ? NULL : kin_of(core, coroutine, code);
         if (kin != NULL && !kin->uncommon && has_name(coroutine, SLOT(kin->place, natives.place.qualname)) > 0) {

@@ -130,12 +130,17 @@ other(Core *core, PyObject *const *args, Py_ssize_t count, Call *call)
         Py_XDECREF(life);
         return FORWARD;
     }
-    long long last = WHOLE(life, natives.life.index);
-    if (WHOLE(life, natives.life.started) == 0 && last > 0)
+    long long last = WHOLE(life, natives.life.index), now;
+    int ends = WHOLE(life, natives.life.started) != 0, passed = last >= WHOLE(life, natives.life.hush);
+    if (!ends && last > 0)
         last--;
-    call->stand_in = callback_new(core, args[1], natives.callback_kind, 0, SLOT(life, natives.life.id), last);
+    if (ends || passed) { /* and not long ago */
+        if (clock_read(&now) == 0)
+            call->stand_in =
+                callback_new(core, args[1], natives.callback_kind, now, SLOT(life, natives.life.id), last);
+    }
     Py_DECREF(life);
-    return call->stand_in == NULL ? ERROR : RECORD;
+    return call->stand_in != NULL ? RECORD : ends || passed ? ERROR : FORWARD;
 }
 
 /* Whether this is the type of a C task's step, which is told by its name when it is first met. */

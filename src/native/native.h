@@ -112,7 +112,7 @@ typedef struct {
     Names names;
     TaskReaders task;
     /* of a future; of what a C task passes for a step that is not a wake; of a coroutine */
-    Reader cancelled, owner, running, qualname;
+    Reader cancelled, owner, running, waits, qualname;
     Kind kinds[3];
     LifeSlots life;
     HereSlots here;

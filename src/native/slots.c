@@ -265,6 +265,9 @@ slots_load(void)
         suspended_load() < 0)
         return -1;
     READ(running, (PyObject *)&PyCoro_Type, "cr_running")
+#if PY_VERSION_HEX >= 0x030B0000
+    READ(waits, (PyObject *)&PyCoro_Type, "cr_suspended")
+#endif
     READ(qualname, (PyObject *)&PyCoro_Type, "__qualname__")
     FETCH(future, "asyncio", "Future")
     if (load_task() < 0)

@@ -106,10 +106,13 @@ by_caller(PyObject *here, long long now, How *how)
 {
     int io = 0;
     PyObject *name = caller(&io);
-    long long step = 0;
-    if (io > 0)
-        step = SLOT(here, natives.here.polls) != Py_None ? WHOLE(here, natives.here.unpolled) : -1;
-    return tell(how, now, io > 0 ? natives.io_kind : natives.callback_kind, natives.zero, step, name);
+    long long step = 0, since = now;
+    if (io > 0) {
+        int seen = SLOT(here, natives.here.polls) != Py_None;
+        step = seen ? WHOLE(here, natives.here.unpolled) : -1;
+        since = seen ? earlier(WHOLE(here, natives.here.polled), now) : now;
+    }
+    return tell(how, since, io > 0 ? natives.io_kind : natives.callback_kind, natives.zero, step, name);
 }
 
 /* Whether a timer sets this future that may fire now, and its due time; -1 with an error set. */

@@ -54,6 +54,22 @@ def test_asend_and_athrow(loop: str) -> None:
 
 
 @pytest.mark.parametrize("loop", LOOPS)
+def test_anext_with_a_default(loop: str) -> None:
+    async def numbers() -> AsyncIterator[int]:
+        await asyncio.sleep(0.001)
+        yield 1
+
+    async def main() -> None:
+        generator = numbers()
+        assert [await anext(generator, 0), await anext(generator, 0)] == [1, 0]  # type: ignore[call-overload]
+
+    story = checked(main, loop)
+    assert story.lines("code.function.name")[0] == (
+        f"main 0: start > suspended asyncio.sleep code.function.name={__name__}.{numbers.__qualname__}"
+    )
+
+
+@pytest.mark.parametrize("loop", LOOPS)
 def test_lazily_finalised(loop: str) -> None:
     async def main() -> list[str]:
         done: list[str] = []

@@ -59,6 +59,31 @@ def test_scheduled_when_switched_on(loop: str) -> None:
 
 
 @pytest.mark.parametrize("loop", LOOPS)
+def test_yielding_when_switched_on(loop: str) -> None:
+    """It was not born just now."""
+
+    async def main() -> list[str]:
+        done = False
+
+        async def yielder() -> None:
+            while not done:
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(yielder())
+        await asyncio.sleep(0)
+        with recording() as story:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            done = True
+            await task
+        check_sums(story)
+        assert story.task("yielder").attributes["asyncio.task.seen_late"] is True
+        return [line for line in story.lines() if line.startswith("yielder")][:2]
+
+    assert LOOPS[loop](main()) == ["yielder 0: yield > yielded", "yielder 1: yield > yielded"]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
 def test_switched_off_in_mid_life(loop: str) -> None:
     async def main() -> list[str]:
         event = asyncio.Event()

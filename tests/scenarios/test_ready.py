@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import threading
+import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -185,3 +189,75 @@ def test_never_ready_before_it_suspended(loop: str) -> None:
     ]
     before, after = story.steps
     assert 0 <= ready(after) <= _since(after, before.end) + 1e-9
+
+
+WAITS: dict[str, Callable[[asyncio.Task[None]], Any]] = {
+    "task": lambda child: child,
+    "gather": lambda child: asyncio.gather(child),
+    "wait": lambda child: asyncio.wait([child]),
+    "shield": lambda child: asyncio.shield(child),
+    "wait_for": lambda child: asyncio.wait_for(child, 9),
+}
+
+
+@pytest.mark.parametrize("how", WAITS)
+@pytest.mark.parametrize("loop", LOOPS)
+def test_ready_since_the_end_of_the_task_it_waits_for(loop: str, how: str) -> None:
+    """Also where that is told by a callback, which has to wait for the thread first."""
+
+    async def waiter(child: asyncio.Task[None]) -> None:
+        await WAITS[how](child)
+
+    async def main() -> None:
+        event = asyncio.Event()
+
+        async def child() -> None:
+            await event.wait()
+
+        async def hog() -> None:
+            await event.wait()
+            await blocker(HELD)
+
+        children = [asyncio.create_task(child()), asyncio.create_task(hog())]
+        waiting = asyncio.create_task(waiter(children[0]))
+        await asyncio.sleep(0.01)
+        event.set()
+        await asyncio.wait([*children, waiting])
+
+    story = checked(main, loop)
+    after, ended = story.steps_of("waiter")[1], story.steps_of("child")[1].end
+    assert ready(after) == pytest.approx(_since(after, ended), abs=SLACK)
+    assert after.attributes["asyncio.step.delayed_by.name"].endswith("hog")
+
+
+@pytest.mark.parametrize("before", [0.0, HELD])
+def test_io_that_the_loop_has_seen_but_not_got_round_to(before: float) -> None:
+    """Ready since the look that found it; how much older it may be is what the loop was busy before that look."""
+    sent = 0
+
+    async def reader(stream: asyncio.StreamReader) -> None:
+        await stream.read(1)
+
+    async def hog(other: socket.socket) -> None:
+        nonlocal sent
+        await asyncio.sleep(0.01)
+        sent = time.time_ns()
+        other.send(b"x")
+        await blocker(before)
+        await asyncio.sleep(0)
+        await blocker(HELD)
+
+    async def main() -> None:
+        mine, other = socket.socketpair()
+        with other:
+            stream, writer = await asyncio.open_connection(sock=mine)
+            await asyncio.wait([asyncio.create_task(reader(stream)), asyncio.create_task(hog(other))])
+            writer.close()
+
+    story = checked(main, "asyncio")
+    after = story.steps_of("reader")[1]
+    assert after.attributes["asyncio.step.waker.kind"] == "io"
+    assert ready(after) == pytest.approx(HELD, abs=SLACK)
+    assert after.attributes["asyncio.step.unpolled.duration"] == pytest.approx(before, abs=SLACK)
+    assert ready(after) + after.attributes["asyncio.step.unpolled.duration"] > _since(after, sent) - 0.001
+    assert after.attributes["asyncio.step.delayed_by.name"].endswith("hog")

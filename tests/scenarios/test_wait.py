@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.scenarios.tasks import quick, sleeper, stuck
-from tests.support import LOOPS, checked, edges, family
+from tests.support import LOOPS, checked, edges, family, ready
 
 BY = "_on_completion" if sys.version_info < (3, 13) else "_AsCompletedIterator._handle_completion"
 
@@ -83,3 +85,24 @@ def test_as_completed(loop: str) -> None:
         f"main 2: callback by {BY} > returned",
     ]
     assert edges(story)[2:] == ["main 1 < quick 0", "main 2 < sleeper 1"]
+
+
+@pytest.mark.parametrize("how", [asyncio.wait, lambda children: asyncio.gather(*children)])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_wait_for_what_ended_before(loop: str, how: Callable[[list[asyncio.Task[None]]], Any]) -> None:
+    """None of those ended just now: none is said to have, and it was not ready since."""
+
+    async def child(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def main() -> None:
+        children = [asyncio.create_task(child(0.002)), asyncio.create_task(child(0.001))]
+        await asyncio.sleep(0.02)
+        await how(children)
+
+    story = checked(main, loop)
+    if len(story.steps_of("main")) > 2:  # gather() of what is done waits for nothing, from 3.12 on
+        after = story.steps_of("main")[2]
+        assert after.attributes["asyncio.step.waker.kind"] == "callback"
+        assert not {"asyncio.step.waker.task", "asyncio.wait.last"} & set(after.attributes)
+        assert ready(after) < 0.01

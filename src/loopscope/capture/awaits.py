@@ -16,8 +16,8 @@ from loopscope.model import APPLICATION, STANDARD, Place, Wait
 #: attribute of a future that run_in_executor() gave: what it runs
 LABEL = "_loopscope_label"
 
-#: awaitables that hide what they await: `async for` over a generator, a coroutine's `__await__`
-_HIDING = frozenset({"async_generator_asend", "async_generator_athrow", "coroutine_wrapper"})
+#: awaitables that hide what they await: `async for` over a generator, a coroutine's `__await__`, `anext` with a default
+_HIDING = frozenset({"anext_awaitable", "async_generator_asend", "async_generator_athrow", "coroutine_wrapper"})
 
 #: the most common end of a chain of awaits
 _SLEEP = asyncio.sleep.__code__
@@ -134,7 +134,8 @@ def told(
 
 def _hidden(item: Any) -> Any:
     for referent in gc.get_referents(item):
-        if type(referent) in (AsyncGeneratorType, CoroutineType, GeneratorType):
+        kind = type(referent)
+        if kind in (AsyncGeneratorType, CoroutineType, GeneratorType) or coroutines.simple_name(kind) in _HIDING:
             return referent
     return None
 

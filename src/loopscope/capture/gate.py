@@ -207,10 +207,10 @@ def _after_task(core: Core, callback: Any, task: Any) -> Any:
     """A done callback of a task that has ended: whom it wakes was woken through the task's last step."""
     try:
         life = hung_on(task, LIFE) if private.own(task).done() else None
-        if life is None or not wrappable(core, callback):
+        if life is None or not (life.started or life.muted) or not wrappable(core, callback):  # it ended long ago
             return callback
         last = life.index if life.started else max(life.index - 1, 0)
-        return core.callback(core, callback, CALLBACK, 0, life.id, last)
+        return core.callback(core, callback, CALLBACK, clock(), life.id, last)
     except Exception as error:
         core.stumbled(error)
         return callback

@@ -38,7 +38,9 @@ def woken(loop: Any, task: Any, life: Life, future: Any, now: int, here: Here) -
         return now, THREAD, 0, 0, label
     kind, function = wakes.caller(3)
     if kind is IO:
-        return now, kind, 0, here.unpolled if here.polls is not None else -1, function
+        if here.polls is None:
+            return now, kind, 0, -1, function
+        return (here.polled if 0 < here.polled < now else now), kind, 0, here.unpolled, function
     return now, kind, 0, 0, function
 
 
