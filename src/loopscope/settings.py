@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import sys
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
-logger = logging.getLogger("loopscope")
+from loopscope.log import logger
 
 PREFIX = "OTEL_PYTHON_LOOPSCOPE_"
 ENABLED = PREFIX + "ENABLED"

@@ -70,6 +70,27 @@ def test_all_nonsense_at_once(receiver: Receiver) -> None:
     assert Story(list(receiver.spans())).lines() == STEPS
 
 
+LOGGING = """
+import contextvars, logging
+request = contextvars.ContextVar("request")
+class Filter(logging.Filter):
+    def filter(self, record):
+        record.request = request.get()
+        return True
+handler = logging.StreamHandler()
+handler.addFilter(Filter())
+logging.getLogger().addHandler(handler)
+"""
+
+
+@pytest.mark.parametrize("bad", [{PREFIX + "CORE": "none such"}, {"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "-5"}])
+def test_logging_of_the_applications_that_raises(receiver: Receiver, bad: dict[str, str]) -> None:
+    """A line of ours outside of a request, which its filter does not expect: the line is lost, and nothing else."""
+    ended = run(LOGGING + PROGRAM, to(receiver, **bad))
+    assert (ended.code, ended.out, ended.err) == (0, "done\n", "")
+    assert Story(list(receiver.spans())).lines() == (STEPS if PREFIX + "CORE" in bad else [])
+
+
 def test_enabled_is_neither_true_nor_false(receiver: Receiver) -> None:
     ended = run(PROGRAM, to(receiver, OTEL_PYTHON_LOOPSCOPE_ENABLED="sometimes"))
     assert (ended.code, ended.out) == (0, "done\n")

@@ -154,9 +154,11 @@ def _start() -> None:
     except Exception as error:
         if _is_interrupt(error):
             raise
-        import logging
-
-        logging.getLogger("loopscope").exception("loopscope could not start; the application goes on")
+        try:
+            from loopscope.log import logger
+        except Exception:  # something is wrong with what is installed
+            return
+        logger.exception("loopscope could not start; the application goes on")
 
 
 def _is_interrupt(error: Exception) -> bool:

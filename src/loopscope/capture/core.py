@@ -12,7 +12,6 @@ context is kept: a weak one tells that the current span did not change.
 from __future__ import annotations
 
 import itertools
-import logging
 import sys
 import time
 from collections import deque
@@ -31,6 +30,7 @@ from loopscope.capture.life import GUARD, LIFE, NEVER, Here, Life, LoopState, en
 from loopscope.capture.loops import Loops
 from loopscope.capture.polls import see, select, selector_of, unsee
 from loopscope.capture.stand_ins import Callback, How, Scheduled, named
+from loopscope.log import logger
 from loopscope.model import (
     BIRTH,
     CALLBACK,
@@ -49,8 +49,6 @@ from loopscope.model import (
     clock,
 )
 from loopscope.threads import Bell
-
-logger = logging.getLogger("loopscope")
 
 #: (task, its own callback, how it became ready)
 Subject = tuple[Any, Any, How]

@@ -8,11 +8,11 @@ which a task was ready: a loop that has looked at its selector waits for the GIL
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, deque
 from typing import Any, NamedTuple
 
 from loopscope import conventions as c
+from loopscope.log import logger
 from loopscope.model import (
     BLOCKING,
     COLLECTOR,
@@ -28,8 +28,6 @@ from loopscope.pipeline.frames import function_of, innermost, place_of, stack_te
 from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.sinks import Sink
 from loopscope.pipeline.spans.describe import line_of
-
-logger = logging.getLogger("loopscope")
 
 SECOND = 1_000_000_000
 #: a place is logged once in so long

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from loopscope.capture.interrupts import is_interrupt
 from loopscope.capture.patches import Patches
 from loopscope.capture.printed import Lines
 from loopscope.capture.watchdog import Watchdog
+from loopscope.log import logger
 from loopscope.model import Anchor, clock, wall
 from loopscope.pipeline.export.choose import choose, load
 from loopscope.pipeline.export.outbox import Outbox
@@ -28,8 +28,6 @@ from loopscope.pipeline.spans import application
 from loopscope.pipeline.worker import Worker
 from loopscope.settings import Settings, Standard, notes_printed
 from loopscope.threads import is_for_host
-
-logger = logging.getLogger("loopscope")
 
 #: a loop runs this long before what cannot be seen of it is told (nanoseconds)
 SELF_CHECK = 3_000_000_000
@@ -99,6 +97,7 @@ class Runtime:
 
     def install(self) -> None:
         """Put the hooks on; the background thread starts with the first task."""
+        logger.passes = is_interrupt
         core, seen = self.core, application.Application(self.buffer.put_vital, wall(), is_interrupt)
         if self.settings.core == cores.NATIVE and self.slower is not None:
             logger.warning("loopscope serves with its Python core: %s", self.slower)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from loopscope.log import logger
 from loopscope.runtime import exits
 from loopscope.runtime.composition import Runtime
 from loopscope.settings import Settings, Standard
 from loopscope.threads import lacking
-
-logger = logging.getLogger("loopscope")
 
 _runtime: Runtime | None = None
 _lock = threading.Lock()

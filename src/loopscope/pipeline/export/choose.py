@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 from importlib.metadata import entry_points
 from typing import Any
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
+from loopscope.log import logger
 from loopscope.pipeline.export.identity import check_identity
 from loopscope.pipeline.export.targets import Bytes, Exporter, File, Target
 from loopscope.pipeline.otlp import Encoding
 from loopscope.settings import Settings, Standard
-
-logger = logging.getLogger("loopscope")
 
 _HTTP = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 _GRPC = "opentelemetry.exporter.otlp.proto.grpc.trace_exporter"

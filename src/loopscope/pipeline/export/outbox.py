@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from loopscope.log import logger
 from loopscope.model import clock
 from loopscope.pipeline.export.loss import Loss
 from loopscope.pipeline.export.targets import Target
 from loopscope.pipeline.spans.span import Span
 from loopscope.recording.errors import printable
 from loopscope.threads import is_for_host
-
-logger = logging.getLogger("loopscope")
 
 #: a batch is sent at this age (nanoseconds)
 AGE = 300_000_000

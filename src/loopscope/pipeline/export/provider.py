@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from typing import Any, NamedTuple
 
@@ -22,6 +21,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, DEFAULT_ON
 from opentelemetry.sdk.version import __version__ as sdk_version
 from opentelemetry.trace import SpanKind
 
+from loopscope.log import logger
 from loopscope.pipeline.ids import Ids
 from loopscope.pipeline.spans.traces import Sampled
 from loopscope.threads import is_for_host
@@ -31,7 +31,6 @@ if sys.version_info[:2] == (3, 12):
     # which at its import detects resources in threads.
     import opentelemetry.sdk._logs
 
-logger = logging.getLogger("loopscope")
 
 #: so many providers may stand one for the other
 _STANDING = 8

@@ -7,7 +7,6 @@ other exporter.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -15,6 +14,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from loopscope import conventions
+from loopscope.log import logger
 from loopscope.model import Anchor
 from loopscope.pipeline import otlpjson
 from loopscope.pipeline.export.loss import Loss
@@ -24,8 +24,6 @@ from loopscope.pipeline.packed import Packed
 from loopscope.pipeline.spans.span import Span
 from loopscope.recording.http import without_secrets
 from loopscope.recording.writer import TraceFile
-
-logger = logging.getLogger("loopscope")
 
 SCOPE = (conventions.SCOPE, conventions.VERSION, conventions.SCHEMA_URL)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -13,12 +12,11 @@ from opentelemetry.metrics import CallbackOptions, Histogram, Observation
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from loopscope import conventions as c
+from loopscope.log import logger
 from loopscope.model import READY, RUNNING, clock
 from loopscope.pipeline.metrics.histogram import Quantiles
 from loopscope.pipeline.metrics.sample import Measured
 from loopscope.pipeline.metrics.sums import Sums
-
-logger = logging.getLogger("loopscope")
 
 SECOND = 1e9
 ACTIVE, IDLE = "active", "idle"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from loopscope.log import logger
 from loopscope.model import Step, clock
 from loopscope.pipeline.metrics import instruments
 from loopscope.pipeline.metrics.instruments import Board
@@ -13,8 +13,6 @@ from loopscope.pipeline.metrics.provider import application_provider
 from loopscope.pipeline.metrics.sample import Sample
 from loopscope.pipeline.metrics.sums import Sums
 from loopscope.settings import Settings, Standard
-
-logger = logging.getLogger("loopscope")
 
 SECOND = 1_000_000_000
 #: the application is given so long to set its provider, before we make one of our own (nanoseconds)

@@ -5,7 +5,6 @@ The SDK's periodic reader has a thread, and a thread would be alive across forks
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,11 +14,10 @@ from typing import Any
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricReader, MetricsData
 
+from loopscope.log import logger
 from loopscope.pipeline.export.identity import check_identity
 from loopscope.pipeline.export.stock import Quiet, private_random
 from loopscope.settings import Standard
-
-logger = logging.getLogger("loopscope")
 
 _GROUP = "opentelemetry_metrics_exporter"
 _GRPC = "opentelemetry.exporter.otlp.proto.grpc."
