@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from loopscope import collection
+
 
 class Log(logging.LoggerAdapter):  # type: ignore[type-arg]  # generic at run time from 3.11 on
     """Raises nothing but what is meant for the host."""
@@ -20,7 +22,8 @@ class Log(logging.LoggerAdapter):  # type: ignore[type-arg]  # generic at run ti
     def log(self, level: int, msg: object, *args: object, **more: Any) -> None:
         """See LoggerAdapter."""
         try:
-            super().log(level, msg, *args, **more)
+            with collection.running():
+                super().log(level, msg, *args, **more)
         except Exception as error:
             if self.passes(error):
                 raise

@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, DEFAULT_ON
 from opentelemetry.sdk.version import __version__ as sdk_version
 from opentelemetry.trace import SpanKind
 
+from loopscope import collection
 from loopscope.log import logger
 from loopscope.pipeline.ids import Ids
 from loopscope.pipeline.spans.traces import Sampled
@@ -107,7 +108,8 @@ class Provider:
         """The provider in use: given, the application's, or our own."""
         found = global_provider()
         if self._chosen is None or found is not self._seen:
-            self._seen, self._chosen = found, self._choose(found)
+            with collection.running():
+                self._seen, self._chosen = found, self._choose(found)
             generator = self._chosen.id_generator
             self._generator = None if type(generator) is RandomIdGenerator else generator
         return self._chosen
@@ -146,7 +148,8 @@ class Provider:
         if self._generator is None:
             return None
         try:
-            made = int(getattr(self._generator, method)())
+            with collection.running():
+                made = int(getattr(self._generator, method)())
             if 0 < made < 1 << bits:
                 return made
             raise ValueError(f"{method}() returned {made}, which is no id of {bits} bits")
@@ -169,8 +172,9 @@ class Provider:
             sampler = self.sdk().sampler
             if _always(sampler):
                 return _ALWAYS
-            said = sampler.should_sample(Context(), trace_id, name, SpanKind.INTERNAL, None, ())
-            return Sampled(said.decision.is_sampled(), list((said.attributes or {}).items()), said.trace_state)
+            with collection.running():
+                said = sampler.should_sample(Context(), trace_id, name, SpanKind.INTERNAL, None, ())
+                return Sampled(said.decision.is_sampled(), list((said.attributes or {}).items()), said.trace_state)
         except BaseException as error:
             if is_for_host(error):
                 raise
