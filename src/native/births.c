@@ -26,8 +26,10 @@ attach(Core *core, PyObject *task, PyObject *life)
     int failed = guard == NULL || hang(task, dict, natives.names._loopscope, life) < 0
         || hang(task, dict, natives.names._loopscope_guard, guard) < 0 ? -1 : 0;
     Py_XDECREF(guard);
+    if (failed && first)
+        Py_CLEAR(*place);
 #if PY_VERSION_HEX < 0x030E0000
-    if (first)
+    if (first && !failed)
         untracked(dict);
 #endif
     return failed;

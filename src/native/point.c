@@ -147,7 +147,8 @@ hides(PyObject *item)
     PyTypeObject *type = Py_TYPE(item);
     if (type == open)
         return 0;
-    const char *last = strrchr(type->tp_name, '.'); /* its metaclass is not asked */
+    /* its metaclass is not asked */
+    const char *last = PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) ? NULL : strrchr(type->tp_name, '.');
     PyObject *name = PyUnicode_FromString(last == NULL ? type->tp_name : last + 1);
     int hiding = name == NULL ? -1 : PySet_Contains(natives.hiding, name);
     Py_XDECREF(name);

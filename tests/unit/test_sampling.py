@@ -117,6 +117,25 @@ def test_a_muted_task_is_heard_again_when_it_activates_a_sampled_span() -> None:
     assert [(span.name, said(span, "asyncio.step.index")) for span in cold.steps] == [("step work", 100)]
 
 
+def test_a_record_from_before_it_was_muted_does_not_mute_it_again() -> None:
+    """It has activated a sampled span since, of which the record comes later."""
+    cold, pulse = Cold(sample=lambda trace_id, name: False), Pulse()
+    cold.feed(birth(1, 0, pulse=pulse))
+    steps(cold, pulse, MUTE_AFTER)
+    assert pulse.muted
+    pulse.muted = False
+    cold.feed(step(1, MUTE_AFTER + 1, SECOND, SECOND, SECOND + 1), span_start(2, 2 * SECOND))
+    assert not pulse.muted
+    pulse.index = MUTE_AFTER + 9
+    steps(cold, pulse, 1, at=2 * SECOND, activated=[IN])
+    steps(cold, pulse, MUTE_AFTER - 1, at=3 * SECOND)
+    assert not pulse.muted
+    steps(cold, pulse, 1, at=4 * SECOND)
+    assert pulse.muted
+    [task] = cold.finish(5 * SECOND).tasks
+    assert said(task, "asyncio.task.step.missing") is None
+
+
 @pytest.mark.parametrize("seen", [dict[str, Any](activated=[OUT]), dict[str, Any](activated=[IN])])
 def test_a_task_that_activates_spans_is_never_muted(seen: dict[str, Any]) -> None:
     """A connection handler of sampled-out requests: the next one may be sampled."""

@@ -17,7 +17,8 @@ from loopscope.model import APPLICATION, STANDARD, Place, Wait
 LABEL = "_loopscope_label"
 
 #: awaitables that hide what they await: `async for` over a generator, a coroutine's `__await__`, `anext` with a default
-_HIDING = frozenset({"anext_awaitable", "async_generator_asend", "async_generator_athrow", "coroutine_wrapper"})
+_WITH_DEFAULT = "anext_awaitable"
+_HIDING = frozenset({_WITH_DEFAULT, "async_generator_asend", "async_generator_athrow", "coroutine_wrapper"})
 
 #: the most common end of a chain of awaits
 _SLEEP = asyncio.sleep.__code__
@@ -133,7 +134,10 @@ def told(
 
 
 def _hidden(item: Any) -> Any:
-    for referent in gc.get_referents(item):
+    referents = gc.get_referents(item)
+    if coroutines.simple_name(type(item)) == _WITH_DEFAULT:  # which is the other one
+        del referents[1:]
+    for referent in referents:
         kind = type(referent)
         if kind in (AsyncGeneratorType, CoroutineType, GeneratorType) or coroutines.simple_name(kind) in _HIDING:
             return referent

@@ -42,7 +42,7 @@ def adopt(core: Core, loop: Any, task: Any, context: Any, waking: bool, now: int
     _attach(core, task, life)
     core.look(life, core.current() if context is None else core.current_in(context))
     late = waking or _running(coroutine)
-    if not late and private.current_task(loop) is task:  # its step goes on, and ends in a bare yield
+    if not late and private.current_task(loop) is task:  # its step goes on, and ends in a bare yield: `Core.yields`
         late, life.started = True, now
     _born(core, life, private.name_of(asked), now, None if late else creator, late)
     return life

@@ -453,8 +453,7 @@ class Core:
         self.errors += 1
         self.on = False
         if self.errors == 1:
-            with suppress(Exception):  # of a log handler of the application's
-                logger.exception("loopscope stopped recording after an error of its own; the application goes on")
+            logger.exception("loopscope stopped recording after an error of its own; the application goes on")
             self.failed()
 
 

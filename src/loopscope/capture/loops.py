@@ -51,8 +51,9 @@ class Loops:
 
     def _forget(self) -> None:
         """Let go of what is known of the dead; the next time when there are twice as many as live now."""
-        for address, state in list(self._states.items()):
-            if state.cell() is None:
+        for address in list(self._states):
+            state = self._states.get(address)
+            if state is not None and state.cell() is None:
                 gone = self._states.pop(address, None)
                 if gone is not None and gone is not state:  # another thread met one that came there
                     self._states.setdefault(address, gone)

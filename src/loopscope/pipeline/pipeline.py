@@ -8,7 +8,6 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Protocol
 
-from loopscope import collection
 from loopscope.model import BIRTH, GONE, Record, TaskLife, clock
 from loopscope.pipeline.assembler import Assembler
 from loopscope.pipeline.computed import Computed
@@ -183,8 +182,7 @@ class Pipeline:
     def _opened(self) -> Outbox:
         outbox = self._outbox
         if outbox is None:
-            with collection.running():
-                outbox = self._outbox = self._open_outbox()
+            outbox = self._outbox = self._open_outbox()
             outbox.hurry(self._until)
         return outbox
 
@@ -220,11 +218,7 @@ class Pipeline:
         left = self._source.waiting
         looked = left
         while left > 0:
-            collection.stop()
-            try:
-                fed = self._drain(left)
-            finally:
-                collection.go_on()
+            fed = self._drain(left)
             if not fed:  # past the deadline
                 break
             left -= fed

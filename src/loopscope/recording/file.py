@@ -48,9 +48,9 @@ def _opened(path: str) -> Iterator[IO[bytes]]:
 
 
 def _is_device(file: IO[bytes]) -> bool:
-    """Whether it may be read without end, as /dev/zero may: a device, but for the empty one."""
+    """Whether it may be read without end, as /dev/zero may: a device, but for the empty one and terminals."""
     kind = os.fstat(file.fileno())
-    return stat.S_ISCHR(kind.st_mode) and not os.path.samestat(kind, os.stat(os.devnull))
+    return stat.S_ISCHR(kind.st_mode) and not file.isatty() and not os.path.samestat(kind, os.stat(os.devnull))
 
 
 def _by_lines(path: str, file: IO[bytes]) -> Spans | None:

@@ -40,6 +40,11 @@ GRACE = 0.5
 PATIENCE, PATIENCE_SENDING, PATIENCE_BROKEN = 2.0, 0.5, 0.1
 
 
+def _passes(error: BaseException) -> bool:
+    """Whether what logging raised is to be raised on."""
+    return is_interrupt(error) or is_for_host(error)
+
+
 class Runtime:
     """Capture and pipeline of this process."""
 
@@ -97,7 +102,7 @@ class Runtime:
 
     def install(self) -> None:
         """Put the hooks on; the background thread starts with the first task."""
-        logger.passes = is_interrupt
+        logger.passes = _passes
         core, seen = self.core, application.Application(self.buffer.put_vital, wall(), is_interrupt)
         if self.settings.core == cores.NATIVE and self.slower is not None:
             logger.warning("loopscope serves with its Python core: %s", self.slower)

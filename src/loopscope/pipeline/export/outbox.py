@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from loopscope import collection
 from loopscope.log import logger
 from loopscope.model import clock
 from loopscope.pipeline.export.loss import Loss
@@ -131,8 +130,7 @@ class Outbox:
             return
         batch.sending = spans
         try:
-            with collection.running():
-                lost = batch.target.send(items, self._resource())
+            lost = batch.target.send(items, self._resource())
         except BaseException as error:
             if is_for_host(error):
                 raise

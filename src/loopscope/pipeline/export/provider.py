@@ -21,7 +21,6 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, DEFAULT_ON
 from opentelemetry.sdk.version import __version__ as sdk_version
 from opentelemetry.trace import SpanKind
 
-from loopscope import collection
 from loopscope.log import logger
 from loopscope.pipeline.ids import Ids
 from loopscope.pipeline.spans.traces import Sampled
@@ -108,8 +107,7 @@ class Provider:
         """The provider in use: given, the application's, or our own."""
         found = global_provider()
         if self._chosen is None or found is not self._seen:
-            with collection.running():
-                self._seen, self._chosen = found, self._choose(found)
+            self._seen, self._chosen = found, self._choose(found)
             generator = self._chosen.id_generator
             self._generator = None if type(generator) is RandomIdGenerator else generator
         return self._chosen
@@ -148,8 +146,7 @@ class Provider:
         if self._generator is None:
             return None
         try:
-            with collection.running():
-                made = int(getattr(self._generator, method)())
+            made = int(getattr(self._generator, method)())
             if 0 < made < 1 << bits:
                 return made
             raise ValueError(f"{method}() returned {made}, which is no id of {bits} bits")
@@ -172,9 +169,8 @@ class Provider:
             sampler = self.sdk().sampler
             if _always(sampler):
                 return _ALWAYS
-            with collection.running():
-                said = sampler.should_sample(Context(), trace_id, name, SpanKind.INTERNAL, None, ())
-                return Sampled(said.decision.is_sampled(), list((said.attributes or {}).items()), said.trace_state)
+            said = sampler.should_sample(Context(), trace_id, name, SpanKind.INTERNAL, None, ())
+            return Sampled(said.decision.is_sampled(), list((said.attributes or {}).items()), said.trace_state)
         except BaseException as error:
             if is_for_host(error):
                 raise

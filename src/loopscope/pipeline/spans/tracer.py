@@ -202,6 +202,9 @@ class Tracer(Sink):
     def _mute(self, life: TaskLife, notes: Notes) -> None:
         """One more step that no trace took, and that harmed nobody."""
         notes.idle += 1
+        if notes.idle > MUTE_AFTER and life.id in self._muted:  # one from before it was: it may be heard again by now
+            life.unrecorded = True
+            return
         if notes.idle >= MUTE_AFTER and life.pulse is not None and life.state is None and not notes.visits:
             life.unrecorded = life.pulse.muted = True
             self._muted[life.id] = life.pulse, life.where.thread if life.where is not None else 0
