@@ -14,6 +14,7 @@ process's id into the resource: `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS=otel,proce
 
 import asyncio
 import multiprocessing
+import time
 
 
 async def work(seconds: float) -> None:
@@ -33,5 +34,6 @@ if __name__ == "__main__":
     processes = [spawn.Process(target=run, args=args) for args in (("north", 0.1), ("south", 0.3))]
     for process in processes:
         process.start()
+        time.sleep(0.2)  # so that the first one is told first
     for process in processes:
         process.join()
