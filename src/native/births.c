@@ -29,8 +29,8 @@ attach(Core *core, PyObject *task, PyObject *life)
     if (failed && first)
         Py_CLEAR(*place);
 #if PY_VERSION_HEX < 0x030E0000
-    if (first && !failed)
-        untracked(dict);
+    if (first)
+        untracked(*place);
 #endif
     return failed;
 }

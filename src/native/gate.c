@@ -115,6 +115,14 @@ wakes(Core *core, Call *call, PyObject *future)
     return common > 0 ? RECORD : common < 0 ? ERROR : REFER;
 }
 
+/* Whether a task that is done ends just now, rather than long ago: of one that is passed by nobody knows. */
+static int
+may_end(PyObject *life)
+{
+    return WHOLE(life, natives.life.started) != 0
+        || WHOLE(life, natives.life.index) >= WHOLE(life, natives.life.hush);
+}
+
 /* A callback that is no task's own: one with a task that is done for its argument is a task's done callback, and whom
  * it wakes was woken through the task's last step. See gate._after_task. */
 static Verdict
@@ -126,21 +134,17 @@ other(Core *core, PyObject *const *args, Py_ssize_t count, Call *call)
     PyObject *life = NULL;
     if (after <= 0 || life_on(args[2], &life) < 0)
         return after < 0 || PyErr_Occurred() ? ERROR : FORWARD;
-    if (life == NULL || !Py_IS_TYPE(life, natives.life.type) || !is_wrappable(args[1])) {
+    if (life == NULL || !Py_IS_TYPE(life, natives.life.type) || !may_end(life) || !is_wrappable(args[1])) {
         Py_XDECREF(life);
         return FORWARD;
     }
     long long last = WHOLE(life, natives.life.index), now;
-    int ends = WHOLE(life, natives.life.started) != 0, passed = last >= WHOLE(life, natives.life.hush);
-    if (!ends && last > 0)
+    if (WHOLE(life, natives.life.started) == 0 && last > 0)
         last--;
-    if (ends || passed) { /* and not long ago */
-        if (clock_read(&now) == 0)
-            call->stand_in =
-                callback_new(core, args[1], natives.callback_kind, now, SLOT(life, natives.life.id), last);
-    }
+    if (clock_read(&now) == 0)
+        call->stand_in = callback_new(core, args[1], natives.callback_kind, now, SLOT(life, natives.life.id), last);
     Py_DECREF(life);
-    return call->stand_in != NULL ? RECORD : ends || passed ? ERROR : FORWARD;
+    return call->stand_in == NULL ? ERROR : RECORD;
 }
 
 /* Whether this is the type of a C task's step, which is told by its name when it is first met. */

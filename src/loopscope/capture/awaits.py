@@ -16,8 +16,8 @@ from loopscope.model import APPLICATION, STANDARD, Place, Wait
 #: attribute of a future that run_in_executor() gave: what it runs
 LABEL = "_loopscope_label"
 
-#: awaitables that hide what they await: `async for` over a generator, a coroutine's `__await__`, `anext` with a default
 _WITH_DEFAULT = "anext_awaitable"
+#: awaitables that hide what they await: `async for` over a generator, a coroutine's `__await__`, `anext` with a default
 _HIDING = frozenset({_WITH_DEFAULT, "async_generator_asend", "async_generator_athrow", "coroutine_wrapper"})
 
 #: the most common end of a chain of awaits

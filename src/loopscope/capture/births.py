@@ -205,7 +205,7 @@ def _created(core: Core, task: Any, life: Life, waiting: bool, how: How, here: H
     if life.muted:
         life.index = 1
     else:
-        core.stepped(how, task, life, here, start, end, False, private.own(task).get_context())
+        core.stepped(how, task, life, here, start, end, False, left=True)
 
 
 def _name(core: Core, loop: Any, life: Life) -> None:

@@ -202,9 +202,12 @@ class Core:
             try:
                 if core.dozing:
                     core.rouse()
-                life = task._loopscope if type(task) is plain else hung_on(task, LIFE)
+                if type(task) is plain:
+                    life, doomed = task._loopscope, task._must_cancel
+                else:
+                    life, doomed = hung_on(task, LIFE), private.own(task)._must_cancel
                 here = life.loop.here or core.arrive(life.loop)
-                outer, doomed = here.life, (task if type(task) is plain else private.own(task))._must_cancel
+                outer = here.life
                 here.life, life.ready, begun = life, 0, life
                 context = core.current()
                 if life.cell() is not context:
@@ -236,9 +239,9 @@ class Core:
         return run
 
     def stepped(
-        self, how: How, task: Any, life: Life, here: Here, start: int, end: int, doomed: Any, left: Any = None
+        self, how: How, task: Any, life: Life, here: Here, start: int, end: int, doomed: Any, left: bool = False
     ) -> None:
-        """A step has ended: write its record. `left`: the task's own context, where that is no longer entered."""
+        """A step has ended: write its record. `left`: the task's own context is no longer entered."""
         asked = task if type(task) is private.Task else private.own(task)
         if life.here is not here:
             life.here, life.where = here, here.at(life.loop.id)
@@ -271,7 +274,7 @@ class Core:
         activated = life.activated
         if activated is not None or life.left or self.deaf:
             life.activated, life.left = None, False
-            context = self.current() if left is None else self.current_in(left)
+            context = self.current_in(asked.get_context()) if left else self.current()
             if context is None or life.cell() is not context:
                 after = self.describe(context)
         polls, before = here.polls, here.ended

@@ -23,11 +23,10 @@ def woken(loop: Any, task: Any, life: Life, future: Any, now: int, here: Here) -
         name = awaits.function_name(function)
         if callback.kind is THREAD:
             name = hung_on(future, awaits.LABEL) or name
-        since = callback.since
-        return (since if 0 < since < now else now), callback.kind, callback.waker, callback.waker_step, name
+        return _earlier(callback.since, now), callback.kind, callback.waker, callback.waker_step, name
     due = hung_on(future, DUE)
     if due and due <= now + EARLY:
-        return (due if due < now else now), TIMER, 0, 0, None
+        return min(due, now), TIMER, 0, 0, None
     running = private.current_task(loop)
     if running is not None:  # a task whose steps are not recorded, or of which this one is not
         other: Life | None = hung_on(running, LIFE)
@@ -40,8 +39,13 @@ def woken(loop: Any, task: Any, life: Life, future: Any, now: int, here: Here) -
     if kind is IO:
         if here.polls is None:
             return now, kind, 0, -1, function
-        return (here.polled if 0 < here.polled < now else now), kind, 0, here.unpolled, function
+        return _earlier(here.polled, now), kind, 0, here.unpolled, function
     return now, kind, 0, 0, function
+
+
+def _earlier(since: int, now: int) -> int:
+    """The earlier one of two readings, the first of which may be none."""
+    return since if 0 < since < now else now
 
 
 def _asked(task: Any, future: Any, now: int, here: Here) -> How:
@@ -59,7 +63,7 @@ def _asked(task: Any, future: Any, now: int, here: Here) -> How:
             name = awaits.title(running)
         else:
             name = _asking(wakes.caller(4)[1])
-    return (since if 0 < since < now else now), CANCEL, waker, step, cancels.request(future, name)
+    return _earlier(since, now), CANCEL, waker, step, cancels.request(future, name)
 
 
 def _asking(name: str | None) -> str | None:

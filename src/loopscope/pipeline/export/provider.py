@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import opentelemetry.trace
@@ -30,7 +32,6 @@ if sys.version_info[:2] == (3, 12):
     # 3.12 starts no thread once the main program is over. The OTLP/gRPC exporter, built later, imports this module,
     # which at its import detects resources in threads.
     import opentelemetry.sdk._logs
-
 
 #: so many providers may stand one for the other
 _STANDING = 8
@@ -145,16 +146,12 @@ class Provider:
         """An id of the application's generator; None where it has none, or gives none that can be one."""
         if self._generator is None:
             return None
-        try:
+        with self._failing("the id generator"):
             made = int(getattr(self._generator, method)())
-            if 0 < made < 1 << bits:
-                return made
-            raise ValueError(f"{method}() returned {made}, which is no id of {bits} bits")
-        except BaseException as error:
-            if is_for_host(error):
-                raise
-            self._fail("the id generator")
-            return None
+            if not 0 < made < 1 << bits:
+                raise ValueError(f"{method}() returned {made}, which is no id of {bits} bits")
+            return made
+        return None
 
     def spare(self) -> Spare | None:
         """What may be used at once; None where each id is to be asked for."""
@@ -165,17 +162,23 @@ class Provider:
 
     def sample(self, trace_id: int, name: str) -> Sampled:
         """Ask the sampler of a new root; one that fails samples nothing."""
-        try:
+        with self._failing("the sampler"):
             sampler = self.sdk().sampler
             if _always(sampler):
                 return _ALWAYS
             said = sampler.should_sample(Context(), trace_id, name, SpanKind.INTERNAL, None, ())
             return Sampled(said.decision.is_sampled(), list((said.attributes or {}).items()), said.trace_state)
+        return Sampled(False, [], None)
+
+    @contextmanager
+    def _failing(self, what: str) -> Iterator[None]:
+        """Whatever the application's own code within raises is told, but for what is meant to end the program."""
+        try:
+            yield
         except BaseException as error:
             if is_for_host(error):
                 raise
-            self._fail("the sampler")
-            return Sampled(False, [], None)
+            self._fail(what)
 
     def _fail(self, what: str) -> None:
         self.errors += 1
