@@ -5,7 +5,7 @@
 enum { MOST = 64 };
 
 /* How a stretch of time divides: see Occupancy.held. */
-typedef struct { long long steps, pieces, callbacks, idle, gap; } Held;
+typedef struct { long long steps, ended, callbacks, idle, gap; } Held;
 
 /* The first piece that ends after `since`. */
 static Py_ssize_t
@@ -52,7 +52,7 @@ divide(PyObject *occupancy, long long since, Py_ssize_t *first, Held *held)
         cut(&pieces, *first, since, parts);
     }
     pieces_close(&pieces);
-    *held = (Held){parts[ROW_STEPS], parts[ROW_PIECES], parts[ROW_CALLBACKS], parts[ROW_IDLE], parts[ROW_GAP]};
+    *held = (Held){parts[ROW_STEPS], parts[ROW_ENDED], parts[ROW_CALLBACKS], parts[ROW_IDLE], parts[ROW_GAP]};
     return 0;
 }
 
@@ -94,12 +94,16 @@ coverage(Ordinary *self, PyObject *thread, long long since)
     return PyFloat_FromDouble((double)held.steps / (double)(held.steps + held.callbacks));
 }
 
-/* ---------------------------------------------------------------- long pieces */
+/* ---------------------------------------------------------------- what was long */
 
-/* A long piece, cut at the moment since which a step was ready. All borrowed. */
+/* Where a Long has its parts: see pipeline.occupancy. */
+enum { LONG_PARTS = 6 };
+
+/* What held the thread for long, cut at the moment since which a step was ready. All borrowed. */
 typedef struct { long long start, end; PyObject *place, *holder; } Long;
 
-/* The long pieces since then, the last first; how many, -1 with an error set. Those that count for nobody left out. */
+/* What held the thread for long since then, the last first; how many, -1 with an error set, or without where Python is
+ * to find out, for a step had others within it. What counts for nobody is left out. */
 static Py_ssize_t
 find_longs(Passing *passing, Long *longs)
 {
@@ -114,6 +118,8 @@ find_longs(Passing *passing, Long *longs)
             return -1;
         if (now->end <= passing->since)
             break;
+        if (PyTuple_GET_ITEM(piece, LONG_PARTS) != Py_None)
+            return -1;
         if (now->start < passing->since)
             now->start = passing->since;
         now->place = PyTuple_GET_ITEM(piece, 3);
@@ -181,7 +187,7 @@ harm(Ordinary *self, const Long *longs, Py_ssize_t count, PyObject *delay, const
         if (!harms(self, one))
             continue;
         PyObject *step = PyTuple_GET_ITEM(one->holder, 1);
-        int again = 0; /* a step around others has several pieces */
+        int again = 0; /* one whose end was not known may be there twice */
         for (Py_ssize_t other = 0; other < place; other++)
             again |= harms(self, &longs[other]) && PyTuple_GET_ITEM(longs[other].holder, 1) == step;
         if (add_harm(step, one->end - one->start, again) < 0)
@@ -225,34 +231,47 @@ largest(PyObject *occupancy, Py_ssize_t first, long long since)
     return count ? places[best] : NULL;
 }
 
-/* A burst of short steps, and the step that made it if that is known: a new Delay */
+/* The name of a burst of this function's steps, and where that is: two texts. A new reference */
 static PyObject *
-burst(PyObject *place, const Held *held, PyObject *task, long long step)
+texts_of(PyObject *place)
 {
     PyObject *file = PyObject_GetAttr(place, cold.name.file), *line = PyObject_GetAttr(place, cold.name.line);
     int named = file == NULL || line == NULL ? -1 : PyObject_IsTrue(file);
-    PyObject *where =
-        named < 0 ? NULL : named ? PyUnicode_FromFormat("%S:%S", file, line) : PyUnicode_FromString("");
-    PyObject *name = PyUnicode_FromFormat("burst %S", SLOT(place, natives.place.qualname)), *made = NULL;
-    if (name != NULL && where != NULL)
-        made = named_tuple(cold.delay, 7, Py_NewRef(name), Py_NewRef(Py_None), PyLong_FromLongLong(held->steps),
-                           PyLong_FromLongLong(held->pieces), Py_NewRef(SLOT(place, natives.place.function)),
-                           Py_NewRef(where), key_of(task, step));
+    PyObject *where = named < 0 ? NULL : named ? PyUnicode_FromFormat("%S:%S", file, line) : Py_NewRef(cold.empty);
+    PyObject *name = PyUnicode_FromFormat("burst %S", SLOT(place, natives.place.qualname));
+    PyObject *texts = name == NULL || where == NULL ? NULL : pair(name, where);
     Py_XDECREF(file);
     Py_XDECREF(line);
     Py_XDECREF(where);
     Py_XDECREF(name);
+    return texts;
+}
+
+/* A burst of short steps, and the step that made it if that is known: a new Delay */
+static PyObject *
+burst(Ordinary *self, PyObject *place, const Held *held, PyObject *task, long long step)
+{
+    Memory *memory = memory_of(self->bursts, place, place);
+    PyObject *texts = memory->of[0] == place ? Py_NewRef(memory->found)
+                                             : memory_keep(memory, &place, 1, texts_of(place));
+    if (texts == NULL)
+        return NULL;
+    PyObject *made = named_tuple(cold.delay, 7, Py_NewRef(PyTuple_GET_ITEM(texts, 0)), Py_NewRef(Py_None),
+                                 PyLong_FromLongLong(held->steps), PyLong_FromLongLong(held->ended),
+                                 Py_NewRef(SLOT(place, natives.place.function)), Py_NewRef(PyTuple_GET_ITEM(texts, 1)),
+                                 key_of(task, step));
+    Py_DECREF(texts);
     return made;
 }
 
 /* A step of that task's: a new Delay. Of one that makes a burst the burst is named, with a link to the step. */
 static PyObject *
-by_step(const Long *longest, PyObject *place, const Held *held)
+by_step(Ordinary *self, const Long *longest, PyObject *place, const Held *held)
 {
     PyObject *maker = PyTuple_GET_ITEM(longest->holder, 0), *step = PyTuple_GET_ITEM(longest->holder, 1);
     if (longest->place == SLOT(maker, cold.life.place))
         return PyObject_CallFunction(cold.delayed_by_step, "OOL", maker, step, longest->end - longest->start);
-    return burst(place, held, SLOT(maker, cold.life.id), WHOLE(step, cold.step.index));
+    return burst(self, place, held, SLOT(maker, cold.life.id), WHOLE(step, cold.step.index));
 }
 
 /* Nobody is known who held the thread in that time: Pipeline._unseen. */
@@ -324,7 +343,7 @@ name_culprit(Ordinary *self, Passing *passing, const Long *longest)
     int timer = passing->kind == cold.text.TIMER && held.gap < cold.late;
     long long callbacks = held.callbacks + (timer ? 0 : held.gap);
     long long length = longest == NULL ? 0 : longest->end - longest->start;
-    int many = held.pieces >= cold.burst && length * cold.part < held.steps && held.steps > callbacks;
+    int many = held.ended >= cold.burst && length * cold.part < held.steps && held.steps > callbacks;
     if (!many && longest == NULL && held.steps + callbacks < self->threshold)
         return by_nobody(self, passing, &held);
     if (!many && longest == NULL && held.steps <= callbacks)
@@ -335,8 +354,8 @@ name_culprit(Ordinary *self, Passing *passing, const Long *longest)
     if (place == NULL || !Py_IS_TYPE(place, natives.place.type))
         return NULL;
     if (longest != NULL && !many)
-        return by_step(longest, place, &held);
-    return burst(place, &held, natives.zero, -1);
+        return by_step(self, longest, place, &held);
+    return burst(self, place, &held, natives.zero, -1);
 }
 
 int

@@ -77,14 +77,14 @@ cold_load(void)
     NUMBERS(LOAD_NUMBER)
     TEXTS(LOAD_TEXT)
     ASKED(LOAD_NAME)
-    FETCH(piece, "loopscope.pipeline.occupancy", "Piece")
+    FETCH(a_long, "loopscope.pipeline.occupancy", "Long")
     FETCH(kind_step, "loopscope.pipeline.occupancy", "STEP")
     FETCH(kind_callback, "loopscope.pipeline.occupancy", "CALLBACK")
     FETCH(kind_idle, "loopscope.pipeline.occupancy", "IDLE")
     FETCH(kind_gap, "loopscope.pipeline.occupancy", "GAP")
-    cold.of_callbacks = PyTuple_Pack(3, cold.kind_callback, Py_None, Py_None);
-    cold.of_idle = PyTuple_Pack(3, cold.kind_idle, Py_None, Py_None);
-    cold.of_gap = PyTuple_Pack(3, cold.kind_gap, Py_None, Py_None);
+    cold.of_callbacks = pair(cold.kind_callback, Py_None);
+    cold.of_idle = pair(cold.kind_idle, Py_None);
+    cold.of_gap = pair(cold.kind_gap, Py_None);
     if (cold.of_callbacks == NULL || cold.of_idle == NULL || cold.of_gap == NULL)
         return -1;
     FETCH(holder, "loopscope.pipeline.spans.handoffs", "Holder")

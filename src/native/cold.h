@@ -169,7 +169,7 @@ typedef struct {
     struct { ASKED(AS_OBJECT) } name;
     /* objects like those that are made here; see `copy` */
     PyObject *a_life, *a_notes, *a_trace, *a_visit, *a_whose, *a_step, *a_group;
-    PyObject *piece, *holder, *delay, *delayed_by_step, *function_of, *place_of;
+    PyObject *a_long, *holder, *delay, *delayed_by_step, *function_of, *place_of;
     PyObject *kinds, *step_kind, *task_kind, *freed_by, *clear, *nothing;
     PyObject *empty; /* a text */
     /* kinds of pieces: see pipeline.occupancy */
@@ -271,8 +271,8 @@ enum { MEMORIES = 64, SPARES = 256 };
 typedef struct {
     PyObject_HEAD
     PyObject *pipeline;
-    /* of kinds of steps; of pieces and of spans' names by their function */
-    Memory kinds[MEMORIES], pieces[MEMORIES], names_of[MEMORIES];
+    /* of kinds of steps; of pieces, of spans' names and of bursts by their function */
+    Memory kinds[MEMORIES], pieces[MEMORIES], names_of[MEMORIES], bursts[MEMORIES];
     /* where spans go, while records are taken: see find_batch. And how many spans a batch has at most */
     PyObject *outbox, *batch, *encoder;
     long long size;
@@ -342,7 +342,7 @@ int take(Ordinary *self, PyObject *record);
 /* ---------------------------------------------------------------- pieces.c */
 
 /* The columns of an Occupancy's rows: see pipeline.occupancy. */
-enum { ROW_START, ROW_END, ROW_STEPS, ROW_PIECES, ROW_CALLBACKS, ROW_IDLE, ROW_GAP, WIDTH };
+enum { ROW_START, ROW_END, ROW_STEPS, ROW_ENDED, ROW_CALLBACKS, ROW_IDLE, ROW_GAP, WIDTH };
 
 /* An Occupancy's pieces, while they are looked at or added to: until they are closed its rows cannot be moved. */
 typedef struct { PyObject *occupancy, *whose; Py_buffer view; long long (*row)[WIDTH]; } Pieces;
@@ -366,7 +366,7 @@ static inline int
 sum_of(PyObject *kind)
 {
     long long number = whole(kind);
-    return number == 0 ? ROW_STEPS : (int)number + ROW_PIECES;
+    return number == 0 ? ROW_STEPS : (int)number + ROW_ENDED;
 }
 
 /* ---------------------------------------------------------------- occupied.c */

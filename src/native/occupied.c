@@ -44,18 +44,19 @@ occupied_fits(Ordinary *self, Passing *passing)
 
 /* ---------------------------------------------------------------- pieces */
 
-/* A piece that is found by itself. */
+/* Long callbacks or a long gap, found by themselves. */
 static int
-remember_long(PyObject *occupancy, long long start, long long end, PyObject *kind, PyObject *place)
+remember_long(PyObject *occupancy, long long start, long long end, PyObject *kind)
 {
-    PyObject *piece = named_tuple(cold.piece, 5, PyLong_FromLongLong(start), PyLong_FromLongLong(end), Py_NewRef(kind),
-                                  Py_NewRef(place), Py_NewRef(Py_None));
-    PyObject *done = piece == NULL ? NULL : natives.append(SLOT(occupancy, cold.occupancy._longs), piece);
-    Py_XDECREF(piece);
+    PyObject *made = named_tuple(cold.a_long, 7, PyLong_FromLongLong(start), PyLong_FromLongLong(end), Py_NewRef(kind),
+                                 Py_NewRef(Py_None), Py_NewRef(Py_None), PyLong_FromLongLong(end - start),
+                                 Py_NewRef(Py_None));
+    PyObject *done = made == NULL ? NULL : natives.append(SLOT(occupancy, cold.occupancy._longs), made);
+    Py_XDECREF(made);
     return came(done);
 }
 
-/* Whose a piece is that has no holder: a new reference. Of a step's function the same again, if it is remembered. */
+/* Whose a piece is: a new reference. Of a step's function the same again, if it is remembered. */
 static PyObject *
 whose(Ordinary *self, PyObject *kind, PyObject *place)
 {
@@ -66,10 +67,10 @@ whose(Ordinary *self, PyObject *kind, PyObject *place)
     Memory *memory = memory_of(self->pieces, place, place);
     if (memory->of[0] == place)
         return Py_NewRef(memory->found);
-    return memory_keep(memory, &place, 1, untracked(PyTuple_Pack(3, kind, place, Py_None)));
+    return memory_keep(memory, &place, 1, pair(kind, place));
 }
 
-/* Occupancy._push, of a piece without a holder. */
+/* Occupancy._push: of a step, the whole step. */
 static int
 push(Ordinary *self, Pieces *pieces, long long start, long long end, PyObject *kind, PyObject *place)
 {
@@ -92,10 +93,7 @@ push(Ordinary *self, Pieces *pieces, long long start, long long end, PyObject *k
     row[ROW_END] = end;
     memcpy(next + ROW_STEPS, row + ROW_STEPS, (WIDTH - ROW_STEPS) * sizeof *row);
     next[sum_of(kind)] += end - start;
-    next[ROW_PIECES] += kind == cold.kind_step;
-    if (end - start >= WHOLE(occupancy, cold.occupancy._long) && kind != cold.kind_idle
-        && remember_long(occupancy, start, end, kind, place) < 0)
-        return -1;
+    next[ROW_ENDED] += kind == cold.kind_step;
     return pieces_count(pieces) < 2 * cold.kept ? 0 : pieces_move(pieces, cold.name._forget);
 }
 
@@ -103,8 +101,12 @@ push(Ordinary *self, Pieces *pieces, long long start, long long end, PyObject *k
 static int
 rest(Ordinary *self, Pieces *pieces, long long start, long long end, PyObject *kind)
 {
-    if (end - start >= WHOLE(pieces->occupancy, cold.occupancy._short))
-        return push(self, pieces, start, end, kind, Py_None);
+    if (end - start >= WHOLE(pieces->occupancy, cold.occupancy._short)) {
+        if (push(self, pieces, start, end, kind, Py_None) < 0)
+            return -1;
+        return end - start < WHOLE(pieces->occupancy, cold.occupancy._long)
+            ? 0 : remember_long(pieces->occupancy, start, end, kind);
+    }
     if (end <= start)
         return 0;
     pieces->row[pieces_count(pieces)][sum_of(kind)] += end - start;

@@ -156,6 +156,7 @@ ordinary_dealloc(Ordinary *self)
         memory_clear(&self->kinds[place]);
         memory_clear(&self->pieces[place]);
         memory_clear(&self->names_of[place]);
+        memory_clear(&self->bursts[place]);
     }
     Py_CLEAR(self->spare);
     while (self->spared > 0)

@@ -26,8 +26,8 @@ from tests.unit.test_rounds import Queue, Sink, unmetered
 
 #: what is no state, is made of it once it is needed, or is a reading of the real clock
 APART = {
-    "_drain", "_encoder", "_encoding", "_native", "_provider", "_random", "_reading", "_source", "_suspected", "encoded",
-    "encoder", "since",
+    "_begun", "_drain", "_encoder", "_encoding", "_exported", "_looked", "_native", "_provider", "_random", "_reading",
+    "_source", "_suspected", "_swept", "encoded", "encoder", "since",
 }  # fmt: skip
 
 

@@ -66,7 +66,7 @@ def test_delays_add_up(turns: list[Turn], shown: bool, threshold: int) -> None:
     occupancy = Occupancy(threshold)
     for life, one in sorted(steps, key=lambda pair: (pair[1].start, pair[1].end)):
         inside = occupancy.before(one)
-        assert not inside
+        assert not any(inside)
         held = occupancy.held(one.ready)
         seen = one.start - max(one.ready, began)
         assert held.steps + held.callbacks + held.idle + held.gap == max(seen, 0)
@@ -126,7 +126,7 @@ def test_sums_of_a_window(count: int, back: int) -> None:
         parts[piece.kind] += max(piece.end - max(piece.start, since), 0)
     held = occupancy.held(since)
     assert parts == [held.steps, held.callbacks, held.idle, held.gap]
-    assert held.pieces == sum(piece.kind == STEP and piece.end > since for piece in pieces)
+    assert held.ended == sum(piece.kind == STEP and piece.end > since for piece in pieces)
 
 
 @given(turns, st.booleans())

@@ -170,6 +170,35 @@ def test_of_nested_steps_the_innermost_holds_the_thread() -> None:
     assert found[2, 0][1] == Harm(1, 30 * MS) and found[1, 0][1] == Harm(1, 3 * MS)
 
 
+def test_a_step_is_one_however_many_ran_within_it() -> None:
+    """A step computes for 36 ms and starts eight eager children: it is to blame, for all that it held the thread itself,
+    by those who were ready all the while, or only since the midst of it."""
+    records = [birth(1, 0, "main"), birth(2, 0, "victim"), birth(3, 0, "late")]
+    for task in range(10, 18):
+        began = (task - 9) * 4 * MS
+        records += [birth(task, began, "eager", creator=1), step(task, 0, began, began, began + MS, "returned")]
+    records += [step(1, 0, 0, 0, 44 * MS), step(2, 0, 0, 44 * MS, 45 * MS), step(3, 0, 14 * MS, 45 * MS, 46 * MS)]
+    found = told(records, threshold=5 * MS)
+    assert short(found[2, 0][0]) == ("main", "Task-1", 36 * MS, 1)
+    assert short(found[3, 0][0]) == ("main", "Task-1", 25 * MS, 1)
+    assert found[1, 0][1] == Harm(2, 61 * MS) and found[10, 0][1] is None
+
+
+def test_steps_in_steps_in_steps() -> None:
+    """Each has its own time, the outermost in three parts."""
+    found = told(
+        [
+            birth(1, 0, "outer"), birth(2, MS, "middle", creator=1), birth(3, 2 * MS, "inner", creator=2),
+            birth(4, 0, "victim"), birth(5, 20 * MS, "again", creator=1),
+            step(3, 0, 2 * MS, 2 * MS, 8 * MS, "returned"), step(2, 0, MS, MS, 13 * MS, "returned"),
+            step(5, 0, 20 * MS, 20 * MS, 21 * MS, "returned"), step(1, 0, 0, 0, 30 * MS), step(4, 0, 0, 30 * MS, 31 * MS),
+        ],
+        threshold=5 * MS,
+    )  # fmt: skip
+    assert short(found[4, 0][0]) == ("outer", "Task-1", 17 * MS, 1)
+    assert [found[task, 0][1] for task in (1, 2, 3)] == [Harm(1, 17 * MS), Harm(1, 6 * MS), Harm(1, 6 * MS)]
+
+
 def test_io_that_nobody_looked_at() -> None:
     """Up to the time of the last look before it, but not from before the task suspended."""
     found = told(

@@ -25,7 +25,7 @@ from loopscope.model import (
 from loopscope.pipeline.bursts import Bursts
 from loopscope.pipeline.frames import function_of, innermost, place_of
 from loopscope.pipeline.occupancy import CALLBACK as CALLBACKS
-from loopscope.pipeline.occupancy import GAP, Held, Occupancy, Piece
+from loopscope.pipeline.occupancy import GAP, Held, Long, Occupancy
 from loopscope.pipeline.sinks import Sink
 from loopscope.pipeline.spans.describe import line_of
 
@@ -108,9 +108,9 @@ class Culprits(Sink):
         if occupancy is None or held is None or held.gap or not held.steps:
             return None
         named = sum(
-            piece.end - piece.start
-            for piece in islice(occupancy.longest(since), _MOST)
-            if piece.kind == CALLBACKS and self._callback_at(thread, piece.start, piece.end) is not None
+            long.length
+            for long in islice(occupancy.longest(since), _MOST)
+            if long.kind == CALLBACKS and self._callback_at(thread, long.start, long.end) is not None
         )
         return (held.steps + named) / (held.steps + held.callbacks)
 
@@ -136,28 +136,27 @@ class Culprits(Sink):
     def _blame(self, step: Step, occupancy: Occupancy, ready: int) -> None:
         """Find who held the thread since `ready`."""
         held = occupancy.held(ready)
-        longest: Piece | None = None
+        longest: Long | None = None
         harmed: set[int] = set()
-        for count, piece in enumerate(occupancy.longest(ready)):
+        for count, long in enumerate(occupancy.longest(ready)):
             if count >= _MOST:
                 break
-            length = piece.end - piece.start
-            if piece.kind == GAP and step.waker_kind == TIMER and length < _LATE:
+            if long.kind == GAP and step.waker_kind == TIMER and long.length < _LATE:
                 continue
-            if longest is None or length > longest.end - longest.start:
-                longest = piece
-            if piece.holder is not None and length >= self._threshold:
-                _harm(piece.holder[1], length, harmed)
+            if longest is None or long.length > longest.length:
+                longest = long
+            if long.holder is not None and long.length >= self._threshold:
+                _harm(long.holder[1], long.length, harmed)
         step.delay = delay = self._named(step, occupancy, ready, held, longest)
         if delay is not None and longest is not None and longest.holder is not None:
             maker, making = longest.holder
             if delay.by == (maker.id, making.index) and id(making) not in harmed:  # only its end was in that time
-                _harm(making, longest.end - longest.start, harmed)
+                _harm(making, longest.length, harmed)
 
-    def _named(self, step: Step, occupancy: Occupancy, ready: int, held: Held, longest: Piece | None) -> Delay | None:
-        length = longest.end - longest.start if longest is not None else 0
+    def _named(self, step: Step, occupancy: Occupancy, ready: int, held: Held, longest: Long | None) -> Delay | None:
+        length = longest.length if longest is not None else 0
         callbacks = held.callbacks + (0 if step.waker_kind == TIMER and held.gap < _LATE else held.gap)
-        if held.pieces >= _BURST and length * _PART < held.steps and held.steps > callbacks:
+        if held.ended >= _BURST and length * _PART < held.steps and held.steps > callbacks:
             return _burst(occupancy, ready, held)
         if longest is None:
             if held.steps + callbacks < self._threshold:
@@ -183,7 +182,7 @@ def _harm(culprit: Step, length: int, harmed: set[int]) -> None:
     harm = culprit.harm
     if harm is None:
         harm = culprit.harm = Harm()
-    if id(culprit) not in harmed:  # a step around others has several pieces
+    if id(culprit) not in harmed:  # one whose end was not known may be there twice
         harmed.add(id(culprit))
         harm.count += 1
     harm.duration += length
@@ -208,4 +207,4 @@ def _burst(occupancy: Occupancy, ready: int, held: Held) -> Delay:
             shares[piece.place] += piece.end - max(piece.start, ready)
     place = shares.most_common(1)[0][0]
     where = f"{place.file}:{place.line}" if place.file else ""
-    return Delay(f"burst {place.qualname}", None, held.steps, held.pieces, place.function, where, (0, -1))
+    return Delay(f"burst {place.qualname}", None, held.steps, held.ended, place.function, where, (0, -1))

@@ -29,24 +29,63 @@ class Piece(NamedTuple):
     end: int
     kind: int
     #: the function of the task whose step it is; of a step that makes a burst, that of the burst's tasks
-    place: Place | None = None
-    #: the step itself and its task, where it is long
-    holder: Holder | None = None
+    place: Place | None
+    #: how many steps end with it: 0 where its own goes on after another that ran within it
+    ended: int
+
+
+class Long(NamedTuple):
+    """A step, callbacks or a gap that held the thread for long (nanoseconds of the clock)."""
+
+    start: int
+    end: int
+    kind: int
+    place: Place | None
+    #: the step itself, and its task
+    holder: Holder | None
+    #: how long it held the thread itself, without the steps within it
+    length: int
+    #: when it did, where it had steps within it
+    parts: list[tuple[int, int]] | None = None
+
+    def since(self, start: int) -> Long:
+        """What of it came after this clock reading."""
+        if start <= self.start:
+            return self
+        length = self.end - start
+        if self.parts is not None:
+            first = bisect_right(self.parts, start, key=_end_of)
+            length = sum(end - max(begin, start) for begin, end in self.parts[first:])
+        return self._replace(start=start, length=length)
+
+
+def _end_of(part: tuple[int, int]) -> int:
+    return part[1]
+
+
+class Inside(NamedTuple):
+    """What was known to lie within a step, in order."""
+
+    pieces: list[Piece]
+    longs: list[Long]
+
+
+_NOTHING = Inside([], [])
 
 
 class Held(NamedTuple):
     """How a stretch of time divides, in nanoseconds."""
 
     steps: int
-    #: how many pieces steps have
-    pieces: int
+    #: how many steps ended in it
+    ended: int
     callbacks: int
     idle: int
     gap: int
 
 
 #: columns of a row: a piece's start and end, and the running sums before it, in the order of a Held
-_START, _END, _STEPS, _PIECES, _CALLBACKS, _IDLE, _GAP, _WIDTH = range(8)
+_START, _END, _STEPS, _ENDED, _CALLBACKS, _IDLE, _GAP, _WIDTH = range(8)
 #: the sum in which a kind of pieces counts
 _SUM = (_STEPS, _CALLBACKS, _IDLE, _GAP)
 
@@ -57,50 +96,79 @@ class Occupancy:
     __slots__ = ("_long", "_longs", "_rows", "_short", "_shown", "_until", "_whose")
 
     def __init__(self, long: int, short: int = 1) -> None:
-        #: pieces that are longer are found by themselves (nanoseconds)
+        #: what is longer is found by itself (nanoseconds)
         self._long = max(long, 1)
         #: shorter pauses between steps are no pieces: only the sums know them
         self._short = short
         #: what else is known of each piece
-        self._whose: list[tuple[int, Place | None, Holder | None]] = []
+        self._whose: list[tuple[int, Place | None]] = []
         #: a row for each piece, and one for the next, which has the sums of all; then room for more
         self._rows = array("q", bytes(64 * 8 * _WIDTH))
         #: up to when the thread's time is accounted for, and whether the loop last showed its looks
         self._until = 0
         self._shown = False
-        #: steps, and callbacks or gaps, that are long
-        self._longs: deque[Piece] = deque(maxlen=1024)
+        #: by their ends
+        self._longs: deque[Long] = deque(maxlen=1024)
 
-    def before(self, step: Step) -> list[Piece]:
-        """Account for the time up to a step's start; gives back what was known to lie inside of it."""
-        if self._until <= step.start:
-            self._between(step.start, step.polls)
-            return []
-        inside = []
-        while self._whose and self._end(len(self._whose) - 1) > step.start:
-            inside.append(self._pop())
-        if inside and inside[-1].start < step.start:
-            cut = inside.pop()
-            self._push(cut.start, step.start, cut.kind, cut.place, cut.holder)
-            if cut.kind == STEP:  # its end is not known to be right: never overlap
-                inside.append(cut._replace(start=step.start))
-        inside.reverse()
+    def before(self, step: Step) -> Inside:
+        """Account for the time up to a step's start; gives back what was known to lie within it."""
+        start = step.start
+        if self._until <= start:
+            self._between(start, step.polls)
+            return _NOTHING
+        inside = Inside([], [])
+        while self._whose and self._end(len(self._whose) - 1) > start:
+            inside.pieces.append(self._pop())
+        while self._longs and self._longs[-1].end > start:
+            inside.longs.append(self._longs.pop())
+        # what began before it and is a step's has an end that is not known to be right: never overlap
+        if inside.pieces and inside.pieces[-1].start < start:
+            piece = inside.pieces.pop()
+            self._push(piece.start, start, piece.kind, piece.place, 0)
+            if piece.kind == STEP:
+                inside.pieces.append(piece._replace(start=start))
+        if inside.longs and inside.longs[-1].start < start:
+            long = inside.longs.pop()
+            rest = long.since(start)
+            before = long._replace(end=start, length=long.length - rest.length, parts=None)
+            if before.length >= self._long:
+                self._longs.append(before)
+            if rest.kind == STEP:
+                inside.longs.append(rest)
+        inside.pieces.reverse()
+        inside.longs.reverse()
         return inside
 
-    def add(self, life: TaskLife, step: Step, inside: list[Piece], burst: Place | None = None) -> None:
-        """Account for a step, around the steps inside of it; `burst` is the place of the tasks that it made."""
-        at = step.start
+    def add(self, life: TaskLife, step: Step, inside: Inside, burst: Place | None = None) -> None:
+        """Account for a step, around the steps within it; `burst` is the place of the tasks that it made."""
         place = burst or life.place
-        holder = (life, step) if step.end - at >= self._long else None
-        for piece in inside:
+        if inside is _NOTHING:
+            length, parts = step.end - step.start, None
+            self._push(step.start, step.end, STEP, place, 1)
+        else:
+            parts = self._around(step, inside, place)
+            length = sum(end - start for start, end in parts)
+        if length >= self._long:
+            self._longs.append(Long(step.start, step.end, STEP, place, (life, step), length, parts))
+
+    def _around(self, step: Step, inside: Inside, place: Place) -> list[tuple[int, int]]:
+        """Account for a step, and anew for what is within it; gives back when the step itself held the thread."""
+        parts, at = [], step.start
+        for piece in inside.pieces:
             if piece.kind != STEP or piece.end > step.end:
                 continue
             if piece.start > at:
-                self._push(at, piece.start, STEP, place, holder)
-            self._push(piece.start, piece.end, STEP, piece.place, piece.holder)
+                self._push(at, piece.start, STEP, place, 0)
+                parts.append((at, piece.start))
+            self._push(piece.start, piece.end, STEP, piece.place, piece.ended)
             at = piece.end
-        if step.end > at or not inside:
-            self._push(at, step.end, STEP, place, holder)
+        if step.end > at or not inside.pieces:
+            self._push(at, step.end, STEP, place, 1)
+            parts.append((at, step.end))
+        else:
+            self._rows[len(self._whose) * _WIDTH + _ENDED] += 1
+        self._longs += [long for long in inside.longs if long.kind == STEP and long.end <= step.end]
+        return parts
 
     def looked(self, polls: tuple[int, ...]) -> None:
         """Looks at the selector after which no step came."""
@@ -120,12 +188,12 @@ class Occupancy:
             parts[_CALLBACKS if self._shown else _GAP] += begun - max(start, self._end(first - 1))
         return Held(*parts[_STEPS:])
 
-    def longest(self, start: int) -> Iterator[Piece]:
+    def longest(self, start: int) -> Iterator[Long]:
         """The long steps, callbacks and gaps since `start`, the last first, cut at it."""
-        for piece in reversed(self._longs):
-            if piece.end <= start:
+        for long in reversed(self._longs):
+            if long.end <= start:
                 break
-            yield piece if piece.start >= start else piece._replace(start=start)
+            yield long.since(start)
 
     def since(self, start: int) -> Iterator[Piece]:
         """All pieces since `start`, the last first."""
@@ -135,7 +203,8 @@ class Occupancy:
             yield self._piece(at)
 
     def _piece(self, at: int) -> Piece:
-        return Piece(self._rows[at * _WIDTH], self._end(at), *self._whose[at])
+        ended = self._rows[(at + 1) * _WIDTH + _ENDED] - self._rows[at * _WIDTH + _ENDED]
+        return Piece(self._rows[at * _WIDTH], self._end(at), *self._whose[at], ended)
 
     def _row(self, at: int) -> array[int]:
         return self._rows[at * _WIDTH : (at + 1) * _WIDTH]
@@ -153,18 +222,20 @@ class Occupancy:
             start, end = max(polls[place], at), min(polls[place + 1], until)
             if end > start:
                 self._pause(at, start, kind)
-                self._push(start, end, IDLE, None, None)
+                self._push(start, end, IDLE, None, 0)
                 at = end
         self._pause(at, until, kind)
 
     def _pause(self, start: int, end: int, kind: int) -> None:
         if end - start >= self._short:
-            self._push(start, end, kind, None, None)
+            self._push(start, end, kind, None, 0)
+            if end - start >= self._long:
+                self._longs.append(Long(start, end, kind, None, None, end - start))
         elif end > start:
             self._rows[len(self._whose) * _WIDTH + _SUM[kind]] += end - start
             self._until = end
 
-    def _push(self, start: int, end: int, kind: int, place: Place | None, holder: Holder | None) -> None:
+    def _push(self, start: int, end: int, kind: int, place: Place | None, ended: int) -> None:
         length = end - start
         if end > self._until:
             self._until = end
@@ -174,14 +245,11 @@ class Occupancy:
         following = at + _WIDTH
         if len(rows) < following + _WIDTH:
             self._grow()
-        self._whose.append((kind, place, holder))
+        self._whose.append((kind, place))
         rows[at + _START], rows[at + _END] = start, end
         rows[following + _STEPS : following + _WIDTH] = rows[at + _STEPS : following]
         rows[following + _SUM[kind]] += length
-        if kind == STEP:
-            rows[following + _PIECES] += 1
-        if length >= self._long and kind != IDLE:
-            self._longs.append(Piece(start, end, kind, place, holder))
+        rows[following + _ENDED] += ended
         if len(self._whose) >= 2 * _KEPT:
             self._forget()
 
@@ -197,6 +265,4 @@ class Occupancy:
         piece = self._piece(len(self._whose) - 1)
         self._whose.pop()
         self._until = piece.start
-        if self._longs and self._longs[-1][:2] == piece[:2]:
-            self._longs.pop()
         return piece
