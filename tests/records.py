@@ -68,6 +68,7 @@ class Pulse:
     excluded: bool = False
     over: bool = False
     cancels: int = 0
+    uncancelled: int = 0
 
 
 def place(qualname: str) -> Place:

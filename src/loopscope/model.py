@@ -115,6 +115,8 @@ class Pulse(Protocol):
     over: bool
     #: cancellations asked of it that nobody took back, as of its last step's end; 1 where this Python does not say
     cancels: int
+    #: how many of its steps were over when it last had none any more
+    uncancelled: int
 
 
 class Wait(NamedTuple):
@@ -288,6 +290,8 @@ class TaskLife:
     #: the first cancellation that was asked of it, and when
     cancel: CancelRequest | None = None
     cancel_time: int = 0
+    #: index of the step that it woke
+    cancel_step: int = 0
     #: id of the task whose step asked, 0 where none did
     cancel_by: int = 0
     #: what its last step suspended on
@@ -308,9 +312,16 @@ class TaskLife:
         return self.cancel is not None and (self.pulse is None or self.pulse.cancels > 0)
 
     @property
+    def cancel_over(self) -> bool:
+        """The cancellation that was asked was taken back, whatever else was asked since."""
+        return self.pulse is not None and self.pulse.uncancelled > self.cancel_step
+
+    @property
     def cancel_latency(self) -> int | None:
         """From the cancellation to the task's end; None where it did not end, or was not asked to any more."""
-        if self.cancel is None or self.state not in ENDINGS or not (self.state == CANCELLED or self.cancel_stands):
+        if self.cancel is None or self.cancel_over or self.state not in ENDINGS:
+            return None
+        if self.state != CANCELLED and not self.cancel_stands:
             return None
         return self.last_end - self.cancel_time
 

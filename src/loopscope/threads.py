@@ -34,6 +34,10 @@ def lacking() -> str:
     return "" if allowed is None or allowed() else "this interpreter allows no daemon threads"
 
 
+class Lacking(Exception):
+    """There are no threads for us here any more; says why."""
+
+
 class Bell:
     """Wakes a thread of our own."""
 
@@ -59,9 +63,14 @@ class Starter:
         self._again = 0.0
 
     def start(self, target: Callable[[], None], name: str) -> threading.Thread | None:
-        """A thread that runs it; None where the system refuses one, as it does at the very end of a process."""
+        """A thread that runs it; None where the system refuses one, as it does at the very end of a process.
+
+        Raises Lacking where there are none for us any more.
+        """
         if monotonic() < self._again:
             return None
+        if why := lacking():
+            raise Lacking(why)
         try:
             thread = threading.Thread(target=target, name=name, daemon=True)
             thread.start()
@@ -124,9 +133,7 @@ def await_exit(thread: threading.Thread) -> None:
     """
     if not sys.platform.startswith("linux") or thread is threading.current_thread():
         return
-    for _ in range(200):
-        try:
+    with suppress(Exception):  # it is forgotten; or `os` was another one when this module was loaded: a test's
+        for _ in range(200):
             stat(f"/proc/self/task/{thread.native_id}")
-        except OSError:
-            return
-        sleep(0.0002)
+            sleep(0.0002)

@@ -35,7 +35,7 @@
     X(awaiting) X(awaits) X(cancel) X(contends) X(creator) X(id) X(late) X(mishaps) X(name) X(notes) X(place) X(pulse) \
     X(span) X(state) X(where)
 #define TASK_LIFE_WHOLES(X) \
-    X(before) X(born) X(cancel_by) X(cancel_time) X(counted) X(creator_step) X(last_end) X(missing) X(ready) \
+    X(before) X(born) X(cancel_by) X(cancel_step) X(cancel_time) X(counted) X(creator_step) X(last_end) X(missing) X(ready) \
     X(running) X(steps)
 #define STEP(X) \
     X(where) X(waker_kind) X(waker) X(waker_name) X(outcome) X(awaiting) X(point) X(span) X(activated) X(span_after) \

@@ -64,7 +64,7 @@
 
 #define LIFE(X) \
     X(activated) X(cell) X(excluded) X(here) X(id) X(left) X(loop) X(name) X(over) X(place) X(span) X(unborn) X(where)
-#define LIFE_WHOLES(X) X(cancels) X(hush) X(index) X(ready) X(started)
+#define LIFE_WHOLES(X) X(cancels) X(hush) X(index) X(ready) X(started) X(uncancelled)
 #define HERE(X) X(birth) X(blind) X(callback) X(ident) X(life) X(polls) X(where)
 #define HERE_WHOLES(X) X(ended) X(polled) X(polling) X(unpolled)
 #define LOOP_STATE(X) X(cell) X(here) X(id) X(seen)
@@ -134,7 +134,7 @@ typedef struct {
     long long first, longest_name;
     double seconds;
     /* see model.py */
-    PyObject *tag, *birth_tag, *polls_tag, *collection_tag, *suspended, *yielded, *returned, *raised;
+    PyObject *tag, *birth_tag, *polls_tag, *collection_tag, *suspended, *yielded, *returned, *raised, *cancel;
     PyObject *start_kind, *task_kind, *timer_kind, *io_kind, *thread_kind, *callback_kind, *yield_kind;
     /* see polls.py, wakers.py and wakes.py */
     long long kept, late, turns, waited, matters, early, depth, cramped;

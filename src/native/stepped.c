@@ -86,9 +86,7 @@ goes_on(Step *self, PyObject *waiter, PyObject *doomed, Told *told)
         return -1;
     if (waits && ask_name(self->task, life) < 0)
         return -1;
-    if (!natives.cancelling || (!waits && doomed != Py_True && WHOLE(life, natives.life.cancels) == 0))
-        return 0;
-    return ask_cancels(self->task, life);
+    return natives.cancelling && (waits || doomed == Py_True) ? ask_cancels(self->task, life) : 0;
 }
 
 /* It has returned or raised: Core._ending. */
@@ -244,6 +242,13 @@ stepped_rarely(Step *self, PyObject *here, long long start, long long end, PyObj
     return came(done);
 }
 
+/* Whether a cancellation woke it, or stands since before. */
+static int
+is_cancelled(Step *self)
+{
+    return self->how.kind == natives.cancel || (natives.cancelling && WHOLE(self->life, natives.life.cancels) != 0);
+}
+
 int
 stepped(Step *self, PyObject *here, long long start, long long end, PyObject *doomed)
 {
@@ -252,7 +257,7 @@ stepped(Step *self, PyObject *here, long long start, long long end, PyObject *do
         return -1;
     Fate fate = fate_of(self->task, self->life, waiter);
     /* The loop's looks are to be seen anew; or who asked for its end, and whether it heeded, matters. */
-    if (fate == UNKNOWN || fate == CANCELLED || SLOT(here, natives.here.blind) != Py_False) {
+    if (fate == UNKNOWN || fate == CANCELLED || SLOT(here, natives.here.blind) != Py_False || is_cancelled(self)) {
         Py_DECREF(waiter);
         return fate == UNKNOWN ? -1 : stepped_rarely(self, here, start, end, doomed);
     }

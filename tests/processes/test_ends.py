@@ -15,7 +15,7 @@ from tests.processes.program import PROTOCOLS, Ended, Program, assert_unique, cl
 from tests.support import Story
 
 JOB = """
-import asyncio, os, signal, sys, time
+import asyncio, os, signal, sys, threading, time
 async def job():
     await asyncio.sleep(0.01)
     {end}
@@ -32,6 +32,9 @@ ENDS: dict[str, tuple[int, list[str], str, str | None]] = {
     # the process dies within the second step
     "signal.raise_signal(signal.SIGTERM)": (-signal.SIGTERM, [FIRST], "running", None),
     "os.kill(os.getpid(), signal.SIGTERM)": (-signal.SIGTERM, [FIRST], "running", None),
+    "os.setpgrp() or os.kill(0, signal.SIGTERM)": (-signal.SIGTERM, [FIRST], "running", None),
+    "os.setpgrp() or os.killpg(os.getpid(), signal.SIGTERM)": (-signal.SIGTERM, [FIRST], "running", None),
+    "signal.pthread_kill(threading.get_ident(), signal.SIGTERM)": (-signal.SIGTERM, [FIRST], "running", None),
     "os.kill(os.getpid(), signal.SIGKILL)": (-signal.SIGKILL, [FIRST], "running", None),
 }
 
@@ -40,6 +43,24 @@ ENDS: dict[str, tuple[int, list[str], str, str | None]] = {
 def receiver() -> Iterator[Receiver]:
     with Receiver() as receiver:
         yield receiver
+
+
+def test_an_error_of_ours_at_the_end_is_the_applications_concern_nowhere(receiver: Receiver) -> None:
+    """Before a signal that it raises on itself, at the exit, as it is switched off: logged once."""
+    for end, code in (("signal.raise_signal(signal.SIGTERM)", -signal.SIGTERM), ("pass", 0)):
+        source = f"""
+        import asyncio, signal
+        from loopscope import LoopscopeInstrumentor
+        from loopscope.runtime.composition import Runtime
+        asyncio.run(asyncio.sleep(0))
+        Runtime.finish = lambda self: 1 / 0
+        {end}
+        LoopscopeInstrumentor().uninstrument()
+        print("goes on")
+        """
+        ended = Program(source, to(receiver)).end()
+        assert (ended.code, ended.out) == (code, "" if code else "goes on\n"), ended.err
+        assert ended.told == ["loopscope stopped recording after an error of its own; the application goes on"]
 
 
 def assert_ended_as_without(ended: Ended, plain: Ended) -> None:

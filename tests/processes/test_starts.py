@@ -149,3 +149,29 @@ def test_greenlets_in_the_place_of_threads(monkeypatch: pytest.MonkeyPatch, capl
     assert [record.getMessage() for record in caplog.records] == [
         "loopscope stays off: gevent made greenlets of threads"
     ]
+
+
+@pytest.mark.parametrize("began", ["was made", "ran in the parent"])
+def test_greenlets_once_there_was_a_loop(began: str) -> None:
+    """As gunicorn's --preload has it with a worker class of gevent's: recording stops there, and nothing else does."""
+    source = f"""
+    import asyncio, os
+    made = {began == "was made"}
+    async def main():
+        await asyncio.sleep(0.01)
+    if made:
+        loop = asyncio.new_event_loop()
+    else:
+        asyncio.run(main())
+    if made or not os.fork():
+        from gevent import monkey
+        monkey.patch_all()
+        loop.run_until_complete(main()) if made else asyncio.run(main())
+        print("done")
+    else:
+        os.wait()
+    """
+    with Receiver() as receiver:
+        ended = Program(source, to(receiver)).end(30)
+    assert (ended.code, ended.out) == (0, "done\n"), ended.err
+    assert ended.told == ["loopscope stopped recording: gevent made greenlets of threads"], ended.err

@@ -124,6 +124,44 @@ def test_a_timeout_says_so(loop: str) -> None:
     assert story.steps[1 if inline else 3].attributes["asyncio.step.waker.name"] == "timeout"
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout and uncancel came with 3.11")
+@loops
+def test_what_a_task_survived_is_not_what_ended_it(loop: str) -> None:
+    """A timeout and a request that were taken back, then a cancellation: told if it was seen, else nobody is."""
+
+    async def survive() -> None:
+        try:
+            async with asyncio.timeout(0.002):
+                await asyncio.sleep(5)
+        except TimeoutError:
+            await asyncio.sleep(0)
+
+    async def unseen() -> None:
+        await survive()
+        await asyncio.gather(asyncio.sleep(5))
+
+    async def seen() -> None:
+        try:
+            await asyncio.sleep(5)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.001)
+            asyncio.current_task().uncancel()  # type: ignore[union-attr]
+        await asyncio.sleep(5)
+
+    async def main() -> None:
+        tasks = [asyncio.create_task(unseen()), asyncio.create_task(seen())]
+        await asyncio.sleep(0)
+        tasks[1].cancel("first")
+        await asyncio.sleep(0.02)
+        for task in tasks:
+            task.cancel("second")
+            await _ended(task)
+
+    story = checked(main, loop)
+    assert asked(story, "unseen") == {}
+    assert asked(story, "seen")["message"] == "second" and latency(story, "seen") < 0.015
+
+
 @loops
 def test_a_wait_for_that_is_cancelled_itself(loop: str) -> None:
     """Then it cancels what it waits for: no timeout."""

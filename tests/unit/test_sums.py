@@ -146,12 +146,14 @@ def test_cancellations_by_who_asked() -> None:
 
 
 def test_how_long_after_a_cancellation_tasks_end() -> None:
-    """One tidies up, one swallows it, of one it is taken back, one was never asked."""
+    """One tidies up, one swallows it, of one it is taken back, one was never asked, one for something else."""
     sums = fed(
         birth(1, 0, "tidy"), asked(step(1, 0, 1, 2, 3)), step(1, 1, 8, 9, 11, "cancelled"),
         birth(2, 0, "deaf", pulse=Pulse(cancels=1)), asked(step(2, 0, 1, 2, 3)), step(2, 1, 20, 21, 22, "returned"),
         birth(3, 0, "timed", pulse=Pulse()), asked(step(3, 0, 1, 2, 3)), step(3, 1, 8, 9, 11, "returned"),
         birth(4), step(4, 0, 1, 2, 3, "cancelled"),
+        birth(5, 0, "later", pulse=Pulse(cancels=1, uncancelled=1)), asked(step(5, 0, 1, 2, 3)),
+        step(5, 1, 20, 21, 22, "cancelled"),
     )  # fmt: skip
     assert sums.cancelled.read() == {"app.tidy": (1, 10), "app.deaf": (1, 21)}
     assert sums.swallowed.read() == {"app.deaf": (1, 0)}

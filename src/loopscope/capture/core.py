@@ -48,7 +48,7 @@ from loopscope.model import (
     SpanIdentity,
     clock,
 )
-from loopscope.threads import Bell
+from loopscope.threads import Bell, Lacking
 
 #: (task, its own callback, how it became ready)
 Subject = tuple[Any, Any, How]
@@ -256,20 +256,19 @@ class Core:
             outcome = SUSPENDED
             awaiting, place, lasti = point(asked, waiter, life.place)
             life.name = private.name_of(asked)
-            if _CANCELLING:
-                life.cancels = asked.cancelling()
         elif not asked.done():
             outcome = YIELDED
             _, place, lasti = point(asked, None, life.place)
-            if _CANCELLING and (doomed or life.cancels):
-                life.cancels = asked.cancelling()
         else:
             outcome, state, error = self._ending(task, asked)
             life.name = private.name_of(asked)
-            if _CANCELLING:
-                life.cancels = asked.cancelling()
         index = life.index
         life.index = index + 1
+        if _CANCELLING and (outcome is not YIELDED or doomed or life.cancels or how[1] is CANCEL):
+            cancels = asked.cancelling()
+            if not cancels and (life.cancels or how[1] is CANCEL):
+                life.uncancelled = index + 1
+            life.cancels = cancels
         span = after = life.span
         activated = life.activated
         if activated is not None or life.left or self.deaf:
@@ -455,9 +454,13 @@ class Core:
             return
         self.errors += 1
         self.on = False
-        if self.errors == 1:
+        if self.errors > 1:
+            return
+        if isinstance(sys.exc_info()[1], Lacking):
+            logger.warning("loopscope stopped recording: %s", sys.exc_info()[1])
+        else:
             logger.exception("loopscope stopped recording after an error of its own; the application goes on")
-            self.failed()
+        self.failed()
 
 
 #: the code of every core's `run`: where a step begins on a stack

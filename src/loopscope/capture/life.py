@@ -54,7 +54,7 @@ class Life:
 
     __slots__ = (
         "activated", "cancels", "cell", "excluded", "here", "hush", "id", "index", "left", "loop", "name", "over",
-        "place", "ready", "span", "started", "unborn", "where",
+        "place", "ready", "span", "started", "unborn", "uncancelled", "where",
     )  # fmt: skip
 
     def __init__(self, id: int, place: Place, loop: LoopState, excluded: bool) -> None:
@@ -87,6 +87,8 @@ class Life:
         self.left = False
         #: `task.cancelling()` at the end of its last step
         self.cancels = 0 if private.CANCELLING else 1
+        #: how many of its steps were over when it last had none any more
+        self.uncancelled = 0
 
     @property
     def muted(self) -> bool:

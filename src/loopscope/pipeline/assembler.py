@@ -139,8 +139,8 @@ class Assembler:
             unpolled, waker_step = (None if waker_step < 0 else waker_step), 0
         elif waker_kind is CANCEL and type(waker_name) is CancelRequest:
             cancel, waker_name = waker_name, waker_name.name
-            if life.cancel is None or life.cancel.name == "timeout":  # which it may have survived
-                life.cancel, life.cancel_time, life.cancel_by = cancel, ready, waker
+            if life.cancel is None or life.cancel_over or life.cancel.name == "timeout":  # which it may have survived
+                life.cancel, life.cancel_time, life.cancel_step, life.cancel_by = cancel, ready, index, waker
         if unpolled:
             unpolled = min(unpolled, ready - last)
         life.before, life.last_end = last, end

@@ -135,7 +135,8 @@ class Runtime:
         self.gate.remove()
         self.core.release()
         try:
-            self.finish()
+            with self._guarded():
+                self.finish()
         finally:
             if not leaving:
                 self.metrics.mute()
@@ -231,7 +232,8 @@ class Runtime:
             if not self.worker.end(job, timeout):
                 self.worker.forget(job)
         if was:
-            self.worker.start()
+            with self._guarded():
+                self.worker.start()
         else:
             self.core.asleep = True  # the next step starts it
         return sent and not self._broken

@@ -41,6 +41,9 @@ def install(patches: Patches, current: Callable[[], Any], stop: Callable[[], Non
 
     wrap(signal, "raise_signal", _before_raise)
     wrap(os, "kill", _before_kill)
+    if hasattr(os, "killpg"):
+        wrap(os, "killpg", _before_killpg)
+        wrap(signal, "pthread_kill", _before_pthread_kill)
     if _once:
         return
     _once = True
@@ -66,7 +69,10 @@ def _fatal(number: Any) -> bool:
 def _flush() -> None:
     runtime = _runtime()
     if runtime is not None:
-        runtime.finish()
+        try:
+            runtime.finish()
+        except Exception:
+            runtime.core.fail()
 
 
 def _before_raise(wrapped: Any, instance: Any, args: Any, options: Any) -> Any:
@@ -76,7 +82,19 @@ def _before_raise(wrapped: Any, instance: Any, args: Any, options: Any) -> Any:
 
 
 def _before_kill(wrapped: Any, instance: Any, args: Any, options: Any) -> Any:
-    if len(args) == 2 and args[0] == os.getpid() and _fatal(args[1]):
+    if len(args) == 2 and args[0] in (os.getpid(), 0) and _fatal(args[1]):  # 0: to its process group
+        _flush()
+    return wrapped(*args, **options)
+
+
+def _before_killpg(wrapped: Any, instance: Any, args: Any, options: Any) -> Any:
+    if len(args) == 2 and args[0] in (os.getpgrp(), 0) and _fatal(args[1]):
+        _flush()
+    return wrapped(*args, **options)
+
+
+def _before_pthread_kill(wrapped: Any, instance: Any, args: Any, options: Any) -> Any:
+    if len(args) == 2 and _fatal(args[1]):  # the action is the whole process's
         _flush()
     return wrapped(*args, **options)
 

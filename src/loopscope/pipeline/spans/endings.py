@@ -23,6 +23,8 @@ def _cancel_attributes(life: TaskLife, asker: str | None) -> Attributes:
     assert request is not None
     if life.state not in ENDINGS and not life.cancel_stands:
         return []
+    if life.state == CANCELLED and life.cancel_over:  # by something else, that was not seen
+        return []
     attributes: Attributes = []
     if request.name is not None:
         attributes.append((c.CANCEL_REQUESTED_BY, request.name))
