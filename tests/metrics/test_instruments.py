@@ -115,17 +115,20 @@ def test_a_scenario(
     assert len(shares) == 1 and 0.5 < next(iter(shares.values())) <= 1.0
 
 
-def test_off_they_are_mute_and_on_again_they_begin_anew(
+def test_off_they_are_mute_and_on_again_counters_go_on(
     on: Callable[..., None], reader: InMemoryMetricReader, provider: MeterProvider
 ) -> None:
-    """The SDK takes no instrument off, and makes none twice."""
+    """The SDK takes no instrument off, makes none twice, and makes differences of what it read before and now."""
     on()
-    asyncio.run(main())
+    check(first := asyncio.run(main(lambda: read(reader))))
     LoopscopeInstrumentor().uninstrument()
-    left = read(reader)
-    assert set(left) <= {"asyncio.step.duration", "asyncio.step.ready.duration"}, "the SDK's own sums"
+    assert set(read(reader)) <= {"asyncio.step.duration", "asyncio.step.ready.duration"}, "the SDK's own sums"
     on(span_exporter=InMemorySpanExporter())
-    check(asyncio.run(main(lambda: {**read(reader), **left})))
+    second = asyncio.run(main(lambda: read(reader)))
+    exits = second["asyncio.task.exits"]
+    assert exits["raised"] == 2 and 9 <= exits["returned"] <= 11  # of the first time, `main` and the runner's own too
+    assert 22 <= second["asyncio.step.count"][""] <= 2 * first["asyncio.step.count"][""] + 8
+    assert second["asyncio.task.count"] == first["asyncio.task.count"]
 
 
 def test_metrics_false(on: Callable[..., None], reader: InMemoryMetricReader) -> None:

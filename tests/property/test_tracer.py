@@ -133,13 +133,13 @@ def test_the_ended_leave_nothing(seed: int, turns: int) -> None:
 
 
 @effort(max_examples=200)
-@given(seeds, turns, st.integers(4, 60), st.sampled_from([0, 20]))
-def test_full_traces_in_any_world(seed: int, turns: int, room: int, rate: int) -> None:
+@given(seeds, turns, st.integers(4, 60), st.sampled_from([0, 20]), st.sampled_from([1, 60]))
+def test_full_traces_in_any_world(seed: int, turns: int, room: int, rate: int, segment: int) -> None:
     """No own trace has more spans than it may, no step's stands under one that is not told, and no link leads to one.
 
     The application's may: one that was forgotten is met anew.
     """
-    cold = Cold(caps=Caps(2_000, room, MS, 10 * MS), **({"rate": rate} if rate else {}))
+    cold = Cold(Caps(2_000, room, MS, 10 * MS), segment * SECOND, **({"rate": rate} if rate else {}))
     World(seed, cold).run(turns)
     told = {(span.trace_id, span.span_id) for span in cold.spans}
     counts = Counter(span.trace_id for span in cold.spans if span.trace_id >= OWN_TRACE)
@@ -148,6 +148,10 @@ def test_full_traces_in_any_world(seed: int, turns: int, room: int, rate: int) -
         assert (step.trace_id, step.parent_id) in told
         for link in step.links or ():
             assert (link.trace_id, link.span_id) in told, link
+    for task in cold.tasks:
+        for link in task.links or ():
+            segment = ("asyncio.link", "previous_segment") in link.attributes
+            assert not segment or (link.trace_id, link.span_id) in told, link
 
 
 @pytest.mark.parametrize("seed", range(3))

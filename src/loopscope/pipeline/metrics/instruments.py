@@ -30,6 +30,8 @@ _NOWHERE = set_span_in_context(INVALID_SPAN, Context())
 Attributes = Mapping[str, Any]
 #: values with their attributes
 Values = Iterable[tuple[float, Attributes]]
+#: what a counter counted, by its attributes
+_Counted = dict[tuple[tuple[str, Any], ...], float]
 
 
 class Source(Protocol):
@@ -55,11 +57,16 @@ class Observed(NamedTuple):
 
 
 class Board:
-    """The instruments on one provider. They stay there, for the SDK takes none off: without a source they are mute."""
+    """The instruments on one provider. They stay there, for the SDK takes none off: without a source they are mute.
+
+    Its counters never fall: they go on from where those of earlier sources ended.
+    """
 
     def __init__(self, meter: Any) -> None:
         self._meter = meter
         self.source: Source | None = None
+        #: where they ended, by the counter
+        self._ended: dict[str, _Counted] = {}
         self._durations: Histogram | None = None
         self._ready: Histogram | None = None
 
@@ -70,7 +77,7 @@ class Board:
             return
         for each in OBSERVED:
             getattr(meter, f"create_observable_{each.make}")(
-                each.name, callbacks=[self._callback(each.read)], unit=each.unit, description=each.description
+                each.name, callbacks=[self._callback(each)], unit=each.unit, description=each.description
             )
             yield
         self._durations, self._ready = (
@@ -91,13 +98,32 @@ class Board:
             self._durations.record(measured.duration / SECOND, context=context)
             self._ready.record(measured.ready / SECOND, context=context)
 
-    def _callback(self, read: Callable[[Source], Values]) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    def leave(self, source: Source) -> None:
+        """Be mute, if this is the source."""
+        if self.source is not source:
+            return
+        for each in OBSERVED:
+            if each.make == "counter":
+                self._ended[each.name] = self._counted(each, source)
+        self.source = None
+
+    def _counted(self, counter: Observed, source: Source) -> _Counted:
+        counted = dict(self._ended.get(counter.name, ()))
+        for value, attributes in counter.read(source):
+            key = tuple(attributes.items())
+            counted[key] = counted.get(key, 0) + value
+        return counted
+
+    def _callback(self, observed: Observed) -> Callable[[CallbackOptions], Iterable[Observation]]:
         def observe(options: CallbackOptions) -> Iterable[Observation]:
             source = self.source
             if source is None:
                 return []
             try:
-                return [Observation(value, attributes) for value, attributes in read(source)]
+                if observed.make == "counter" and self._ended:
+                    counted = self._counted(observed, source)
+                    return [Observation(value, dict(attributes)) for attributes, value in counted.items()]
+                return [Observation(value, attributes) for value, attributes in observed.read(source)]
             except Exception:
                 logger.debug("loopscope: a metric could not be read", exc_info=True)
                 return []

@@ -105,8 +105,8 @@ class Metrics:
 
     def mute(self) -> None:
         """Switched off: the instruments show nothing more."""
-        if self._board is not None and self._board.source is self:
-            self._board.source = None
+        if self._board is not None:
+            self._board.leave(self)
 
     def hurry(self, ends: bool) -> None:
         """The process ends: our own provider's readers, of now or later, do not try again where nobody listens.

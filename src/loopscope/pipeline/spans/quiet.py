@@ -90,7 +90,7 @@ class Quiet:
         return 0 if self.is_silenced(above) else above, creator if news else None
 
     def silence(self, notes: Notes, visit: Visit) -> None:
-        """A visit ended. If none of its steps was worth telling, it is not told."""
+        """A visit ended. If none of its steps was worth telling, or its span found no room, it is not told."""
         if visit.quiet is not None:
             self.waiting -= len(visit.quiet)
             untold = len(visit.quiet) + visit.unkept
@@ -98,11 +98,13 @@ class Quiet:
             if visit.untold:
                 visit.trace.lost += untold
                 self._lost(visit.untold, untold)
-            visit.quiet, visit.silent = None, True
-            if visit.trace.own:
-                self._silenced.put(visit.span_id, True)
-                if notes.link is None or notes.link.span_id == visit.span_id:  # the next one is linked in its place
-                    notes.link = visit.links[0] if visit.links else None
+        elif visit.room:
+            return
+        visit.quiet, visit.silent = None, True
+        if visit.trace.own:
+            self._silenced.put(visit.span_id, True)
+            if notes.link is None or notes.link.span_id == visit.span_id:  # the next one is linked in its place
+                notes.link = visit.links[0] if visit.links else None
 
     def is_silenced(self, span_id: int) -> bool:
         """Whether an own task span is over and was not told, as far as is remembered."""
