@@ -64,7 +64,9 @@ static int
 has_name(PyObject *coroutine, PyObject *qualname)
 {
     PyObject *own = reader_read(&natives.qualname, coroutine);
-    int same = own == NULL ? -1 : own == qualname ? 1 : PyObject_RichCompareBool(own, qualname, Py_EQ);
+    int same = own == NULL ? -1 : own == qualname;
+    if (same == 0 && PyUnicode_CheckExact(own)) /* a class of the application's is not asked */
+        same = PyObject_RichCompareBool(own, qualname, Py_EQ);
     Py_XDECREF(own);
     return same;
 }

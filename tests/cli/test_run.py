@@ -245,6 +245,30 @@ def test_missing_module_and_bad_setting(tmp_path: Path) -> None:
     assert done.stderr.count("OTEL_PYTHON_LOOPSCOPE_DELAY_THRESHOLD='never'") == 1
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGUSR1"])
+def test_signals_are_passed_on(tmp_path: Path, name: str) -> None:
+    """Sent to the command alone, as supervisors do; what the program does of it is the end of both."""
+    number = signal.Signals[name]
+    text = (
+        "import asyncio, signal, sys\nasync def main():\n"
+        f"  asyncio.get_running_loop().add_signal_handler({int(number)}, sys.exit, 7)\n"
+        "  print('up', flush=True)\n  await asyncio.sleep(30)\nasyncio.run(main())\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-m", "loopscope.activation.cli", "run", program(tmp_path, text)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**BARE, "PYTHONIOENCODING": "utf-8"},
+    )  # fmt: skip
+    assert child.stdout is not None and child.stdout.readline() == "up\n"
+    child.send_signal(number)
+    _, told = child.communicate(timeout=20)
+    assert child.returncode == 7 and "main Task-1" in told
+
+
+def test_a_page_has_a_path(tmp_path: Path) -> None:
+    done = loopscope("run", "--html=-", program(tmp_path, "print()"))
+    assert done.returncode == 2 and "standard output is the program's" in done.stderr
+
+
 def test_interrupt_reaches_the_program(tmp_path: Path) -> None:
     text = (
         "import asyncio\nasync def main():\n  print('up', flush=True)\n  try: await asyncio.sleep(30)\n"

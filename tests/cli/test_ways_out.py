@@ -63,6 +63,15 @@ def test_closed_streams(tmp_path: Path, command: list[str], closed: str) -> None
     assert (done.returncode, "Traceback" in done.stderr) == (2 if command[1] == "gone" else 0, False)
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_a_page_is_utf_8_wherever_it_goes(tmp_path: Path, encoding: str) -> None:
+    done = subprocess.run(
+        [*COMMAND, "view", trace_file(tmp_path, seed()), "--html", "-"], capture_output=True, timeout=60,
+        env={**BARE, "PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"") and "\u25b2" in done.stdout.decode()
+
+
 def test_interrupt() -> None:
     """A backend that takes its time is not waited for."""
     with StandIn(standin.late(3)) as slow:

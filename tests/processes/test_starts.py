@@ -11,7 +11,7 @@ from loopscope import runtime
 from loopscope.capture import cores
 from loopscope.settings import Settings
 from tests.ground.receiver import Receiver
-from tests.processes.program import Program, run, to
+from tests.processes.program import Program, clean, run, to
 from tests.support import Story
 
 THREADS = 3
@@ -34,6 +34,18 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 print("opentelemetry.sdk" in sys.modules)
 """
+
+
+def test_who_looks_for_a_module_sees_its_loader() -> None:
+    """Before the first loop, of the modules that are watched for: uvloop is not imported here."""
+    source = """
+    from importlib.util import find_spec
+    loader = find_spec("uvloop").loader
+    print(loader.is_package("uvloop"), loader.get_filename("uvloop"), loader.name, hasattr(loader, "nonsense"))
+    """
+    with Receiver() as receiver:
+        on, off = Program(source, to(receiver)).end(), Program(source, clean()).end()
+    assert (on.code, on.out, on.err) == (off.code, off.out, off.err) and on.code == 0
 
 
 @pytest.mark.parametrize("module", ["asyncio", "uvloop"])

@@ -71,7 +71,10 @@ def test_a_name_of_a_class_of_the_applications(loop: str, eager: bool) -> None:
 
     async def main() -> None:
         asyncio.get_running_loop().set_task_factory(factory)
-        task = asyncio.create_task(sleeper(), name=RudeName("rude"))
+        await sleeper()  # its code is known by its own name
+        coroutine = sleeper()
+        coroutine.__qualname__ = RudeName("sleeper")
+        task = asyncio.create_task(coroutine, name=RudeName("rude"))
         await task
         assert type(task.get_name()) is RudeName
 

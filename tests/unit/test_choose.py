@@ -92,6 +92,7 @@ def test_nothing_named_is_the_standard_default(chosen: Chooser) -> None:
         ({"EXPORTER_OTLP_ENDPOINT": "http://there:1", "EXPORTER_OTLP_PROTOCOL": "http/protobuf"},
          [(Bytes, "http://there:1/v1/traces")]),
         ({"EXPORTER_OTLP_TRACES_ENDPOINT": "http://there:1"}, [(Bytes, "there:1")]),
+        ({"TRACES_EXPORTER": "otlp", "EXPORTER_OTLP_ENDPOINT": ""}, [(Bytes, LOCAL_GRPC)]),
     ],
 )  # fmt: skip
 def test_what_the_variables_name(chosen: Chooser, variables: dict[str, Any], expected: list[Any]) -> None:

@@ -73,6 +73,12 @@ class Watched:
     def __init__(self, loader: Any) -> None:
         self._loader = loader
 
+    def __getattr__(self, name: str) -> Any:
+        """What else a loader has, for who looks at the spec of a module that is not imported yet."""
+        if name == "_loader":  # of a copy that was not made yet
+            raise AttributeError(name)
+        return getattr(self._loader, name)
+
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """See importlib.abc.Loader."""
         return self._loader.create_module(spec)  # type: ignore[no-any-return]

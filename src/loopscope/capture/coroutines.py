@@ -90,7 +90,7 @@ def qualname_of(awaitable: Any) -> str:
     """The `__qualname__`, else `__name__`, else the type's name."""
     for name in ("__qualname__", "__name__"):
         text = ask(awaitable, name)
-        if isinstance(text, str) and text:
+        if issubclass(type(text), str) and (text := str.__getitem__(text, slice(None))):  # past a class of its own
             return text
     return names_of(type(awaitable))[1]
 

@@ -10,20 +10,25 @@ from collections.abc import Mapping, Sequence
 
 #: the exit code of a program that was interrupted, as shells have it
 INTERRUPTED = 128 + signal.SIGINT
+#: signals that are passed on. An interrupt is not: the terminal sends it to the program too
+_PASSED = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run Python with this command line; signals meant for the program reach it. Its exit code, 128 + n of signal n."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the program too
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    passed = [number for number in _PASSED if signal.getsignal(number) is signal.SIG_DFL]  # what is ignored stays so
     try:
         child = subprocess.Popen(
             [sys.executable, *command], env=environment, preexec_fn=_default_interrupt if os.name == "posix" else None
         )
-        terminate = signal.signal(signal.SIGTERM, lambda number, frame: child.send_signal(number))
+        for number in passed:
+            signal.signal(number, lambda number, frame: child.send_signal(number))
         try:
             code = child.wait()
         finally:
-            signal.signal(signal.SIGTERM, terminate)
+            for number in passed:
+                signal.signal(number, signal.SIG_DFL)
     finally:
         signal.signal(signal.SIGINT, before)
     return code if code >= 0 else 128 - code

@@ -46,10 +46,11 @@ def say(line: str) -> None:
 
 
 def write(path: str, content: str) -> None:
-    """Write a file whole, or standard output (`-`). Raises NotDone."""
+    """Write a file whole, or standard output (`-`), in UTF-8 wherever it goes. Raises NotDone."""
     if path == "-":
-        sys.stdout.write(content)
         sys.stdout.flush()
+        sys.stdout.buffer.write(content.encode())
+        sys.stdout.buffer.flush()
         return
     try:
         Path(path).write_text(content, encoding="utf-8")

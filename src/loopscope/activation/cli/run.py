@@ -110,6 +110,8 @@ def run(program: tuple[str, ...], html: str | None, no_open: bool, **given: Any)
         path = None
         if keep is not None or html is not None or not exporting:
             path = settings["trace_file"] = output.writable(keep or os.path.join(folder, "trace.jsonl"), "trace file")
+        if html == "-":
+            raise click.UsageError("standard output is the program's: give --html a path, or none")
         if html is not None:
             html = output.writable(html or _beside(keep, program), "page")
         _empty(path, html, program)

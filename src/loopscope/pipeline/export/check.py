@@ -44,7 +44,7 @@ def check(standard: Standard, timeout: float) -> Answer:
         if standard.protocol.startswith("http"):
             return _http(timeout)
         check_identity(standard.identity)
-        return _grpc(timeout)
+        return _grpc(standard, timeout)
     except Exception as error:  # the stock exporter's own, of bad certificates and the like
         return Answer(standard.address, f"cannot be used: {type(error).__name__}: {error}", _ADDRESS)
 
@@ -99,12 +99,12 @@ def _silent(where: str, error: object, timeout: float) -> Answer:
 # ---------------------------------------------------------------- gRPC
 
 
-def _grpc(timeout: float) -> Answer:
+def _grpc(standard: Standard, timeout: float) -> Answer:
     import grpc
 
     from loopscope.pipeline.export import otlp_grpc
 
-    exporter = otlp_grpc.RawExporter()
+    exporter = otlp_grpc.RawExporter(**otlp_grpc.standard_settings(standard.endpoint))
     where = str(exporter._endpoint)
     if not otlp_grpc.takes_bytes():
         return Answer(where, "cannot be checked with this version of the exporter")

@@ -75,8 +75,10 @@ def _built(name: str, standard: Standard, encoding: Encoding) -> list[Target]:
         if name == "otlp_proto_http":
             return [_http({}, encoding)]
         if name == "otlp_proto_grpc":
+            from loopscope.pipeline.export import otlp_grpc
+
             check_identity(standard.identity)
-            return [_grpc({}, encoding)]
+            return [_grpc(otlp_grpc.standard_settings(standard.endpoint), encoding)]
         found = list(entry_points(group="opentelemetry_traces_exporter", name=name))
         if not found:
             raise LookupError("no installed package has an exporter of this name")

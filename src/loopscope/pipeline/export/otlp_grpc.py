@@ -34,6 +34,11 @@ def takes_bytes() -> bool:
     )
 
 
+def standard_settings(endpoint: bool) -> dict[str, Any]:
+    """The arguments beside the standard variables; `endpoint`: these name one. The stock exporter takes an empty one."""
+    return {} if endpoint else {"endpoint": "http://localhost:4317"}
+
+
 def settings_of(exporter: Any) -> dict[str, Any]:
     """The arguments that build an exporter like this one anew."""
     return {
