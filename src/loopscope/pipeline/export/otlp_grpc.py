@@ -34,9 +34,9 @@ def takes_bytes() -> bool:
     )
 
 
-def standard_settings(endpoint: bool) -> dict[str, Any]:
-    """The arguments beside the standard variables; `endpoint`: these name one. The stock exporter takes an empty one."""
-    return {} if endpoint else {"endpoint": "http://localhost:4317"}
+def standard_settings(named: bool) -> dict[str, Any]:
+    """Arguments beside the standard variables. An endpoint that is empty is none: the stock exporter takes it for one."""
+    return {} if named else {"endpoint": "http://localhost:4317"}
 
 
 def settings_of(exporter: Any) -> dict[str, Any]:
