@@ -35,7 +35,7 @@ def takes_bytes() -> bool:
 
 
 def standard_settings(named: bool) -> dict[str, Any]:
-    """Arguments beside the standard variables. An endpoint that is empty is none: the stock exporter takes it for one."""
+    """Arguments beside the standard variables, which the stock exporter would take an empty endpoint from."""
     return {} if named else {"endpoint": "http://localhost:4317"}
 
 
