@@ -56,7 +56,7 @@ divide(PyObject *occupancy, long long since, Py_ssize_t *first, Held *held)
     return 0;
 }
 
-/* Whether the long pieces since then have callbacks among them, which Python may know by name. */
+/* Whether what was long since then has callbacks among it, which Python may know by name. */
 static int
 has_callbacks(PyObject *occupancy, long long since)
 {
@@ -158,14 +158,14 @@ add_harm(PyObject *step, long long duration, int again)
     return 0;
 }
 
-/* Whether a long piece, cut as it is, is long still, and a step's. */
+/* Whether it is long still, cut as it is, and a step's. */
 static int
 harms(Ordinary *self, const Long *one)
 {
     return one->holder != Py_None && one->end - one->start >= self->threshold;
 }
 
-/* Whether the delay names this piece's step. */
+/* Whether the delay names this one's step. */
 static int
 is_named(PyObject *delay, const Long *one)
 {
@@ -238,8 +238,8 @@ texts_of(PyObject *place)
     PyObject *file = PyObject_GetAttr(place, cold.name.file), *line = PyObject_GetAttr(place, cold.name.line);
     int named = file == NULL || line == NULL ? -1 : PyObject_IsTrue(file);
     PyObject *where = named < 0 ? NULL : named ? PyUnicode_FromFormat("%S:%S", file, line) : Py_NewRef(cold.empty);
-    PyObject *name = PyUnicode_FromFormat("burst %S", SLOT(place, natives.place.qualname));
-    PyObject *texts = name == NULL || where == NULL ? NULL : pair(name, where);
+    PyObject *name = where == NULL ? NULL : PyUnicode_FromFormat("burst %S", SLOT(place, natives.place.qualname));
+    PyObject *texts = name == NULL ? NULL : pair(name, where);
     Py_XDECREF(file);
     Py_XDECREF(line);
     Py_XDECREF(where);

@@ -31,15 +31,24 @@ ask_name(PyObject *task, PyObject *life)
     return 0;
 }
 
-/* The same of the cancellations that nobody took back. */
+/* Whether a cancellation woke it, or stands since before. */
 static int
-ask_cancels(PyObject *task, PyObject *life)
+is_cancelled(Step *self)
 {
-    PyObject *said = reader_read(&natives.task.cancelling, task);
+    return self->how.kind == natives.cancel || WHOLE(self->life, natives.life.cancels) != 0;
+}
+
+/* The life knows the cancellations that nobody took back, and since when there is none any more. */
+static int
+ask_cancels(Step *self)
+{
+    PyObject *said = reader_read(&natives.task.cancelling, self->task), *life = self->life;
     long long count = said == NULL ? -1 : said == natives.zero ? 0 : whole(said);
     Py_XDECREF(said);
     if (count == -1 && PyErr_Occurred())
         return -1;
+    if (count == 0 && is_cancelled(self))
+        WHOLE(life, natives.life.uncancelled) = WHOLE(life, natives.life.index) + 1;
     WHOLE(life, natives.life.cancels) = count;
     return 0;
 }
@@ -86,7 +95,7 @@ goes_on(Step *self, PyObject *waiter, PyObject *doomed, Told *told)
         return -1;
     if (waits && ask_name(self->task, life) < 0)
         return -1;
-    return natives.cancelling && (waits || doomed == Py_True) ? ask_cancels(self->task, life) : 0;
+    return natives.cancelling && (waits || doomed == Py_True || is_cancelled(self)) ? ask_cancels(self) : 0;
 }
 
 /* It has returned or raised: Core._ending. */
@@ -104,7 +113,7 @@ ends(Step *self, Told *told)
     told->point = (Point){Py_NewRef(Py_None), Py_NewRef(Py_None), -1};
     if (told->error == NULL || ask_name(self->task, life) < 0)
         return -1;
-    return natives.cancelling ? ask_cancels(self->task, life) : 0;
+    return natives.cancelling ? ask_cancels(self) : 0;
 }
 
 /* The spans that were activated in it, and the one current at its end. */
@@ -242,13 +251,6 @@ stepped_rarely(Step *self, PyObject *here, long long start, long long end, PyObj
     return came(done);
 }
 
-/* Whether a cancellation woke it, or stands since before. */
-static int
-is_cancelled(Step *self)
-{
-    return self->how.kind == natives.cancel || (natives.cancelling && WHOLE(self->life, natives.life.cancels) != 0);
-}
-
 int
 stepped(Step *self, PyObject *here, long long start, long long end, PyObject *doomed)
 {
@@ -257,7 +259,7 @@ stepped(Step *self, PyObject *here, long long start, long long end, PyObject *do
         return -1;
     Fate fate = fate_of(self->task, self->life, waiter);
     /* The loop's looks are to be seen anew; or who asked for its end, and whether it heeded, matters. */
-    if (fate == UNKNOWN || fate == CANCELLED || SLOT(here, natives.here.blind) != Py_False || is_cancelled(self)) {
+    if (fate == UNKNOWN || fate == CANCELLED || SLOT(here, natives.here.blind) != Py_False) {
         Py_DECREF(waiter);
         return fate == UNKNOWN ? -1 : stepped_rarely(self, here, start, end, doomed);
     }

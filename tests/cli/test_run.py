@@ -258,9 +258,13 @@ def test_signals_are_passed_on(tmp_path: Path, name: str) -> None:
         [sys.executable, "-m", "loopscope.activation.cli", "run", program(tmp_path, text)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**BARE, "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip
-    assert child.stdout is not None and child.stdout.readline() == "up\n"
-    child.send_signal(number)
-    _, told = child.communicate(timeout=20)
+    with child:
+        try:
+            assert child.stdout is not None and child.stdout.readline() == "up\n"
+            child.send_signal(number)
+            _, told = child.communicate(timeout=20)
+        finally:
+            child.kill()
     assert child.returncode == 7 and "main Task-1" in told
 
 

@@ -199,6 +199,21 @@ def test_steps_in_steps_in_steps() -> None:
     assert [found[task, 0][1] for task in (1, 2, 3)] == [Harm(1, 17 * MS), Harm(1, 6 * MS), Harm(1, 6 * MS)]
 
 
+def test_an_end_that_was_not_right() -> None:
+    """A step begins within another that had one within it, and ends after it: nothing is counted twice."""
+    found = told(
+        [
+            birth(1, 0, "outer"), birth(2, 2 * MS, "eager", creator=1), birth(3, 0, "other"), birth(4, 0, "victim"),
+            step(2, 0, 2 * MS, 2 * MS, 8 * MS, "returned"), step(1, 0, 0, 0, 24 * MS), step(3, 0, 0, 20 * MS, 30 * MS),
+            step(4, 0, MS, 30 * MS, 31 * MS),
+        ],
+        threshold=3 * MS,
+    )  # fmt: skip
+    delay = found[4, 0][0]
+    assert delay is not None and delay.duration == 13 * MS, delay
+    assert sum(harm.duration for _, harm in found.values() if harm is not None) <= 29 * MS + 20 * MS
+
+
 def test_io_that_nobody_looked_at() -> None:
     """Up to the time of the last look before it, but not from before the task suspended."""
     found = told(

@@ -75,7 +75,7 @@ class Watched:
 
     def __getattr__(self, name: str) -> Any:
         """What else a loader has, for who looks at the spec of a module that is not imported yet."""
-        if name == "_loader":  # of a copy that was not made yet
+        if name in ("_loader", "load_module"):  # of a copy that was not made yet; unwatched
             raise AttributeError(name)
         return getattr(self._loader, name)
 

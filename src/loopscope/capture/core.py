@@ -266,7 +266,7 @@ class Core:
         life.index = index + 1
         if _CANCELLING and (outcome is not YIELDED or doomed or life.cancels or how[1] is CANCEL):
             cancels = asked.cancelling()
-            if not cancels and (life.cancels or how[1] is CANCEL):
+            if not cancels and (life.cancels or how[1] is CANCEL) and state is not CANCELLED:
                 life.uncancelled = index + 1
             life.cancels = cancels
         span = after = life.span

@@ -85,7 +85,7 @@ class Life:
         self.activated: list[SpanIdentity] | None = None
         #: a span was left during the running step
         self.left = False
-        #: `task.cancelling()` at the end of its last step
+        #: `task.cancelling()` at the end of its last step that waited, or as last asked
         self.cancels = 0 if private.CANCELLING else 1
         #: how many of its steps were over when it last had none any more
         self.uncancelled = 0

@@ -52,15 +52,26 @@ class Long(NamedTuple):
         """What of it came after this clock reading."""
         if start <= self.start:
             return self
-        length = self.end - start
-        if self.parts is not None:
-            first = bisect_right(self.parts, start, key=_end_of)
-            length = sum(end - max(begin, start) for begin, end in self.parts[first:])
-        return self._replace(start=start, length=length)
+        if self.parts is None:
+            return self._replace(start=start, length=self.end - start)
+        first = bisect_right(self.parts, start, key=_end_of)
+        parts = [(max(begin, start), end) for begin, end in self.parts[first:]]
+        return self._replace(start=start, length=_length(parts), parts=parts)
+
+    def until(self, end: int) -> Long:
+        """What of it came before."""
+        if self.parts is None:
+            return self._replace(end=end, length=end - self.start)
+        parts = [(begin, min(over, end)) for begin, over in self.parts if begin < end]
+        return self._replace(end=end, length=_length(parts), parts=parts)
 
 
 def _end_of(part: tuple[int, int]) -> int:
     return part[1]
+
+
+def _length(parts: list[tuple[int, int]]) -> int:
+    return sum(end - start for start, end in parts)
 
 
 class Inside(NamedTuple):
@@ -127,16 +138,12 @@ class Occupancy:
             self._push(piece.start, start, piece.kind, piece.place, 0)
             if piece.kind == STEP:
                 inside.pieces.append(piece._replace(start=start))
-        if inside.longs and inside.longs[-1].start < start:
-            long = inside.longs.pop()
-            rest = long.since(start)
-            before = long._replace(end=start, length=long.length - rest.length, parts=None)
-            if before.length >= self._long:
-                self._longs.append(before)
-            if rest.kind == STEP:
-                inside.longs.append(rest)
         inside.pieces.reverse()
         inside.longs.reverse()
+        for place, long in enumerate(inside.longs):
+            if long.start < start:
+                self._note(long.until(start))
+                inside.longs[place] = long.since(start)
         return inside
 
     def add(self, life: TaskLife, step: Step, inside: Inside, burst: Place | None = None) -> None:
@@ -147,7 +154,7 @@ class Occupancy:
             self._push(step.start, step.end, STEP, place, 1)
         else:
             parts = self._around(step, inside, place)
-            length = sum(end - start for start, end in parts)
+            length = _length(parts)
         if length >= self._long:
             self._longs.append(Long(step.start, step.end, STEP, place, (life, step), length, parts))
 
@@ -167,7 +174,9 @@ class Occupancy:
             parts.append((at, step.end))
         else:
             self._rows[len(self._whose) * _WIDTH + _ENDED] += 1
-        self._longs += [long for long in inside.longs if long.kind == STEP and long.end <= step.end]
+        for long in inside.longs:
+            if long.kind == STEP and long.end <= step.end:
+                self._note(long)
         return parts
 
     def looked(self, polls: tuple[int, ...]) -> None:
@@ -234,6 +243,10 @@ class Occupancy:
         elif end > start:
             self._rows[len(self._whose) * _WIDTH + _SUM[kind]] += end - start
             self._until = end
+
+    def _note(self, long: Long) -> None:
+        if long.length >= self._long:
+            self._longs.append(long)
 
     def _push(self, start: int, end: int, kind: int, place: Place | None, ended: int) -> None:
         length = end - start

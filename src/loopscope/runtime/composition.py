@@ -135,8 +135,9 @@ class Runtime:
         self.gate.remove()
         self.core.release()
         try:
-            with self._guarded():
-                self.finish()
+            self.finish()
+        except Exception:
+            self.core.fail()
         finally:
             if not leaving:
                 self.metrics.mute()

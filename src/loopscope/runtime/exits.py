@@ -43,6 +43,7 @@ def install(patches: Patches, current: Callable[[], Any], stop: Callable[[], Non
     wrap(os, "kill", _before_kill)
     if hasattr(os, "killpg"):
         wrap(os, "killpg", _before_killpg)
+    if hasattr(signal, "pthread_kill"):
         wrap(signal, "pthread_kill", _before_pthread_kill)
     if _once:
         return

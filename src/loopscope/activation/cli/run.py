@@ -101,6 +101,8 @@ Examples:
 def run(program: tuple[str, ...], html: str | None, no_open: bool, **given: Any) -> int:
     """See the help above."""
     _check(program)
+    if html == "-":
+        raise click.UsageError("standard output is the program's: give --html a path, or none")
     settings = {name: value for name, value in given.items() if value is not None}
     standard, known = Standard.load(), Backends.load()
     links = {"Jaeger": page_of(known.jaeger)} if known.jaeger else {}
@@ -110,8 +112,6 @@ def run(program: tuple[str, ...], html: str | None, no_open: bool, **given: Any)
         path = None
         if keep is not None or html is not None or not exporting:
             path = settings["trace_file"] = output.writable(keep or os.path.join(folder, "trace.jsonl"), "trace file")
-        if html == "-":
-            raise click.UsageError("standard output is the program's: give --html a path, or none")
         if html is not None:
             html = output.writable(html or _beside(keep, program), "page")
         _empty(path, html, program)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 from weakref import ref
@@ -59,14 +60,13 @@ class Observed(NamedTuple):
 class Board:
     """The instruments on one provider. They stay there, for the SDK takes none off: without a source they are mute.
 
-    Its counters never fall: they go on from where those of earlier sources ended.
+    Its counters go on from where those of earlier sources ended; in a forked child all begin anew.
     """
 
     def __init__(self, meter: Any) -> None:
         self._meter = meter
-        self.source: Source | None = None
-        #: where they ended, by the counter
-        self._ended: dict[str, _Counted] = {}
+        #: what is read now, and where each counter had ended before: readers' threads look at both at once
+        self._read: tuple[Source | None, Mapping[str, _Counted]] = None, {}
         self._durations: Histogram | None = None
         self._ready: Histogram | None = None
 
@@ -98,37 +98,53 @@ class Board:
             self._durations.record(measured.duration / SECOND, context=context)
             self._ready.record(measured.ready / SECOND, context=context)
 
+    @property
+    def source(self) -> Source | None:
+        """What is read, None while they are mute."""
+        return self._read[0]
+
+    def show(self, source: Source) -> None:
+        """Show this from now on."""
+        self._read = source, self._read[1]
+
     def leave(self, source: Source) -> None:
         """Be mute, if this is the source."""
         if self.source is not source:
             return
+        ended = dict(self._read[1])
         for each in OBSERVED:
             if each.make == "counter":
-                self._ended[each.name] = self._counted(each, source)
-        self.source = None
+                with suppress(Exception):  # as it is observed
+                    ended[each.name] = _added(ended.get(each.name), each.read(source))
+        self._read = None, ended
 
-    def _counted(self, counter: Observed, source: Source) -> _Counted:
-        counted = dict(self._ended.get(counter.name, ()))
-        for value, attributes in counter.read(source):
-            key = tuple(attributes.items())
-            counted[key] = counted.get(key, 0) + value
-        return counted
+    def forget(self, source: Source) -> None:
+        """In a forked child this source begins anew, and what had ended was the parent's."""
+        self._read = (source if self.source is source else None), {}
 
     def _callback(self, observed: Observed) -> Callable[[CallbackOptions], Iterable[Observation]]:
         def observe(options: CallbackOptions) -> Iterable[Observation]:
-            source = self.source
+            source, ended = self._read
             if source is None:
                 return []
             try:
-                if observed.make == "counter" and self._ended:
-                    counted = self._counted(observed, source)
-                    return [Observation(value, dict(attributes)) for attributes, value in counted.items()]
-                return [Observation(value, attributes) for value, attributes in observed.read(source)]
+                values = observed.read(source)
+                if before := ended.get(observed.name):
+                    values = [(value, dict(attributes)) for attributes, value in _added(before, values).items()]
+                return [Observation(value, attributes) for value, attributes in values]
             except Exception:
                 logger.debug("loopscope: a metric could not be read", exc_info=True)
                 return []
 
         return observe
+
+
+def _added(before: _Counted | None, values: Values) -> _Counted:
+    counted = dict(before or ())
+    for value, attributes in values:
+        key = tuple(attributes.items())
+        counted[key] = counted.get(key, 0) + value
+    return counted
 
 
 #: by the provider's id, for it need not be hashable: what leads to it, and its board

@@ -132,8 +132,9 @@ class Metrics:
         """In a forked child the sums begin anew; the application's instruments stay, our own provider does not."""
         self.sums = self._new_sums()
         self._begun = self._exported = clock()
+        if self._board is not None:
+            self._board.forget(self)
         if self._own is not None:
-            self.mute()
             self.close()
             self._board = None
 
@@ -163,7 +164,7 @@ class Metrics:
         try:
             board = instruments.board(provider)
             yield from board.register()
-            board.source = self
+            board.show(self)
         except Exception:
             self._give_up()
             logger.exception("loopscope cannot use the meter provider %r; going on without metrics", provider)
