@@ -7,6 +7,9 @@ enum { MOST = 64 };
 /* How a stretch of time divides: see Occupancy.held. */
 typedef struct { long long steps, ended, callbacks, idle, gap; } Held;
 
+/* Items of a Long: see pipeline.occupancy. */
+enum { LONG_START, LONG_END, LONG_KIND, LONG_PLACE, LONG_HOLDER, LONG_LENGTH, LONG_PARTS };
+
 /* The first piece that ends after `since`. */
 static Py_ssize_t
 first_after(const Pieces *pieces, long long since)
@@ -63,14 +66,14 @@ has_callbacks(PyObject *occupancy, long long since)
     PyObject *kept = SLOT(occupancy, cold.occupancy._longs);
     Py_ssize_t place = PyObject_Size(kept);
     for (long long looked = 0; place-- > 0 && looked < cold.most; looked++) {
-        PyObject *piece = PySequence_GetItem(kept, place);
-        Py_XDECREF(piece); /* the occupancy keeps it */
+        PyObject *one = PySequence_GetItem(kept, place);
+        Py_XDECREF(one); /* the occupancy keeps it */
         long long end;
-        if (piece == NULL || number(PyTuple_GET_ITEM(piece, 1), &end) < 0)
+        if (one == NULL || number(PyTuple_GET_ITEM(one, LONG_END), &end) < 0)
             return -1;
         if (end <= since)
             break;
-        if (PyTuple_GET_ITEM(piece, 2) == cold.kind_callback)
+        if (PyTuple_GET_ITEM(one, LONG_KIND) == cold.kind_callback)
             return 1;
     }
     return PyErr_Occurred() ? -1 : 0;
@@ -96,9 +99,6 @@ coverage(Ordinary *self, PyObject *thread, long long since)
 
 /* ---------------------------------------------------------------- what was long */
 
-/* Where a Long has its parts: see pipeline.occupancy. */
-enum { LONG_PARTS = 6 };
-
 /* What held the thread for long, cut at the moment since which a step was ready. All borrowed. */
 typedef struct { long long start, end; PyObject *place, *holder; } Long;
 
@@ -110,21 +110,21 @@ find_longs(Passing *passing, Long *longs)
     PyObject *kept = SLOT(passing->occupancy, cold.occupancy._longs);
     Py_ssize_t place = PyObject_Size(kept), count = 0;
     for (long long looked = 0; place-- > 0 && looked < cold.most && looked < MOST; looked++) {
-        PyObject *piece = PySequence_GetItem(kept, place);
-        Py_XDECREF(piece); /* the occupancy keeps it */
+        PyObject *one = PySequence_GetItem(kept, place);
+        Py_XDECREF(one); /* the occupancy keeps it */
         Long *now = &longs[count];
-        if (piece == NULL || number(PyTuple_GET_ITEM(piece, 0), &now->start) < 0
-            || number(PyTuple_GET_ITEM(piece, 1), &now->end) < 0)
+        if (one == NULL || number(PyTuple_GET_ITEM(one, LONG_START), &now->start) < 0
+            || number(PyTuple_GET_ITEM(one, LONG_END), &now->end) < 0)
             return -1;
         if (now->end <= passing->since)
             break;
-        if (PyTuple_GET_ITEM(piece, LONG_PARTS) != Py_None)
+        if (PyTuple_GET_ITEM(one, LONG_PARTS) != Py_None)
             return -1;
         if (now->start < passing->since)
             now->start = passing->since;
-        now->place = PyTuple_GET_ITEM(piece, 3);
-        now->holder = PyTuple_GET_ITEM(piece, 4);
-        int gap = PyTuple_GET_ITEM(piece, 2) == cold.kind_gap;
+        now->place = PyTuple_GET_ITEM(one, LONG_PLACE);
+        now->holder = PyTuple_GET_ITEM(one, LONG_HOLDER);
+        int gap = PyTuple_GET_ITEM(one, LONG_KIND) == cold.kind_gap;
         if (!gap || passing->kind != cold.text.TIMER || now->end - now->start >= cold.late)
             count++;
     }

@@ -35,8 +35,8 @@
     X(awaiting) X(awaits) X(cancel) X(contends) X(creator) X(id) X(late) X(mishaps) X(name) X(notes) X(place) X(pulse) \
     X(span) X(state) X(where)
 #define TASK_LIFE_WHOLES(X) \
-    X(before) X(born) X(cancel_by) X(cancel_step) X(cancel_time) X(counted) X(creator_step) X(last_end) X(missing) X(ready) \
-    X(running) X(steps)
+    X(before) X(born) X(cancel_by) X(cancel_step) X(cancel_time) X(counted) X(creator_step) X(last_end) X(missing) \
+    X(ready) X(running) X(steps)
 #define STEP(X) \
     X(where) X(waker_kind) X(waker) X(waker_name) X(outcome) X(awaiting) X(point) X(span) X(activated) X(span_after) \
     X(error) X(polls) X(cancel) X(unpolled) X(unpolled_guessed) X(waited) X(delay) X(harm) X(looks) X(printed)

@@ -39,12 +39,12 @@ def install(patches: Patches, current: Callable[[], Any], stop: Callable[[], Non
     def wrap(owner: Any, name: str, wrapper: Any) -> None:
         patches.put(owner, name, lambda original: Wrapped(owner, name, wrapper))
 
-    wrap(signal, "raise_signal", _before_raise)
-    wrap(os, "kill", _before_kill)
+    wrap(signal, "raise_signal", _flushing(lambda number: number))
+    wrap(os, "kill", _flushing(lambda to, number: number if to in (os.getpid(), 0) else 0))  # 0: to its process group
     if hasattr(os, "killpg"):
-        wrap(os, "killpg", _before_killpg)
-    if hasattr(signal, "pthread_kill"):
-        wrap(signal, "pthread_kill", _before_pthread_kill)
+        wrap(os, "killpg", _flushing(lambda to, number: number if to in (os.getpgrp(), 0) else 0))
+    if hasattr(signal, "pthread_kill"):  # the action is the whole process's
+        wrap(signal, "pthread_kill", _flushing(lambda thread, number: number))
     if _once:
         return
     _once = True
@@ -76,28 +76,19 @@ def _flush() -> None:
             runtime.core.fail()
 
 
-def _before_raise(wrapped: Any, instance: Any, args: Any, options: Any) -> Any:
-    if args and _fatal(args[0]):
-        _flush()
-    return wrapped(*args, **options)
+def _flushing(signal_of: Callable[..., Any]) -> Any:
+    """What flushes before a fatal signal: of a call's arguments, the one that this process gets, 0 for none."""
 
+    def call(wrapped: Any, instance: Any, args: Any, options: Any) -> Any:
+        try:
+            fatal = _fatal(signal_of(*args))
+        except TypeError:  # it is called wrongly, and will say so
+            fatal = False
+        if fatal:
+            _flush()
+        return wrapped(*args, **options)
 
-def _before_kill(wrapped: Any, instance: Any, args: Any, options: Any) -> Any:
-    if len(args) == 2 and args[0] in (os.getpid(), 0) and _fatal(args[1]):  # 0: to its process group
-        _flush()
-    return wrapped(*args, **options)
-
-
-def _before_killpg(wrapped: Any, instance: Any, args: Any, options: Any) -> Any:
-    if len(args) == 2 and args[0] in (os.getpgrp(), 0) and _fatal(args[1]):
-        _flush()
-    return wrapped(*args, **options)
-
-
-def _before_pthread_kill(wrapped: Any, instance: Any, args: Any, options: Any) -> Any:
-    if len(args) == 2 and _fatal(args[1]):  # the action is the whole process's
-        _flush()
-    return wrapped(*args, **options)
+    return call
 
 
 def _main_is_over() -> None:

@@ -35,7 +35,7 @@ def takes_bytes() -> bool:
 
 
 def standard_settings(named: bool) -> dict[str, Any]:
-    """Arguments beside the standard variables, which the stock exporter would take an empty endpoint from."""
+    """Arguments beside the standard variables. Where these name no endpoint, the exporter may take an empty one."""
     return {} if named else {"endpoint": "http://localhost:4317"}
 
 
