@@ -115,7 +115,7 @@ class Pulse(Protocol):
     over: bool
     #: cancellations asked of it that nobody took back, as of its last step's end; 1 where this Python does not say
     cancels: int
-    #: how many of its steps were over when it last had none any more
+    #: how many of its steps were over when it last had fewer: which of several stand then is not known
     uncancelled: int
 
 
@@ -209,6 +209,8 @@ class Printed(NamedTuple):
 #   (HANDOFF, handoff): a function that a task handed to an executor has run
 #   (MISHAP, task, time, kind): see the MISHAPS; task 0 where it is unknown
 #   (PRINTED, task, step, time, stream, text): a step printed a line; before the step's own record
+#   (REQUEST, task, step, time, request, asker): a cancellation was asked of a task that waits for another one, which it
+#       wakes; the step is its next one
 #
 # A first step and a bare yield have 0 for `ready`: ready from the birth, or from the last end. `waker` is the id of
 # the waking task, 0 for none, and `waker_step` the index of its step (after I/O without a waking task: the nanoseconds
@@ -218,7 +220,7 @@ class Printed(NamedTuple):
 # the task's, None while it lives on. `polls` are the looks at the selector since the thread's last record: start, end,
 # start, end ...; empty for none, None where the loop does not show them.
 
-BIRTH, STEP, GONE, SPAN_START, SPAN_END, POLLS, LOOK, COLLECTION, HANDOFF, MISHAP, PRINTED = range(11)
+BIRTH, STEP, GONE, SPAN_START, SPAN_END, POLLS, LOOK, COLLECTION, HANDOFF, MISHAP, PRINTED, REQUEST = range(12)
 
 #: what may become of a task, or of a coroutine
 NEVER_RETRIEVED, NEVER_AWAITED, PENDING_DESTROYED = "never_retrieved", "never_awaited", "destroyed_pending"
@@ -290,7 +292,7 @@ class TaskLife:
     #: the first cancellation that was asked of it, and when
     cancel: CancelRequest | None = None
     cancel_time: int = 0
-    #: index of the step that it woke
+    #: index of the first step after it
     cancel_step: int = 0
     #: id of the task whose step asked, 0 where none did
     cancel_by: int = 0
@@ -309,11 +311,11 @@ class TaskLife:
     @property
     def cancel_stands(self) -> bool:
         """Nobody took the cancellation back that was asked, as asyncio.timeout() and TaskGroup do with theirs."""
-        return self.cancel is not None and (self.pulse is None or self.pulse.cancels > 0)
+        return self.cancel is not None and not self.cancel_over and (self.pulse is None or self.pulse.cancels > 0)
 
     @property
     def cancel_over(self) -> bool:
-        """The cancellation that was asked was taken back, whatever else was asked since."""
+        """The cancellation that was asked was taken back, or may have been, whatever else was asked since."""
         return self.pulse is not None and self.pulse.uncancelled > self.cancel_step
 
     @property
@@ -324,6 +326,11 @@ class TaskLife:
         if self.state != CANCELLED and not self.cancel_stands:
             return None
         return self.last_end - self.cancel_time
+
+    def asked(self, cancel: CancelRequest, time: int, step: int, asker: int) -> None:
+        """A cancellation was asked of it. One that stands remains, but for a timeout, which it may have survived."""
+        if self.cancel is None or self.cancel_over or self.cancel.name == "timeout":
+            self.cancel, self.cancel_time, self.cancel_step, self.cancel_by = cancel, time, step, asker
 
 
 class Delay(NamedTuple):

@@ -511,6 +511,9 @@ PyObject *watch_tasks(PyObject *module, PyObject *args);
 
 /* ---------------------------------------------------------------- stepped.c */
 
+/* A step begins: its life knows the cancellations that were asked, if there are any. -1 with an error set. */
+int stepping(Step *self);
+
 /* A step has ended: writes its record. As Core.stepped. */
 int stepped(Step *self, PyObject *here, long long start, long long end, PyObject *doomed);
 

@@ -53,7 +53,7 @@ begin(Step *self, PyObject *here, long long *start, Aside *interrupt)
     Core *core = CORE(self);
     slot_put(here, natives.here.life, Py_NewRef(self->life));
     WHOLE(self->life, natives.life.ready) = 0;
-    if (look(core, self->life) < 0 && core_fail(core) < 0)
+    if ((look(core, self->life) < 0 || stepping(self) < 0) && core_fail(core) < 0)
         keep(interrupt);
     if (clock_read(start) == 0)
         WHOLE(self->life, natives.life.started) = *start;

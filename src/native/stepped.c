@@ -31,25 +31,41 @@ ask_name(PyObject *task, PyObject *life)
     return 0;
 }
 
-/* Whether a cancellation woke it, or stands since before. */
+/* task.cancelling(); -1 with an error set. */
 static int
-is_cancelled(Step *self)
+cancelling(PyObject *task, long long *count)
 {
-    return self->how.kind == natives.cancel || WHOLE(self->life, natives.life.cancels) != 0;
+    PyObject *said = reader_read(&natives.task.cancelling, task);
+    *count = said == NULL ? -1 : said == natives.zero ? 0 : whole(said);
+    Py_XDECREF(said);
+    return *count == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
-/* The life knows the cancellations that nobody took back, and since when there is none any more. */
+int
+stepping(Step *self)
+{
+    long long *known = &WHOLE(self->life, natives.life.cancels), count;
+    if (!natives.cancelling || (*known == 0 && self->how.kind != natives.cancel))
+        return 0;
+    if (*known == 0)
+        *known = 1;
+    if (cancelling(self->task, &count) < 0)
+        return -1;
+    if (count > *known)
+        *known = count;
+    return 0;
+}
+
+/* The life knows the cancellations that nobody took back, and when one last was. */
 static int
 ask_cancels(Step *self)
 {
-    PyObject *said = reader_read(&natives.task.cancelling, self->task), *life = self->life;
-    long long count = said == NULL ? -1 : said == natives.zero ? 0 : whole(said);
-    Py_XDECREF(said);
-    if (count == -1 && PyErr_Occurred())
+    long long *known = &WHOLE(self->life, natives.life.cancels), count;
+    if (cancelling(self->task, &count) < 0)
         return -1;
-    if (count == 0 && is_cancelled(self))
-        WHOLE(life, natives.life.uncancelled) = WHOLE(life, natives.life.index) + 1;
-    WHOLE(life, natives.life.cancels) = count;
+    if (count < *known)
+        WHOLE(self->life, natives.life.uncancelled) = WHOLE(self->life, natives.life.index) + 1;
+    *known = count;
     return 0;
 }
 
@@ -95,7 +111,8 @@ goes_on(Step *self, PyObject *waiter, PyObject *doomed, Told *told)
         return -1;
     if (waits && ask_name(self->task, life) < 0)
         return -1;
-    return natives.cancelling && (waits || doomed == Py_True || is_cancelled(self)) ? ask_cancels(self) : 0;
+    int asks = waits || doomed == Py_True || WHOLE(life, natives.life.cancels) != 0;
+    return natives.cancelling && asks ? ask_cancels(self) : 0;
 }
 
 /* It has returned or raised: Core._ending. */

@@ -182,6 +182,44 @@ def test_what_a_task_survived_is_not_what_ended_it(loop: str) -> None:
     assert asked(story, "heeds")["message"] == "second"
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout and uncancel came with 3.11")
+@loops
+def test_which_of_two_requests_stands_is_not_guessed(loop: str) -> None:
+    """One was taken back, the other ended the task: one that both were seen of, and one of whose only the first was."""
+
+    async def scope() -> None:
+        try:
+            await stuck()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            try:
+                await stuck()
+            finally:
+                asyncio.current_task().uncancel()  # type: ignore[union-attr]
+
+    async def expires() -> None:
+        async with asyncio.timeout(0.01):
+            await stuck()
+
+    async def main() -> None:
+        both = asyncio.create_task(scope())
+        await asyncio.sleep(0)
+        for message in ("first", "second"):
+            both.cancel(message)
+            await asyncio.sleep(0.01)
+        await _ended(both)
+
+        expiring = asyncio.create_task(expires())
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(0.015, expiring.cancel, "too late to be seen")
+        time.sleep(0.03)  # both come due
+        await _ended(expiring)
+
+    story = checked(main, loop)
+    for name in ("scope", "expires"):
+        assert story.task(name).attributes["asyncio.task.state"] == "cancelled" and asked(story, name) == {}, name
+
+
 @loops
 def test_a_wait_for_that_is_cancelled_itself(loop: str) -> None:
     """Then it cancels what it waits for: no timeout."""
@@ -274,6 +312,81 @@ def test_by_gather(loop: str) -> None:
             await both
 
     assert asked(checked(main, loop), "stuck")["place"] == place
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tasks do not count cancellations before 3.11")
+@loops
+def test_through_what_it_waits_for(loop: str) -> None:
+    """A task that awaits a task, or a gather of tasks, is asked by who asks the last of the chain."""
+
+    async def main() -> None:
+        async def waits() -> None:
+            await asyncio.create_task(stuck())
+
+        async def gathers() -> None:
+            try:
+                await asyncio.gather(waits(), stuck())
+            finally:
+                await asyncio.sleep(0.01)
+
+        task = asyncio.create_task(gathers())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        task.cancel("all of it")
+        await _ended(task)
+
+    story = checked(main, loop)
+    said = {"requested_by": "main", "message": "all of it"}
+    for task in story.tasks[1:]:
+        told = asked(Story([task]), task.name.split(".")[-1].split()[-1])
+        assert told.pop("place").startswith("here:") and told.pop("task") and told == said, task.name
+    assert len(story.tasks) == 5 and latency(story, "gathers") >= 0.009
+    assert [step.attributes["asyncio.step.waker.kind"] for step in story.steps_of("waits")] == ["start", "task"]
+    assert [step.attributes["asyncio.step.waker.kind"] for step in story.steps_of("gathers")][1] == "callback"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout came with 3.11")
+@loops
+def test_who_only_waits_was_not_asked(loop: str) -> None:
+    """What it awaits was; or it took its own request back; or which of two requests it was is not known."""
+
+    async def main() -> None:
+        async def waits(other: asyncio.Task[None]) -> None:
+            await other
+
+        async def survives() -> None:
+            try:
+                async with asyncio.timeout(0.001):
+                    await asyncio.create_task(stuck())
+            except TimeoutError:
+                child = asyncio.create_task(stuck())
+                asyncio.get_running_loop().call_later(0.001, child.cancel)
+                await child
+
+        async def deaf() -> None:
+            try:
+                await asyncio.sleep(0)
+                await stuck()
+            except asyncio.CancelledError:
+                await stuck()
+
+        async def twice() -> None:
+            child = asyncio.create_task(deaf())
+            asyncio.get_running_loop().call_soon(asyncio.current_task().cancel)  # type: ignore[union-attr]
+            asyncio.get_running_loop().call_later(0.002, child.cancel)
+            await child
+
+        child = asyncio.create_task(stuck())
+        task = asyncio.create_task(waits(child))
+        await asyncio.sleep(0.001)
+        child.cancel()
+        await _ended(task)
+        await _ended(asyncio.create_task(survives()))
+        await _ended(asyncio.create_task(twice()))
+
+    story = checked(main, loop)
+    for name in ("waits", "survives", "twice"):
+        assert story.task(name).attributes["asyncio.task.state"] == "cancelled" and asked(story, name) == {}, name
 
 
 @loops

@@ -369,6 +369,31 @@ def test_how_results_come_to_the_loop() -> None:
     assert private.SET_STATE is not None and seen == [(future, source)]
 
 
+@pytest.mark.parametrize("kind", private.TASKS, ids=lambda kind: kind.__module__)
+def test_who_waits_for_a_task(kind: Any) -> None:
+    """Its waiting task, and what gather() made, which another one waits for."""
+
+    async def main() -> None:
+        async def waits() -> None:
+            await child
+
+        async def gathers() -> None:
+            await asyncio.gather(child, asyncio.sleep(0.01))
+
+        loop = asyncio.get_running_loop()
+        child = kind(asyncio.sleep(0.01), loop=loop)
+        first, second = kind(waits(), loop=loop), kind(gathers(), loop=loop)
+        child.add_done_callback(lambda _: first)
+        assert list(private.waiting_for(child)) == []
+        await asyncio.sleep(0)
+        task, gathered = private.waiting_for(child)
+        assert task is first and list(private.waiting_for(first)) == []
+        assert type(gathered) is private.GatheringFuture and list(private.waiting_for(gathered)) == [second]
+        await asyncio.wait([first, second])
+
+    asyncio.run(main())
+
+
 def test_who_warns_of_a_coroutine_that_was_never_awaited() -> None:
     """A function of the module `warnings`, looked up there by C."""
     seen: list[Any] = []

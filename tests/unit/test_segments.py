@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from loopscope.model import REQUEST, UNTOLD, CancelRequest
 from loopscope.pipeline.spans.span import Span
 from loopscope.pipeline.spans.visit import Caps
 from tests.records import (
@@ -63,6 +64,16 @@ def test_a_stuck_task_is_told_again_and_again() -> None:
         assert previous(other) == [(1, one.span_id)]
         assert other.parent_id == 11
     assert [said(task, "asyncio.task.awaiting") for task in cold.tasks] == ["asyncio.sleep"] * len(ends)
+
+
+def test_a_request_that_a_task_survived_is_not_told_while_another_stands() -> None:
+    """Which was not seen; the first one was taken back."""
+    pulse = Pulse(index=1, cancels=1)
+    cold = in_request(pulse).feed((REQUEST, 1, 1, 3 * SECOND, CancelRequest("stop", None, 0, None), 0))
+    cold.sweep(60 * SECOND)
+    pulse.uncancelled = 2
+    cold.sweep(120 * SECOND)
+    assert [said(task, "asyncio.task.cancel.requested_by") for task in cold.tasks] == ["stop", None]
 
 
 def test_what_waits_when_all_ends() -> None:
@@ -305,6 +316,22 @@ def test_nor_where_its_own_step_rotates_the_trace() -> None:
     assert [(link.trace_id, link.span_id, dict(link.attributes)) for link in task.links or ()] == [
         (1, 11, {"asyncio.link": "created_by"})
     ]
+
+
+@pytest.mark.parametrize("detail", ["steps", "slow"])
+@pytest.mark.parametrize("swept", [60, 0])
+def test_who_was_told_of_once_is_told_of_to_its_end(detail: str, swept: int) -> None:
+    """However quick its last segment: else it would seem to live on. Cut by time, or by its step."""
+    cold = Cold(detail=detail).feed(
+        birth(1, 0, pulse=(pulse := Pulse(index=2))), step(1, 0, 0, 1, 2), step(1, 1, SECOND, SECOND, 2 * SECOND)
+    )
+    cold.budget.level = UNTOLD
+    cold.sweep(swept * SECOND)
+    pulse.index = 3
+    last = 60 * SECOND + 1000
+    cold.feed(step(1, 2, last, last, last + 10, "returned")).finish(last + 20)
+    assert [said(task, "asyncio.task.state") for task in cold.tasks] == ["waiting", "returned"]
+    assert previous(cold.tasks[1]) == [(OWN_TRACE, cold.tasks[0].span_id)] and not cold.lost
 
 
 def test_a_segment_begins_where_the_last_one_ended() -> None:

@@ -1,12 +1,21 @@
-"""Who asks for a cancellation: told by the calling frames and by the future, while it is asked. Never guessed."""
+"""Who asks for a cancellation: told by the calling frames and by the future, while it is asked. Never guessed.
+
+Who cancels a task that waits for another one cancels that one: nothing of the first is called, but the wake of the one
+at the end of the chain is seen. Those along the chain were asked by the same call where none of them had been before.
+"""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loopscope.capture import coroutines, creations, private
-from loopscope.model import APPLICATION, CancelRequest, Place
+from loopscope.capture.life import LIFE, Life, hung_on
+from loopscope.model import APPLICATION, REQUEST, CancelRequest, Place
+
+if TYPE_CHECKING:
+    from loopscope.capture.core import Core
+    from loopscope.capture.stand_ins import How
 
 #: what an expiry is called
 TIMEOUT = "timeout"
@@ -15,6 +24,8 @@ TIMEOUT = "timeout"
 _GATE = "call_soon"
 #: how far back the calling frames are looked through
 _DEPTH = 64
+#: so many tasks and futures are looked at that wait for one that is cancelled
+_CHAIN = 64
 #: a message is told up to this length
 _LONGEST = 200
 
@@ -37,6 +48,29 @@ def request(future: Any, name: str | None) -> CancelRequest:
             return CancelRequest(name, _place(frame), frame.f_lineno, _message(future))
         frame = frame.f_back
     return CancelRequest(name, None, 0, _message(future))
+
+
+def pass_on(core: Core, task: Any, life: Life, how: How) -> None:
+    """Tell of those who wait for this task, and were asked to end by the same call, that they were."""
+    if not private.CANCELLING or not _is_first(task, life):
+        return
+    chain = [task]
+    for thing in chain:
+        for waiter in private.waiting_for(thing):
+            if private.is_task(waiter):
+                other: Life | None = hung_on(waiter, LIFE)
+                if other is None or not _is_first(waiter, other):
+                    continue
+                other.cancels = 1
+                if not other.muted:
+                    core.buffer.put_vital((REQUEST, other.id, other.index, how[0], how[4], how[2]))
+            if len(chain) < _CHAIN:
+                chain.append(waiter)
+
+
+def _is_first(task: Any, life: Life) -> bool:
+    """Whether it was never asked before."""
+    return not life.cancels and not life.uncancelled and private.own(task).cancelling() == 1
 
 
 def _place(frame: Any) -> Place:

@@ -157,6 +157,8 @@ class Core:
             how = (now, CANCEL, actor.id, actor.index, cancels.request(future, actor.place.qualname))
         else:
             how = (now, TASK, actor.id, actor.index, None)
+        if how[1] is CANCEL:
+            cancels.pass_on(self, task, life, how)
         life.ready = now
         return how
 
@@ -213,6 +215,8 @@ class Core:
                 if life.cell() is not context:
                     core.look(life, context)
                 del context  # it may be left, and be freed, in this step
+                if _CANCELLING and (life.cancels or how[1] is CANCEL):
+                    life.cancels = max(life.cancels, 1, private.own(task).cancelling())
                 life.started = start = clock()
             except BaseException as error:
                 interrupt = core.spoilt(error)
@@ -264,9 +268,9 @@ class Core:
             life.name = private.name_of(asked)
         index = life.index
         life.index = index + 1
-        if _CANCELLING and (outcome is not YIELDED or doomed or life.cancels or how[1] is CANCEL):
+        if _CANCELLING and (outcome is not YIELDED or doomed or life.cancels):
             cancels = asked.cancelling()
-            if not cancels and (life.cancels or how[1] is CANCEL) and state is not CANCELLED:
+            if cancels < life.cancels and (cancels or state is not CANCELLED):  # else it heeded what it took back
                 life.uncancelled = index + 1
             life.cancels = cancels
         span = after = life.span

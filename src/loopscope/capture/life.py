@@ -85,9 +85,10 @@ class Life:
         self.activated: list[SpanIdentity] | None = None
         #: a span was left during the running step
         self.left = False
-        #: `task.cancelling()` at the end of its last step that waited, or as last asked
+        #: `task.cancelling()` at the end of its last step that waited, or as last asked: while one stands, or where one
+        #: woke it, also at a step's start
         self.cancels = 0 if private.CANCELLING else 1
-        #: how many of its steps were over when it last had none any more
+        #: how many of its steps were over when it last had fewer: which of several stand then is not known
         self.uncancelled = 0
 
     @property

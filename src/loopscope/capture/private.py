@@ -126,15 +126,18 @@ END_OF_SLEEP: Any = asyncio.futures._set_result_unless_cancelled  # type: ignore
 ON_TIMEOUT = "_on_timeout"
 GATHERING = "_GatheringFuture"
 GatheringFuture: type | None = getattr(asyncio.tasks, GATHERING, None)
+
+
+def _inner(function: Any, name: str) -> types.CodeType | None:
+    """The code of the function of this name that another one makes."""
+    codes = (thing for thing in function.__code__.co_consts if isinstance(thing, types.CodeType))
+    return next((code for code in codes if code.co_name == name), None)
+
+
 #: the code of what passes an executor's result on to the loop's future
-SET_STATE: types.CodeType | None = next(
-    (
-        thing
-        for thing in asyncio.futures._chain_future.__code__.co_consts  # type: ignore[attr-defined]
-        if isinstance(thing, types.CodeType) and thing.co_name == "_set_state"
-    ),
-    None,
-)
+SET_STATE = _inner(asyncio.futures._chain_future, "_set_state")  # type: ignore[attr-defined]
+#: the code of what gather() is told with that a child is done
+GATHERED = _inner(asyncio.tasks.gather, "_done_callback")
 #: functions that name a task only once the loop made it: an eager one may have ended by then (3.12)
 _NAMING = frozenset(
     function.__code__
@@ -179,6 +182,20 @@ debugging = operator.attrgetter("_debug")
 def awaited(task: Any) -> Any:
     """The future that a suspended task waits for, else None."""
     return task._fut_waiter
+
+
+def waiting_for(future: Any) -> Iterator[Any]:
+    """The tasks that wait for a future, a task, or what gather() made, and what gather() made that does."""
+    for callback, *_ in own(future)._callbacks or ():
+        kind = type(callback)
+        if kind is BUILTIN:
+            wakes = is_task(callback.__self__) and callback.__name__ == WAKEUP
+        else:
+            wakes = kind is types.MethodType and callback.__func__ is PY_WAKEUP
+        if wakes:
+            yield callback.__self__
+        elif GATHERED is not None and kind is types.FunctionType and callback.__code__ is GATHERED:
+            yield callback.__closure__[GATHERED.co_freevars.index("outer")].cell_contents
 
 
 def failure(task: Any) -> BaseException | None:

@@ -14,6 +14,7 @@ from loopscope.model import (
     MISHAP,
     POLLS,
     PRINTED,
+    REQUEST,
     SPAN_END,
     SPAN_START,
     STEP,
@@ -75,6 +76,11 @@ class Assembler:
             self._sink.mishap(record[1], record[2], record[3])
         elif tag == PRINTED:
             self._sink.printed(record[1], record[2], Printed(*record[3:]))
+        elif tag == REQUEST:
+            _, id, index, time, request, asker = record
+            life = self.lives.get(id)
+            if life is not None:
+                life.asked(request, time, index, asker)
 
     def _birth(self, record: Record) -> None:
         _, id, born, pulse, name, place, creator, creator_step, span, late = record
@@ -139,8 +145,7 @@ class Assembler:
             unpolled, waker_step = (None if waker_step < 0 else waker_step), 0
         elif waker_kind is CANCEL and type(waker_name) is CancelRequest:
             cancel, waker_name = waker_name, waker_name.name
-            if life.cancel is None or life.cancel_over or life.cancel.name == "timeout":  # which it may have survived
-                life.cancel, life.cancel_time, life.cancel_step, life.cancel_by = cancel, ready, index, waker
+            life.asked(cancel, ready, index, waker)
         if unpolled:
             unpolled = min(unpolled, ready - last)
         life.before, life.last_end = last, end

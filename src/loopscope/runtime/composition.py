@@ -136,8 +136,6 @@ class Runtime:
         self.core.release()
         try:
             self.finish()
-        except Exception:
-            self.core.fail()
         finally:
             if not leaving:
                 self.metrics.mute()
@@ -174,8 +172,14 @@ class Runtime:
     def finish(self) -> None:
         """Send everything, close what is open, tell what was lost.
 
-        Late by the exporter's timeout at most, in all that is done for an end.
+        Late by the exporter's timeout at most, in all that is done for an end. An error of our own goes no further.
         """
+        try:
+            self._send_all()
+        except Exception:
+            self.core.fail()
+
+    def _send_all(self) -> None:
         began, timeout = clock(), self._patience
         until = began + int(timeout * 1e9)
         job = partial(self._finish, until)

@@ -70,10 +70,7 @@ def _fatal(number: Any) -> bool:
 def _flush() -> None:
     runtime = _runtime()
     if runtime is not None:
-        try:
-            runtime.finish()
-        except Exception:
-            runtime.core.fail()
+        runtime.finish()
 
 
 def _flushing(signal_of: Callable[..., Any]) -> Any:

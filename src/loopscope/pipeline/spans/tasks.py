@@ -14,7 +14,7 @@ from loopscope.pipeline.spans.handoffs import Handoffs
 from loopscope.pipeline.spans.kin import Kin
 from loopscope.pipeline.spans.notes import Notes
 from loopscope.pipeline.spans.quiet import Quiet
-from loopscope.pipeline.spans.span import Attributes, Span
+from loopscope.pipeline.spans.span import Attributes, Link, Span
 from loopscope.pipeline.spans.steps import StepSpans, link
 from loopscope.pipeline.spans.traces import Trace, Traces
 from loopscope.pipeline.spans.visit import Caps, Visit
@@ -134,9 +134,9 @@ class TaskSpans:
         visit = self._visit(trace, notes.own, start, reserved or trace.take(self._caps.spans))
         visit.local = True
         visit.parent_id = notes.above
-        if notes.promised:
+        if notes.promised or _follows(notes.link):
             visit.quiet = None
-        elif visit.quiet is None:
+        if visit.quiet is None and not notes.promised:
             visit.parent_id = self._quiet.stand(life, visit.parent_id)
         notes.reserved = notes.promised = False
         if notes.link is not None:
@@ -299,9 +299,16 @@ class TaskSpans:
             following.parent_id, following.parent_remote = visit.parent_id, visit.parent_remote
             following.local = visit.local
             following.links += previous
+            if any(map(_follows, previous)):
+                following.quiet = None
         following.segment = told + 1 if visit.steps == 0 else 0
         following.follow(visit)
         notes.add(following)
+
+
+def _follows(one: Link | None) -> bool:
+    """Whether a link leads to what was told of the task before: who is told of once is told of to its end."""
+    return one is not None and (c.LINK, c.PREVIOUS_SEGMENT) in one.attributes
 
 
 def ahead(life: TaskLife) -> int:
