@@ -80,7 +80,7 @@ class Settings:
 def _checked(name: str, source: str, value: Any, default: Any) -> Any:
     try:
         return _PARSERS[name](value)
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError, OSError) as error:
         logger.warning("%s=%r is not usable (%s); using %r", source, value, error, default)
         return default
 
@@ -143,6 +143,8 @@ def _path(value: Any) -> str | None:
     text = os.fspath(value)
     if not isinstance(text, str):
         raise ValueError("expected a path")
+    if "\0" in text:
+        raise ValueError("a path holds no null character")
     return os.path.abspath(text) if text else None
 
 

@@ -71,6 +71,9 @@ def assert_all_arrived(ended: Ended, receiver: Receiver) -> Counter[str]:
             told[span.attributes["asyncio.task.name"]] += span.attributes["asyncio.task.step.count"]
     assert {name: told[name] for name in counted} == dict(counted)
     assert_unique(spans)
+    ids = {span.span_id for span in spans}
+    assert all(not span.parent_id or span.parent_id in ids for span in spans)
+    assert all(span.attributes["asyncio.task.step.count"] for span in spans if span.name.startswith("task "))
     return counted
 
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import _thread
+import asyncio
+import functools
+import os
 import sys
+from pathlib import Path
+from py_compile import compile as compile_file
 
 import pytest
 
@@ -139,6 +144,37 @@ interpreters.run_string(made, "import asyncio; asyncio.run(asyncio.sleep(0))")
 interpreters.destroy(made)
 print("end")
 """
+
+
+def test_a_standard_library_that_was_compiled_elsewhere(tmp_path: Path) -> None:
+    """Its code has relative file names, as in frozen programs: asyncio is known all the same."""
+    for module in (asyncio, functools):
+        file = Path(module.__file__ or "")
+        for source in file.parent.glob("*.py") if file.name == "__init__.py" else [file]:
+            name = source.relative_to(Path(asyncio.__file__).parents[1])
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            compile_file(str(source), cfile=str(tmp_path / f"{name}c"), dfile=str(name), doraise=True)
+    source = """
+    import asyncio
+    async def taker(queue):
+        await queue.get()
+    async def main():
+        queue = asyncio.Queue()
+        task = asyncio.create_task(taker(queue))
+        await asyncio.sleep(0.001)
+        queue.put_nowait(1)
+        await task
+    asyncio.run(main())
+    print(asyncio.run.__code__.co_filename)
+    """
+    with Receiver() as receiver:
+        ended = run(source, to(receiver, PYTHONPATH=str(tmp_path)))
+        story = Story(list(receiver.spans()))
+    assert (ended.code, ended.out, ended.told) == (0, f"asyncio{os.sep}runners.py\n", [])
+    assert {task.name for task in story.tasks} == {"task main", "task taker"}
+    step = story.steps_of("taker")[0]
+    assert step.attributes["asyncio.step.awaiting"] == "asyncio.Queue.get"
+    assert step.attributes["code.function.name"] == "__main__.taker"
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="threads are as everywhere in a subinterpreter before 3.12")

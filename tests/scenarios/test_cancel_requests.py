@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +14,7 @@ import pytest
 import uvloop
 
 from tests.scenarios.tasks import stuck
-from tests.support import LOOPS, Story, checked, record
+from tests.support import LOOPS, Story, checked, record, recording
 
 loops = pytest.mark.parametrize("loop", LOOPS)
 
@@ -431,6 +433,25 @@ def test_by_a_callback_of_the_application_s(loop: str) -> None:
 
     said = asked(checked(main, loop), "stuck")
     assert (said["requested_by"], said["place"]) == ("stops", place)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.run takes Ctrl-C for a cancellation since 3.11")
+def test_by_an_interrupt_that_the_application_sends_itself() -> None:
+    """Its own line, not what stands in the place of os.kill()."""
+    place = ""
+
+    def stop() -> None:
+        nonlocal place
+        place = here(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_later(0.001, stop)
+        await stuck()
+
+    with recording() as story, pytest.raises(KeyboardInterrupt):
+        asyncio.run(main())
+    assert asked(story, "main") == {"requested_by": "stop", "place": place}
 
 
 @loops

@@ -50,7 +50,7 @@ NONSENSE: dict[str, list[Any]] = {
     "metrics": ["perhaps"],
     "stacks": ["2"],
     "core": ["rust"],
-    "trace_file": [7, b"x"],
+    "trace_file": [7, b"x", "a\0b"],
 }
 
 
@@ -129,6 +129,16 @@ def test_the_trace_file_does_not_move_with_the_working_directory() -> None:
     """A relative path is one from where the process stood at its start."""
     assert Settings.load({}, trace_file="a.jsonl").trace_file == os.path.join(os.getcwd(), "a.jsonl")
     assert Settings.load({}, trace_file="").trace_file is None
+
+
+def test_a_trace_file_in_a_directory_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (gone := tmp_path / "gone").mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert Settings.load({}, trace_file="a.jsonl").trace_file is None
+    assert "trace_file='a.jsonl' is not usable ([Errno 2] No such file or directory); using None" in caplog.text
 
 
 @pytest.mark.parametrize(

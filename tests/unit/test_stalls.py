@@ -171,7 +171,7 @@ def test_what_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         fed.stalls.tick(600 * MS)
         assert caplog.messages == [
             "loopscope: handler held the event loop for 0.312 s at app.py:3"
-            " (a blocking call: the thread used no processor):\n"
+            " (a blocking call: the thread mostly waited):\n"
             '  File "app.py", line 1, in serve\n  File "app.py", line 3, in handler'
         ]
         for index in (1, 2, 3):
@@ -210,7 +210,7 @@ def test_one_that_lasts_is_told_while_it_lasts(caplog: pytest.LogCaptureFixture)
         fed.feed(look(1, 0, 0, 11 * SECOND, BLOCKING, stack), look(1, 0, 0, 22 * SECOND, BLOCKING, stack))
         assert [line.splitlines()[0] for line in caplog.messages] == [
             "loopscope: handler has held the event loop for 11.000 s at app.py:3"
-            " (a blocking call: the thread used no processor):"
+            " (a blocking call: the thread mostly waited):"
         ]
         fed.feed(long(1, duration=200 * SECOND))
         fed.stalls.tick(0, final=True)

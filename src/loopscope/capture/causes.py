@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from loopscope.model import BLOCKING, COLLECTOR, GIL, PYTHON, UNSCHEDULED
 
+#: where it is not known how long a thread waited for a processor: one that was at work for no more than this part of
+#: the time did not want to be
+_LITTLE = 10
 #: a watchdog that is late by so many switch intervals at least was kept from running
 _INTERVALS = 3
 
@@ -47,8 +50,10 @@ def classify(seen: Measured) -> str | None:
         return None if seen.switches is None else UNSCHEDULED
     if seen.cpu is None:
         return None
+    if seen.delay is None:
+        return BLOCKING if _LITTLE * seen.cpu <= seen.window else None
     # No majority: the greatest of computing, waiting for a processor, and neither.
-    delay = seen.delay or 0
+    delay = seen.delay
     if delay > max(seen.cpu, seen.window - seen.cpu - delay):
         return UNSCHEDULED
     return PYTHON if seen.cpu > seen.window - seen.cpu - delay else BLOCKING

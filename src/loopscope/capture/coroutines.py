@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
 from typing import Any
@@ -11,9 +10,9 @@ from typing import Any
 from loopscope.capture import private
 from loopscope.capture.interrupts import is_interrupt
 from loopscope.model import LIBRARY, STANDARD, Place
-from loopscope.origin import origin_of
+from loopscope.origin import folder_of, origin_of
 
-_ASYNCIO = os.path.join(os.path.dirname(asyncio.__file__), "")
+_ASYNCIO = folder_of(private.HANDLE_RUN)
 
 #: code objects remembered at most: a program that makes code without end must not fill memory
 _LIMIT = 8192

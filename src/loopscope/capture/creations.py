@@ -91,7 +91,7 @@ def whose(code: CodeType) -> int:
 
 def _whose(code: CodeType) -> int:
     if is_ours(code.co_filename):
-        return STANDARD if code.co_filename == __file__ else OUTSIDE
+        return STANDARD if code.co_filename == whose.__code__.co_filename else OUTSIDE
     if code.co_name in wakes.RUNNERS and wakes.is_loop(code):
         return OUTSIDE
     if code.co_filename == _STRING and code.co_name in _NOBODYS:

@@ -236,9 +236,20 @@ def argument(coroutine: Any, position: int = 0) -> Any:
     return found[found.index(coroutine.cr_code, 2) + 1 + position]
 
 
-def waiters(lock: Any) -> int:
-    """How many tasks wait for a Lock, Semaphore, Condition or Event, or did until they were cancelled."""
-    return len(lock._waiters or ())
+#: so many are looked at of those that do not wait any more
+_RELEASED = 100
+
+
+def waiters(lock: Any) -> int | None:
+    """How many tasks wait for a Lock, Semaphore, Condition or Event, or did until they were cancelled.
+
+    Those that were released stay the first until they run. None where they are very many.
+    """
+    waiting = lock._waiters or ()
+    for released, future in enumerate(itertools.islice(waiting, _RELEASED)):
+        if not own(future).done():
+            return len(waiting) - released
+    return None if len(waiting) > _RELEASED else 0
 
 
 def queue_size(queue: Any) -> tuple[int, int]:
@@ -444,12 +455,16 @@ def cpu_time(cpu: int | None) -> int | None:
 
 
 def run_delay(native: int) -> int | None:
-    """Nanoseconds that the thread of this native id waited for a processor, since it began."""
+    """Nanoseconds that the thread of this native id waited for a processor, since it began; None for not known.
+
+    A kernel that keeps no such account says that the thread never ran.
+    """
     if not RUN_DELAY:
         return None
     try:
         with _open_file(f"/proc/self/task/{native}/schedstat", "rb") as file:
-            return int(file.read().split()[1])
+            ran, waited, _ = map(int, file.read().split())
+            return waited if ran else None
     except (OSError, ValueError, IndexError):
         return None
 

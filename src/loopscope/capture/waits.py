@@ -79,8 +79,9 @@ def _guard(kind: Any) -> Reader:
     def read(coroutine: Any, waiter: Any, around: Any) -> Details:
         guard = _first(coroutine, kind)
         place = hung_on(guard, PLACE)
-        waiters = (c.WAIT_WAITERS, private.waiters(guard))
-        return (waiters,) if place is None else (waiters, (c.WAIT_PLACE, place))
+        count = private.waiters(guard)
+        waiters = () if count is None else ((c.WAIT_WAITERS, count),)
+        return waiters if place is None else (*waiters, (c.WAIT_PLACE, place))
 
     return read
 

@@ -8,6 +8,7 @@ from types import CodeType, FrameType
 from typing import NamedTuple
 
 from loopscope.model import CALLBACK, IO
+from loopscope.origin import is_ours
 
 #: files of asyncio whose callbacks the selector or the proactor calls for I/O
 _IO_FILES = frozenset(
@@ -20,7 +21,6 @@ _IO_METHODS = frozenset(
 )  # fmt: skip
 #: functions of asyncio and uvloop that run callbacks: innermost where a callback has no Python frame
 RUNNERS = frozenset({"_run", "_run_once", "run", "run_forever", "run_until_complete"})
-_OURS = os.path.dirname(__file__)
 #: how far back the calling frames are looked through
 DEPTH = 12
 
@@ -83,7 +83,7 @@ def _is_io(code: CodeType) -> bool:
 
 def is_loop(code: CodeType) -> bool:
     """Whether this is code of asyncio, uvloop or ours."""
-    return _folder(code) in ("asyncio", "uvloop") or os.path.dirname(code.co_filename) == _OURS
+    return _folder(code) in ("asyncio", "uvloop") or is_ours(code.co_filename)
 
 
 def _folder(code: CodeType) -> str:

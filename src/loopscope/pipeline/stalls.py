@@ -45,7 +45,7 @@ WORDS = {
     GIL: "native code held the GIL",
     COLLECTOR: "garbage collection",
     UNSCHEDULED: "the thread was not scheduled: the process was stopped, or had no processor",
-    BLOCKING: "a blocking call: the thread used no processor",
+    BLOCKING: "a blocking call: the thread mostly waited",
     None: "cause unknown",
 }
 

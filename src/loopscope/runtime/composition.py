@@ -13,6 +13,7 @@ from loopscope.capture import cores
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.gate import Gate
 from loopscope.capture.interrupts import is_interrupt
+from loopscope.capture.life import enter
 from loopscope.capture.patches import Patches
 from loopscope.capture.printed import Lines
 from loopscope.capture.watchdog import Watchdog
@@ -274,6 +275,7 @@ class Runtime:
         self.lines.forked()
         self._patience = self._standard.timeout
         self._busy = threading.Lock()
+        enter().life = None  # whose step it is, as the parent's loop is the parent's
         for pulse in self.pipeline.forked():
             if not pulse.over and not pulse.excluded:
                 self.core.forked(pulse)
