@@ -12,12 +12,14 @@ from contextlib import contextmanager, suppress
 from os import stat
 from time import monotonic, sleep
 
+from loopscope.log import logger
+
 # Both may be called on a loop's thread, before a fork: as they were, for tools that look for calls which hold up a loop
 # replace them in their modules.
 
 
-#: a thread that the system refused is asked for again after so long (seconds)
-_REFUSED = 1.0
+#: a thread that the system refused is asked for again after so long, and it is said after so long (seconds)
+_REFUSED, _SAID = 1.0, 3.0
 
 
 def lacking() -> str:
@@ -61,6 +63,9 @@ class Starter:
 
     def __init__(self) -> None:
         self._again = 0.0
+        #: since when it is refused; whether that was said
+        self._since = 0.0
+        self._said = False
 
     def start(self, target: Callable[[], None], name: str) -> threading.Thread | None:
         """A thread that runs it; None where the system refuses one, as it does at the very end of a process.
@@ -74,12 +79,21 @@ class Starter:
         try:
             thread = threading.Thread(target=target, name=name, daemon=True)
             thread.start()
-        except (RuntimeError, MemoryError):
-            self._again = monotonic() + _REFUSED
+        except (RuntimeError, MemoryError) as error:
+            self._refused(name, error)
             return None
         except KeyError as error:  # threading's own, as it tidies up after what a signal handler raised in it
             raise error.__context__ or error from None
+        self._since = 0.0
         return thread
+
+    def _refused(self, name: str, error: Exception) -> None:
+        now = monotonic()
+        self._again = now + _REFUSED
+        self._since = self._since or now
+        if now - self._since >= _SAID and not self._said:
+            self._said = True
+            logger.warning("loopscope cannot start its thread %r, and goes on asking for it: %s", name, error)
 
 
 #: what a write raises to a pipe or a connection that nobody reads, and to a file that may not grow; their default

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from loopscope.activation import entry
 from loopscope.conventions import VERSION
 from tests.cli.calling import BARE, Caller, loopscope, trace_file
 from tests.views import standin
@@ -83,6 +85,29 @@ def test_interrupt() -> None:
         child.send_signal(signal.SIGINT)
         _, told = child.communicate(timeout=20)
     assert (child.returncode, told.strip()) == (130, "loopscope: interrupted")  # below the ^C of a terminal
+
+
+def test_interrupt_while_it_is_imported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    class Half(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "loopscope.activation.cli", Half("loopscope.activation.cli"))
+    assert (entry.main(), capsys.readouterr().err) == (130, "loopscope: interrupted\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C reaches a terminal's programs by a group of processes")
+def test_interrupt_of_the_demo() -> None:
+    """Both it and its program get it: nobody is told where that was."""
+    child = subprocess.Popen(
+        [*COMMAND, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=BARE, start_new_session=True
+    )
+    assert child.stdout is not None
+    while "create task2" not in child.stdout.readline():
+        pass
+    os.killpg(child.pid, signal.SIGINT)
+    _, told = child.communicate(timeout=20)
+    assert (child.returncode, told.strip()) == (130, "loopscope: interrupted")
 
 
 def test_progress_on_a_terminal() -> None:

@@ -100,7 +100,7 @@ def test_metadata() -> None:
 def test_entry_points() -> None:
     """The instrumentor's is never `asyncio`: that is the contrib package's."""
     assert in_wheel(f"loopscope-{__version__}.dist-info/entry_points.txt").split() == [
-        *("[console_scripts]", "loopscope", "=", "loopscope.activation.cli:main"),
+        *("[console_scripts]", "loopscope", "=", "loopscope.activation.entry:main"),
         *("[opentelemetry_instrumentor]", "loopscope", "="),
         "loopscope.activation.instrumentor:LoopscopeInstrumentor",
     ]

@@ -70,13 +70,13 @@ import asyncio, threading, time
 original, began, refused = threading.Thread.start, time.monotonic(), set()
 
 def start(self):
-    if self.name.startswith("loopscope") and time.monotonic() - began < 0.5:
+    if self.name.startswith("loopscope") and time.monotonic() - began < {seconds}:
         refused.add(self.name)
         raise RuntimeError("can't start new thread")
     return original(self)
 
 async def main():
-    while time.monotonic() - began < 3:
+    while time.monotonic() - began < {seconds} + 2.5:
         await asyncio.sleep(0.01)
     print(sorted(refused), sorted(thread.name for thread in threading.enumerate()))
 
@@ -85,13 +85,18 @@ asyncio.run(main())
 """
 
 
-def test_threads_that_the_system_refuses_at_first() -> None:
-    """A limit of processes that was reached for a moment: they are asked for again."""
+@pytest.mark.parametrize("seconds", [0.5, 5])
+def test_threads_that_the_system_refuses_at_first(seconds: float) -> None:
+    """A limit of processes that was reached for a moment: they are asked for again; for long, that is said of each."""
     with Receiver() as receiver:
-        ended = run(REFUSED, to(receiver))
+        ended = run(REFUSED.format(seconds=seconds), to(receiver))
     ours = ["loopscope", "loopscope-watchdog"]
     assert (ended.code, ended.out) == (0, f"{ours} {sorted(['MainThread', *ours])}\n")
-    assert ended.told == []
+    said = [
+        f"loopscope cannot start its thread {name!r}, and goes on asking for it: can't start new thread"
+        for name in ours
+    ]
+    assert sorted(ended.told) == (said if seconds > 3 else [])
 
 
 INTERRUPTED = """

@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
+from asgiref.sync import async_to_sync
 from opentelemetry.instrumentation.asyncio import AsyncioInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -61,6 +62,19 @@ def contrib(monkeypatch: pytest.MonkeyPatch) -> Iterator[AsyncioInstrumentor]:
     instrumentor.instrument(tracer_provider=TracerProvider())
     yield instrumentor
     instrumentor.uninstrument()
+
+
+def test_async_to_sync_of_asgiref() -> None:
+    """As Django and Flask run an async view: on a loop of its own, in two wrappers."""
+
+    async def view() -> int:
+        await asyncio.sleep(0)
+        return 1
+
+    with recording() as story:
+        assert async_to_sync(view)() == 1
+    check_sums(story)
+    assert [task.name.split(".")[-1] for task in story.tasks] == ["view"]
 
 
 async def unnamed() -> None:

@@ -66,7 +66,7 @@ def test_written_drawings(name: str, width: int) -> None:
 
 
 def test_nothing() -> None:
-    assert draw(Timeline()) == "Nothing was recorded: no task took a step.\n"
+    assert draw(Timeline()) == "Nothing was recorded: no task took a step that was to be.\n"
     assert draw(Timeline(missing=["1 line could not be read"])).endswith("missing: 1 line could not be read\n")
 
 

@@ -32,6 +32,8 @@ WRAPPERS: dict[tuple[str, str], str] = {
     ("anyio.from_thread", "BlockingPortal._call_func"): "func",
     ("anyio._backends._asyncio", "TaskGroup._run_wrapped_task"): "coro",
     ("anyio._core._tasks", "TaskHandle._run_coro"): "self._coro",
+    ("asgiref.sync", "AsyncToSync.__call__.<locals>.new_loop_wrap"): "awaitable",
+    ("asgiref.sync", "AsyncToSync.main_wrap"): "awaitable",
     ("opentelemetry.instrumentation.asyncio", "AsyncioInstrumentor.trace_coroutine"): "coro",
     ("sentry_sdk.integrations.asyncio", "patch_asyncio.<locals>._sentry_task_factory.<locals>._task_with_sentry_span_creation"): "coro",
     ("sentry_sdk.integrations.asyncio", "patch_asyncio.<locals>._sentry_task_factory.<locals>._coro_creating_hub_and_span"): "coro",

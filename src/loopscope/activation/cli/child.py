@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from typing import IO
 
 #: the exit code of a program that was interrupted, as shells have it
 INTERRUPTED = 128 + signal.SIGINT
@@ -14,14 +15,18 @@ INTERRUPTED = 128 + signal.SIGINT
 _PASSED = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 
 
-def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run Python with this command line; signals meant for the program reach it. Its exit code, 128 + n of signal n."""
+def run(command: Sequence[str], environment: Mapping[str, str], errors: IO[bytes] | None = None) -> int:
+    """Run Python with this command line; signals meant for the program reach it. Its exit code, 128 + n of signal n.
+
+    `errors`: a file in the place of its standard error.
+    """
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     passed = [number for number in _PASSED if signal.getsignal(number) is signal.SIG_DFL]  # what is ignored stays so
     try:
         child = subprocess.Popen(
-            [sys.executable, *command], env=environment, preexec_fn=_default_interrupt if os.name == "posix" else None
-        )
+            [sys.executable, *command], env=environment, stderr=errors,
+            preexec_fn=_default_interrupt if os.name == "posix" else None,
+        )  # fmt: skip
         for number in passed:
             signal.signal(number, lambda number, frame: child.send_signal(number))
         try:

@@ -20,7 +20,7 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 
 from loopscope.model import SPAN_END, SPAN_START, Record, SpanIdentity, clock
 
-#: spans remembered that were open before loopscope was switched on
+#: open spans remembered that began before loopscope was switched on, or say so
 _SEEN = 4096
 
 RuntimeContext = ContextVarsRuntimeContext
@@ -90,10 +90,13 @@ class Application:
         """A local span whose start was not seen counts as started now."""
         if identity.span_id in self._seen or not self._began_unseen(span):
             return
+        self._met(identity.span_id)
+        self._put((SPAN_START, identity.trace_id, clock()))
+
+    def _met(self, span_id: int) -> None:
         if len(self._seen) >= _SEEN:
             self._seen.clear()
-        self._seen.add(identity.span_id)
-        self._put((SPAN_START, identity.trace_id, clock()))
+        self._seen.add(span_id)
 
     def _began_unseen(self, span: Any) -> bool:
         try:
@@ -146,7 +149,7 @@ class Application:
 
     def started(self, original: Any) -> Any:
         """For the SDK's `Span.start`."""
-        put = self._put
+        put, since, met = self._put, self._since, self._met
 
         @wraps(original)
         def start(self: Any, *args: Any, **options: Any) -> None:
@@ -154,12 +157,14 @@ class Application:
             if identity.trace_flags & 1:
                 put((SPAN_START, identity.trace_id, clock()))
             original(self, *args, **options)
+            if (self._start_time or 0) < since:  # the application's word: it is seen all the same
+                met(identity.span_id)
 
         return start
 
     def ended(self, original: Any) -> Any:
         """For the SDK's `Span.end`."""
-        put = self._put
+        put, seen = self._put, self._seen
 
         @wraps(original)
         def end(self: Any, *args: Any, **options: Any) -> None:
@@ -167,5 +172,7 @@ class Application:
             if identity.trace_flags & 1 and self._end_time is None:
                 put((SPAN_END, identity.trace_id, clock()))
             original(self, *args, **options)
+            if seen:
+                seen.discard(identity.span_id)
 
         return end

@@ -33,7 +33,7 @@ def _lines(timeline: Timeline, style: Style) -> Iterator[str]:
     if parts:
         yield from legend(timeline, style)
     else:
-        yield from wrapped("Nothing was recorded: no task took a step.", style)
+        yield from wrapped("Nothing was recorded: no task took a step that was to be.", style)
     for sentence in timeline.missing:
         yield from (style.alarm(line) for line in wrapped(style.fit(f"missing: {sentence}", 1000), style))
 

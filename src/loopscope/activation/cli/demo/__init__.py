@@ -71,9 +71,12 @@ def _recorded(name: str) -> Timeline:
     with tempfile.TemporaryDirectory(prefix="loopscope-") as folder, resources.as_file(program) as path:
         trace = output.writable(os.path.join(folder, "trace.jsonl"), "trace file")
         settings = {PREFIX + "ENABLED": "true", PREFIX + "TRACE_FILE": trace}
-        code = child.run([str(path)], child_environment(settings, standard=False))
-        if code == child.INTERRUPTED:
-            raise KeyboardInterrupt
+        with tempfile.TemporaryFile() as errors:
+            code = child.run([str(path)], child_environment(settings, standard=False), errors)
+            if code == child.INTERRUPTED:  # where it was is nobody's concern
+                raise KeyboardInterrupt
+            errors.seek(0)
+            sys.stderr.write(errors.read().decode(errors="replace"))
         if code:
             raise NotDone(f"the program {name} ended with exit code {code}")
         timeline = assemble(file.read(trace))
