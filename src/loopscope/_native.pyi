@@ -6,7 +6,7 @@ from typing import Any
 
 from loopscope import model
 from loopscope.capture.buffer import Buffer
-from loopscope.capture.life import Here
+from loopscope.capture.life import Here, LoopState
 from loopscope.model import SpanIdentity, Where
 from loopscope.pipeline.protobuf import Values
 from loopscope.pipeline.spans.span import Span
@@ -26,6 +26,28 @@ class Core:
     current_in: Callable[[Any], Any]
     describe: Callable[[Any], SpanIdentity | None]
     def creator(self) -> str | None: ...
+
+class Life:
+    activated: list[SpanIdentity] | None
+    cancels: int
+    cell: Callable[[], Any]
+    excluded: bool
+    here: Here | None
+    hush: int
+    id: int
+    index: int
+    left: bool
+    loop: LoopState
+    muted: bool
+    name: str
+    over: bool
+    place: model.Place
+    ready: int
+    span: SpanIdentity | None
+    started: int
+    unborn: bool
+    uncancelled: int
+    def __init__(self, id: int, place: model.Place, loop: LoopState, excluded: bool, /) -> None: ...
 
 class Step:
     def __init__(self, core: Core, subject: tuple[Any, Any, Any]) -> None: ...

@@ -108,28 +108,14 @@ place_of(Core *core, PyObject *task, int *excluded)
 
 /* ---------------------------------------------------------------- its life */
 
-/* A new Life: as it always is at a birth, but for what is its own. */
+/* A new Life. */
 static PyObject *
 conceive(PyObject *state, PyObject *place, int excluded)
 {
     PyObject *id = PyIter_Next(natives.task_ids);
-    PyObject *life = id == NULL ? NULL : natives.life.type->tp_alloc(natives.life.type, 0);
-    if (life == NULL) {
-        Py_XDECREF(id);
-        return NULL;
-    }
-#define COPY(name) SLOT(life, natives.life.name) = Py_NewRef(SLOT(natives.newborn, natives.life.name));
-    LIFE(COPY)
-#define COPY_WHOLE(name) WHOLE(life, natives.life.name) = WHOLE(natives.newborn, natives.life.name);
-    LIFE_WHOLES(COPY_WHOLE)
-    slot_put(life, natives.life.id, id);
-    slot_put(life, natives.life.place, Py_NewRef(place));
-    slot_put(life, natives.life.loop, Py_NewRef(state));
-    if (excluded) {
-        slot_put(life, natives.life.excluded, Py_NewRef(Py_True));
-        WHOLE(life, natives.life.hush) = natives.first;
-    }
-    return untracked(life);
+    long long number = id == NULL ? -1 : whole(id);
+    Py_XDECREF(id);
+    return number < 0 ? NULL : life_new(number, place, state, excluded);
 }
 
 /* Looks at the span that is current in a context; NULL for the running one. */
@@ -149,12 +135,14 @@ look_in(Core *core, PyObject *life, PyObject *context)
 static PyObject *
 make_record(PyObject *life, PyObject *creator, PyObject *name, long long time)
 {
-    int created = creator != Py_None;
+    int created = creator != NULL;
+    PyObject *id = life_id(life), *by = created ? life_id(creator) : Py_NewRef(natives.zero);
     PyObject *now = PyLong_FromLongLong(time);
-    PyObject *step = PyLong_FromLongLong(created ? WHOLE(creator, natives.life.index) : 0);
-    PyObject *record = now == NULL || step == NULL ? NULL : PyTuple_Pack(
-        10, natives.birth_tag, SLOT(life, natives.life.id), now, life, name, SLOT(life, natives.life.place),
-        created ? SLOT(creator, natives.life.id) : natives.zero, step, SLOT(life, natives.life.span), Py_False);
+    PyObject *step = PyLong_FromLongLong(created ? LIFE_OF(creator)->index : 0);
+    PyObject *record = id == NULL || by == NULL || now == NULL || step == NULL ? NULL : PyTuple_Pack(
+        10, natives.birth_tag, id, now, life, name, LIFE_OF(life)->place, by, step, LIFE_OF(life)->span, Py_False);
+    Py_XDECREF(id);
+    Py_XDECREF(by);
     Py_XDECREF(now);
     Py_XDECREF(step);
     return untracked(record);
@@ -169,7 +157,7 @@ tell(Core *core, PyObject *task, PyObject *life, PyObject *creator, long long no
     Py_XDECREF(name);
     Py_XDECREF(record);
     if (put == 0)
-        slot_put(life, natives.life.unborn, Py_NewRef(Py_True));
+        LIFE_OF(life)->unborn = 1;
     return put < 0 ? -1 : 0;
 }
 
@@ -216,13 +204,13 @@ adopt(Core *core, PyObject *loop, PyObject *task, PyObject *context, PyObject *h
         Py_XDECREF(place);
         return NULL;
     }
-    PyObject *creator = Py_NewRef(SLOT(here, natives.here.life));
+    PyObject *creator = Py_XNewRef(actor_on(here));
     PyObject *life = conceive(state, place, excluded);
     slot_put(state, natives.loop_state.seen, Py_NewRef(Py_True));
     if (life != NULL && (attach(core, task, life) < 0 || look_in(core, life, context) < 0
                          || tell(core, task, life, creator, now) < 0))
         Py_CLEAR(life);
-    Py_DECREF(creator);
+    Py_XDECREF(creator);
     Py_DECREF(place);
     Py_DECREF(state);
     return life;

@@ -49,7 +49,7 @@ callback_call(Callback *self, PyObject *const *args, size_t flagged, PyObject *k
 /* ---------------------------------------------------------------- its type */
 
 PyObject *
-callback_new(Core *core, PyObject *wrapped, PyObject *kind, long long since, PyObject *waker, long long step)
+callback_new(Core *core, PyObject *wrapped, PyObject *kind, long long since, long long waker, long long step)
 {
     Callback *self = PyObject_GC_New(Callback, natives.callback);
     if (self == NULL)
@@ -58,7 +58,7 @@ callback_new(Core *core, PyObject *wrapped, PyObject *kind, long long since, PyO
     self->tie = tie_to(core);
     self->wrapped = Py_NewRef(wrapped);
     self->kind = Py_NewRef(kind);
-    self->waker = Py_NewRef(waker);
+    self->waker = waker;
     self->since = since;
     self->waker_step = step;
     PyObject_GC_Track(self);
@@ -69,9 +69,9 @@ callback_new(Core *core, PyObject *wrapped, PyObject *kind, long long since, PyO
 static PyObject *
 callback_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    PyObject *core, *wrapped, *kind, *waker = natives.zero;
-    long long since, step = 0;
-    if (!PyArg_ParseTuple(args, "O!OOL|OL", natives.core, &core, &wrapped, &kind, &since, &waker, &step))
+    PyObject *core, *wrapped, *kind;
+    long long since, waker = 0, step = 0;
+    if (!PyArg_ParseTuple(args, "O!OOL|LL", natives.core, &core, &wrapped, &kind, &since, &waker, &step))
         return NULL;
     return callback_new((Core *)core, wrapped, kind, since, waker, step);
 }
@@ -128,7 +128,6 @@ callback_dealloc(Callback *self)
     Py_DECREF(self->tie);
     Py_DECREF(self->wrapped);
     Py_DECREF(self->kind);
-    Py_DECREF(self->waker);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
 }
@@ -137,7 +136,7 @@ static PyMemberDef callback_members[] = {
     {"__wrapped__", T_OBJECT, offsetof(Callback, wrapped), READONLY, NULL},
     {"kind", T_OBJECT, offsetof(Callback, kind), READONLY, NULL},
     {"since", T_LONGLONG, offsetof(Callback, since), READONLY, NULL},
-    {"waker", T_OBJECT, offsetof(Callback, waker), READONLY, NULL},
+    {"waker", T_LONGLONG, offsetof(Callback, waker), READONLY, NULL},
     {"waker_step", T_LONGLONG, offsetof(Callback, waker_step), READONLY, NULL},
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(Callback, call), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},

@@ -196,6 +196,16 @@ core_tell(Core *core, PyObject *method)
     return 0;
 }
 
+/* A record is written: uncollected.lift. */
+static inline int
+lift(void)
+{
+    if (PyList_GET_SIZE(natives.off) > 0)
+        return came(PyObject_CallNoArgs(natives.release));
+    Py_ssize_t count = PyList_GET_SIZE(natives.weights);
+    return count == 0 ? 0 : PyList_SetSlice(natives.weights, count - 1, count, NULL);
+}
+
 int
 core_put(Core *core, PyObject *record, Py_ssize_t limit)
 {
@@ -204,7 +214,7 @@ core_put(Core *core, PyObject *record, Py_ssize_t limit)
     if (natives.length(core->queue) < limit) {
         PyObject *done = natives.append(core->queue, record);
         Py_XDECREF(done);
-        return done == NULL ? -1 : 1;
+        return done == NULL || lift() < 0 ? -1 : 1;
     }
     PyObject *dropped = PyObject_GetAttr(core->buffer, natives.names.dropped);
     PyObject *one = PyLong_FromLong(1);
@@ -259,7 +269,7 @@ core_look(Core *core, PyObject *life, PyObject *context)
     PyObject *cell = cell_of(context);
     PyObject *span = cell == NULL ? NULL : span_in(core, context, cell);
     if (span != NULL)
-        slot_put(life, natives.life.span, span);
+        Py_SETREF(LIFE_OF(life)->span, span);
     else {
         Py_XDECREF(cell);
         if (!PyErr_ExceptionMatches(PyExc_TypeError))
@@ -267,7 +277,7 @@ core_look(Core *core, PyObject *life, PyObject *context)
         PyErr_Clear();
         cell = Py_NewRef(natives.nothing);
     }
-    slot_put(life, natives.life.cell, cell);
+    Py_SETREF(LIFE_OF(life)->cell, cell);
     return 0;
 }
 

@@ -15,8 +15,8 @@ ask_tasks(Ordinary *self, PyObject *method, PyObject *life, PyObject *of)
 static long long
 index_of(PyObject *pulse)
 {
-    if (Py_IS_TYPE(pulse, natives.life.type))
-        return WHOLE(pulse, natives.life.index);
+    if (Py_IS_TYPE(pulse, natives.life))
+        return LIFE_OF(pulse)->index;
     PyObject *said = PyObject_GetAttr(pulse, cold.name.index);
     long long index = said == NULL ? -1 : whole(said);
     Py_XDECREF(said);

@@ -22,9 +22,9 @@ typedef struct { PyObject *loop, *context, *task, *life, *stand_in; How how; } C
 static Verdict
 passes(PyObject *life)
 {
-    if (WHOLE(life, natives.life.index) < WHOLE(life, natives.life.hush))
+    if (LIFE_OF(life)->index < LIFE_OF(life)->hush)
         return RECORD;
-    WHOLE(life, natives.life.index)++;
+    LIFE_OF(life)->index++;
     return FORWARD;
 }
 
@@ -38,20 +38,16 @@ find_life(Core *core, Call *call)
     }
     if (life_on(call->task, &call->life) < 0)
         return ERROR;
-    if (call->life != NULL && Py_IS_TYPE(call->life, natives.life.type))
-        return RECORD;
-    Py_CLEAR(call->life);
-    return REFER;
+    return call->life != NULL ? RECORD : REFER;
 }
 
-/* How a task became ready by a step of this one; nobody's where that is None. */
+/* How a task became ready by a step of this one; nobody's where that is NULL. */
 static How
 by_step(long long since, PyObject *kind, PyObject *actor)
 {
-    int any = actor != Py_None;
+    int any = actor != NULL;
     return (How){
-        since, any ? WHOLE(actor, natives.life.index) : 0, Py_NewRef(kind),
-        Py_NewRef(any ? SLOT(actor, natives.life.id) : natives.zero), Py_NewRef(Py_None),
+        since, any ? LIFE_OF(actor)->id : 0, any ? LIFE_OF(actor)->index : 0, Py_NewRef(kind), Py_NewRef(Py_None),
     };
 }
 
@@ -65,10 +61,10 @@ begins(Core *core, Call *call)
         return ERROR;
     if (call->life == NULL)
         call->life = adopt(core, call->loop, call->task, call->context, here, now);
-    if (call->life == NULL || WHOLE(call->life, natives.life.index) != 0)
+    if (call->life == NULL || LIFE_OF(call->life)->index != 0)
         return PyErr_Occurred() ? ERROR : REFER;
-    call->how = by_step(0, natives.start_kind, SLOT(here, natives.here.life));
-    WHOLE(call->life, natives.life.ready) = now;
+    call->how = by_step(0, natives.start_kind, actor_on(here));
+    LIFE_OF(call->life)->ready = now;
     return RECORD;
 }
 
@@ -81,11 +77,11 @@ yields(Core *core, Call *call)
         return begins(core, call);
     if (verdict != RECORD || (verdict = passes(call->life)) != RECORD)
         return verdict;
-    long long started = WHOLE(call->life, natives.life.started);
+    long long started = LIFE_OF(call->life)->started;
     if (started == 0)
         return begins(core, call);
-    call->how = by_step(0, natives.yield_kind, Py_None);
-    WHOLE(call->life, natives.life.ready) = started;
+    call->how = by_step(0, natives.yield_kind, NULL);
+    LIFE_OF(call->life)->ready = started;
     return RECORD;
 }
 
@@ -103,15 +99,15 @@ wakes(Core *core, Call *call, PyObject *future)
     long long now;
     if (here == NULL || clock_read(&now) < 0)
         return ERROR;
-    PyObject *actor = SLOT(here, natives.here.life);
+    PyObject *actor = actor_on(here);
     int common = 1;
-    if (actor == Py_None)
+    if (actor == NULL)
         common = woken(call->loop, future, here, now, &call->how);
     else if (actor == call->life)
-        call->how = by_step(0, natives.yield_kind, Py_None);
+        call->how = by_step(0, natives.yield_kind, NULL);
     else
         call->how = by_step(now, natives.task_kind, actor);
-    WHOLE(call->life, natives.life.ready) = now;
+    LIFE_OF(call->life)->ready = now;
     return common > 0 ? RECORD : common < 0 ? ERROR : REFER;
 }
 
@@ -119,8 +115,8 @@ wakes(Core *core, Call *call, PyObject *future)
 static int
 may_end(PyObject *life)
 {
-    return WHOLE(life, natives.life.started) != 0
-        || WHOLE(life, natives.life.index) >= WHOLE(life, natives.life.hush);
+    return LIFE_OF(life)->started != 0
+        || LIFE_OF(life)->index >= LIFE_OF(life)->hush;
 }
 
 /* A callback that is no task's own: one with a task that is done for its argument is a task's done callback, and whom
@@ -134,15 +130,15 @@ other(Core *core, PyObject *const *args, Py_ssize_t count, Call *call)
     PyObject *life = NULL;
     if (after <= 0 || life_on(args[2], &life) < 0)
         return after < 0 || PyErr_Occurred() ? ERROR : FORWARD;
-    if (life == NULL || !Py_IS_TYPE(life, natives.life.type) || !may_end(life) || !is_wrappable(args[1])) {
+    if (life == NULL || !may_end(life) || !is_wrappable(args[1])) {
         Py_XDECREF(life);
         return FORWARD;
     }
-    long long last = WHOLE(life, natives.life.index), now;
-    if (WHOLE(life, natives.life.started) == 0 && last > 0)
+    long long last = LIFE_OF(life)->index, now;
+    if (LIFE_OF(life)->started == 0 && last > 0)
         last--;
     if (clock_read(&now) == 0)
-        call->stand_in = callback_new(core, args[1], natives.callback_kind, now, SLOT(life, natives.life.id), last);
+        call->stand_in = callback_new(core, args[1], natives.callback_kind, now, LIFE_OF(life)->id, last);
     Py_DECREF(life);
     return call->stand_in == NULL ? ERROR : RECORD;
 }
@@ -269,7 +265,7 @@ carry_out(Gate *self, Verdict verdict, Call *call, PyObject *const *args, size_t
     else
         handle = PyObject_Vectorcall(self->original, args, flagged, keywords);
     if (handle == NULL && call->life != NULL)
-        WHOLE(call->life, natives.life.ready) = 0;
+        LIFE_OF(call->life)->ready = 0;
     if (handle != NULL && gate_trim(self, handle) < 0)
         Py_CLEAR(handle);
     return handle;
@@ -306,7 +302,7 @@ gate_call(Gate *self, PyObject *const *args, size_t flagged, PyObject *keywords)
     else {
         forward_interrupted(self, args, flagged, keywords);
         if (call.life != NULL)
-            WHOLE(call.life, natives.life.ready) = 0;
+            LIFE_OF(call.life)->ready = 0;
     }
     Py_XDECREF((PyObject *)core);
     Py_XDECREF(call.task);

@@ -33,7 +33,7 @@ guard_dealloc(Guard *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     Core *core = core_held(self->tie);
-    if (core != NULL && core->on && SLOT(self->life, natives.life.over) != Py_True)
+    if (core != NULL && core->on && !LIFE_OF(self->life)->over)
         tell_gone(core, self->life);
     Py_XDECREF((PyObject *)core);
     Py_DECREF(self->tie);

@@ -13,6 +13,7 @@
  * callback.c what stands for a callback that is no task's own
  * core.c    the fields of a core that are read per step, and the way into the buffer
  * births.c  the birth of a task
+ * life.c    what hangs on it
  * creations.c where a lock, a queue and the like is made
  * guard.c   what tells of a task that never ended
  * wakes.c   who or what woke a task, where no recorded step did
@@ -57,17 +58,14 @@
 
 #define NAMES(X) \
     X(_loopscope) X(_loopscope_due) X(_loopscope_guard) X(_loopscope_label) X(_task_factory) X(PENDING) X(__doc__) \
-    X(__module__) X(arrive) X(at) X(awaken) X(begin) X(context) X(dropped) X(eager_start) \
+    X(__module__) X(arrive) X(awaken) X(begin) X(context) X(dropped) X(eager_start) \
     X(extend) X(f_lasti) X(failing) X(get_task_factory) X(rouse) X(time) X(alone) X(any_value) X(attributes) \
     X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) X(parent_remote) X(shared) X(span_id) X(start) \
     X(state) X(state_of) X(text) X(trace_id) X(trace_state)
 
-#define LIFE(X) \
-    X(activated) X(cell) X(excluded) X(here) X(id) X(left) X(loop) X(name) X(over) X(place) X(span) X(unborn) X(where)
-#define LIFE_WHOLES(X) X(cancels) X(hush) X(index) X(ready) X(started) X(uncancelled)
 #define HERE(X) X(birth) X(blind) X(callback) X(ident) X(life) X(polls) X(where)
 #define HERE_WHOLES(X) X(ended) X(polled) X(polling) X(unpolled)
-#define LOOP_STATE(X) X(cell) X(here) X(id) X(seen)
+#define LOOP_STATE(X) X(cell) X(here) X(id) X(seen) X(where)
 #define PLACE(X) X(chain) X(code) X(function) X(leaf) X(origin) X(public) X(qualname) X(timed)
 #define CHAIN(X) X(further) X(waits)
 #define NO_WHOLES(X)
@@ -101,7 +99,6 @@ typedef struct {
 } TaskReaders;
 
 /* Types of the Python core, each with the offsets of its slots. */
-typedef struct { PyTypeObject *type; LIFE(AS_OFFSET) LIFE_WHOLES(AS_WHOLE) } LifeSlots;
 typedef struct { PyTypeObject *type; HERE(AS_OFFSET) HERE_WHOLES(AS_WHOLE) } HereSlots;
 typedef struct { PyTypeObject *type; LOOP_STATE(AS_OFFSET) } LoopStateSlots;
 typedef struct { PyTypeObject *type; PLACE(AS_OFFSET) } PlaceSlots;
@@ -114,24 +111,24 @@ typedef struct {
     /* of a future; of what a C task passes for a step that is not a wake; of a coroutine */
     Reader cancelled, owner, running, waits, qualname;
     Kind kinds[3];
-    LifeSlots life;
     HereSlots here;
     LoopStateSlots loop_state;
     PlaceSlots place;
     ChainSlots chain;
-    PyTypeObject *core, *tie, *step, *callback, *record, *guard, *encoder, *placed, *packed, *lives, *wait;
+    PyTypeObject *core, *tie, *life, *step, *callback, *record, *guard, *encoder, *placed, *packed, *lives, *wait;
     PyMethodDef *get; /* of a ContextVar */
     /* of a deque */
     PyTypeObject *deque;
     PyCFunction append, popleft;
     lenfunc length;
-    PyObject *enter, *chains, *task_ids, *newborn, *hanging, *gone;
+    PyObject *weights, *off, *release;
+    PyObject *enter, *chains, *task_ids, *hanging, *gone;
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *sleeps, *type_name, *tell_again, *kin, *nothing;
     PyObject *about, *current_task, *function_name, *whose, *line_of, *own;
     PyObject *future, *futures, *tasks, *end_of_sleep, *py_step, *py_wakeup;
-    PyObject *plain, *zero, *sixty_four, *no_arguments;
+    PyObject *plain, *zero, *sixty_four, *no_arguments, *unnamed;
     /* see life.py, private.py and gate.py */
-    long long first, longest_name;
+    long long first, never, longest_name;
     double seconds;
     /* see model.py */
     PyObject *tag, *birth_tag, *polls_tag, *collection_tag, *suspended, *yielded, *returned, *raised, *cancel;
@@ -211,7 +208,7 @@ reader_read(const Reader *reader, PyObject *object)
  * nothing, -1 with an error set. Its class is not asked. */
 int hung_on(PyObject *object, PyObject *name, PyObject **found);
 
-/* The same of a task's Life. */
+/* The same of a task's Life, if it is one of the native core's. */
 int life_on(PyObject *task, PyObject **found);
 
 /* An attribute of ours, or else of what stands behind it: a new reference, NULL with an error set. */
@@ -422,13 +419,12 @@ long long suspended_at(PyObject *item);
 /* ---------------------------------------------------------------- record.c */
 
 /* How a task became ready: see stand_ins.How. Its objects are owned. */
-typedef struct { long long since, step; PyObject *kind, *waker, *name; } How;
+typedef struct { long long since, waker, step; PyObject *kind, *name; } How;
 
 static inline void
 how_clear(How *how)
 {
     Py_CLEAR(how->kind);
-    Py_CLEAR(how->waker);
     Py_CLEAR(how->name);
 }
 
@@ -440,8 +436,8 @@ int how_read(How *how, PyObject *tuple);
 typedef struct {
     PyObject_HEAD
     How how;
-    long long index, start, end, lasti;
-    PyObject *id, *where, *outcome, *awaiting, *point, *span, *activated, *after, *name, *state, *error, *polls;
+    long long id, index, start, end, lasti;
+    PyObject *where, *outcome, *awaiting, *point, *span, *activated, *after, *name, *state, *error, *polls;
 } Record;
 
 extern PyType_Spec record_spec;
@@ -452,6 +448,35 @@ Record *record_new(void);
 /* What a tuple tells of a step, as the Python core writes it: a new reference; NULL where it is none, or with an error
  * set. */
 Record *record_of(PyObject *tuple);
+
+/* ---------------------------------------------------------------- life.c */
+
+/* See life.Life. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *activated, *cell, *here, *loop, *name, *place, *span;
+    long long id, index, hush, ready, started, uncancelled;
+    int cancels;
+    char excluded, left, over, unborn;
+} Life;
+
+extern PyType_Spec life_spec;
+
+#define LIFE_OF(object) ((Life *)(object))
+
+/* A new reference, NULL with an error set. */
+PyObject *life_new(long long id, PyObject *place, PyObject *loop, int excluded);
+
+/* Its id: a new reference, NULL with an error set. */
+PyObject *life_id(PyObject *life);
+
+/* The Life of what runs on a thread: borrowed; NULL for none, or for one of the Python core's, whose step is not over. */
+static inline PyObject *
+actor_on(PyObject *here)
+{
+    PyObject *life = SLOT(here, natives.here.life);
+    return Py_IS_TYPE(life, natives.life) ? life : NULL;
+}
 
 /* ---------------------------------------------------------------- births.c */
 
@@ -599,14 +624,14 @@ typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
     Tie *tie;
-    PyObject *wrapped, *kind, *waker;
-    long long since, waker_step;
+    PyObject *wrapped, *kind;
+    long long since, waker, waker_step;
 } Callback;
 
 extern PyType_Spec callback_spec;
 
 /* A new reference, NULL with an error set. */
-PyObject *callback_new(Core *core, PyObject *wrapped, PyObject *kind, long long since, PyObject *waker, long long step);
+PyObject *callback_new(Core *core, PyObject *wrapped, PyObject *kind, long long since, long long waker, long long step);
 
 /* As stand_ins.wrappable. */
 int is_wrappable(PyObject *callback);

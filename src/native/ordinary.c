@@ -19,7 +19,7 @@ read_record(const Record *record, Passing *passing)
     const How *how = &record->how;
     if (!is_wake(how->kind))
         return 0;
-    passing->id = record->id;
+    passing->id = PyLong_FromLongLong(record->id);
     passing->where = record->where;
     passing->thread = PyTuple_GET_ITEM(record->where, 0);
     passing->loop = PyTuple_GET_ITEM(record->where, 2);
@@ -35,7 +35,7 @@ read_record(const Record *record, Passing *passing)
     passing->name = record->name;
     passing->polls = record->polls;
     passing->kind = how->kind;
-    passing->waker = how->waker;
+    passing->waker = PyLong_FromLongLong(how->waker);
     passing->waker_step = how->step;
     passing->waker_name = how->name;
     passing->index = record->index;
@@ -43,7 +43,7 @@ read_record(const Record *record, Passing *passing)
     passing->start = record->start;
     passing->end = record->end;
     passing->unpolled = -1;
-    return 1;
+    return passing->id == NULL || passing->waker == NULL ? -1 : 1;
 }
 
 /* The task's life, where this is its next step. */
@@ -236,6 +236,8 @@ take(Ordinary *self, PyObject *record)
     else
         failed = came(PyObject_CallOneArg(self->feed, record)) < 0;
     Py_XDECREF(step);
+    Py_XDECREF(passing.id);
+    Py_XDECREF(passing.waker);
     Py_XDECREF(passing.life);
     Py_XDECREF(passing.waited);
     if (passing.step != NULL)

@@ -95,6 +95,16 @@ hung_on(PyObject *object, PyObject *name, PyObject **found)
     return *found != NULL ? 1 : PyErr_Occurred() ? -1 : 0;
 }
 
+/* Whether it is one of ours; what is not is let go. */
+static int
+keep_life(PyObject **found)
+{
+    if (Py_IS_TYPE(*found, natives.life))
+        return 1;
+    Py_CLEAR(*found);
+    return 0;
+}
+
 /* What hangs on most tasks need not be searched: its names are always the same. */
 int
 life_on(PyObject *task, PyObject **found)
@@ -103,8 +113,9 @@ life_on(PyObject *task, PyObject **found)
     PyDictObject *own = offset > 0 ? *(PyDictObject **)((char *)task + offset) : NULL;
     if (own != NULL && own->ma_keys == natives.hung_names && own->ma_values != NULL
         && (*found = Py_XNewRef(((PyObject **)own->ma_values)[natives.hung_life])) != NULL)
-        return 1;
-    return hung_on(task, natives.names._loopscope, found);
+        return keep_life(found);
+    int there = hung_on(task, natives.names._loopscope, found);
+    return there > 0 ? keep_life(found) : there;
 }
 
 PyObject *

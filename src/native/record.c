@@ -15,16 +15,15 @@ enum {
 PyObject *
 how_tuple(const How *how)
 {
-    return Py_BuildValue("LOOLO", how->since, how->kind, how->waker, how->step, how->name);
+    return Py_BuildValue("LOLLO", how->since, how->kind, how->waker, how->step, how->name);
 }
 
 int
 how_read(How *how, PyObject *tuple)
 {
-    if (!PyArg_ParseTuple(tuple, "LOOLO", &how->since, &how->kind, &how->waker, &how->step, &how->name))
+    if (!PyArg_ParseTuple(tuple, "LOLLO", &how->since, &how->kind, &how->waker, &how->step, &how->name))
         return -1;
     Py_INCREF(how->kind);
-    Py_INCREF(how->waker);
     Py_INCREF(how->name);
     return 0;
 }
@@ -32,9 +31,9 @@ how_read(How *how, PyObject *tuple)
 /* ---------------------------------------------------------------- from a tuple and back */
 
 #define OBJECTS(X) \
-    X(id, ID) X(where, WHERE) X(outcome, OUTCOME) X(awaiting, AWAITING) X(point, POINT) X(span, SPAN) \
+    X(where, WHERE) X(outcome, OUTCOME) X(awaiting, AWAITING) X(point, POINT) X(span, SPAN) \
     X(activated, ACTIVATED) X(after, AFTER) X(name, NAME) X(state, STATE) X(error, ERROR) X(polls, POLLS)
-#define INTEGERS(X) X(index, INDEX) X(start, START) X(end, END) X(lasti, LASTI)
+#define INTEGERS(X) X(id, ID) X(index, INDEX) X(start, START) X(end, END) X(lasti, LASTI)
 
 Record *
 record_new(void)

@@ -33,26 +33,13 @@ offset_of(PyTypeObject *type, const char *name)
 /* All objects that there are while classes are changed, a list. */
 static PyObject *met;
 
-/* What the collector has put aside is not among the others: the Python core makes these two when it is loaded. */
-static int
-meet(const char *name)
-{
-    PyObject *life = fetch("loopscope.capture.life", name);
-    int known = 0;
-    for (Py_ssize_t at = 0; life != NULL && !known && at < PyList_GET_SIZE(met); at++)
-        known = PyList_GET_ITEM(met, at) == life;
-    int failed = life == NULL || (!known && PyList_Append(met, life) < 0);
-    Py_XDECREF(life);
-    return failed ? -1 : 0;
-}
-
 int
 wholes_begin(void)
 {
     PyObject *gc = PyImport_ImportModule("gc");
     met = gc == NULL ? NULL : PyObject_CallMethod(gc, "get_objects", NULL);
     Py_XDECREF(gc);
-    if (met != NULL && PyList_Check(met) && meet("NEWBORN") == 0 && meet("PASSED_BY") == 0)
+    if (met != NULL && PyList_Check(met))
         return 0;
     wholes_end();
     return -1;
@@ -133,7 +120,6 @@ fetch_type(const char *module, const char *name)
     return (PyTypeObject *)found;
 }
 
-LOADER(load_life, LifeSlots, LIFE, LIFE_WHOLES, "loopscope.capture.life", "Life")
 LOADER(load_here, HereSlots, HERE, HERE_WHOLES, "loopscope.capture.life", "Here")
 LOADER(load_loop_state, LoopStateSlots, LOOP_STATE, NO_WHOLES, "loopscope.capture.life", "LoopState")
 LOADER(load_place, PlaceSlots, PLACE, NO_WHOLES, "loopscope.model", "Place")
@@ -144,14 +130,14 @@ static int
 load_hanging(void)
 {
     PyObject *sample = PyDict_Copy(natives.hanging);
-    if (sample == NULL || PyDict_SetItem(sample, natives.names._loopscope, natives.newborn) < 0) {
+    if (sample == NULL || PyDict_SetItem(sample, natives.names._loopscope, natives.hanging) < 0) {
         Py_XDECREF(sample);
         return -1;
     }
     PyDictObject *dict = (PyDictObject *)sample;
     if (dict->ma_values != NULL && dict->ma_keys == ((PyDictObject *)natives.hanging)->ma_keys) {
         for (int place = 0; place < 2; place++) { /* two values hang there, at the least */
-            if (((PyObject **)dict->ma_values)[place] == natives.newborn) {
+            if (((PyObject **)dict->ma_values)[place] == natives.hanging) {
                 natives.hung_names = dict->ma_keys;
                 natives.hung_life = place;
             }
@@ -230,24 +216,11 @@ load_calls(void)
     return natives.get == NULL || natives.length == NULL ? -1 : 0;
 }
 
-/* A Life is made in C: each of its slots must be known. */
-static int
-check_life(void)
-{
-#define COUNT(name) + 1
-    Py_ssize_t slots = 0 LIFE(COUNT) LIFE_WHOLES(COUNT);
-    if (natives.life.type->tp_basicsize == (Py_ssize_t)(sizeof(PyObject) + slots * sizeof(PyObject *)))
-        return 0;
-    PyErr_SetString(PyExc_ImportError, "a Life has other slots");
-    return -1;
-}
-
 /* The classes whose slots are read. */
 static int
 load_classes(void)
 {
-    int failed = wholes_begin() < 0 || load_life(&natives.life) < 0 || check_life() < 0
-        || load_here(&natives.here) < 0 || load_loop_state(&natives.loop_state) < 0
+    int failed = wholes_begin() < 0 || load_here(&natives.here) < 0 || load_loop_state(&natives.loop_state) < 0
         || load_place(&natives.place) < 0 || load_chain(&natives.chain) < 0;
     wholes_end();
     return failed ? -1 : 0;
@@ -279,6 +252,9 @@ slots_load(void)
     FETCH(suspended, "loopscope.model", "SUSPENDED")
     FETCH(yielded, "loopscope.model", "YIELDED")
     FETCH(cancel, "loopscope.model", "CANCEL")
+    FETCH(weights, "loopscope.uncollected", "weights")
+    FETCH(off, "loopscope.uncollected", "off")
+    FETCH(release, "loopscope.uncollected", "release")
     FETCH(returned, "loopscope.model", "RETURNED")
     FETCH(raised, "loopscope.model", "RAISED")
     FETCH(start_kind, "loopscope.model", "START")
@@ -289,10 +265,10 @@ slots_load(void)
     FETCH(task_kind, "loopscope.model", "TASK")
     FETCH(nothing, "loopscope.capture.life", "nothing")
     FETCH(enter, "loopscope.capture.life", "enter")
-    FETCH(newborn, "loopscope.capture.life", "NEWBORN")
     FETCH(hanging, "loopscope.capture.life", "HANGING")
     FETCH(gone, "loopscope.capture.life", "gone")
     NUMBER(first, "loopscope.capture.life", "FIRST")
+    NUMBER(never, "loopscope.capture.life", "NEVER")
     NUMBER(longest_name, "loopscope.capture.private", "LONGEST_NAME")
     FETCH(task_ids, "loopscope.capture.core", "_tasks")
     FETCH(yield_kind, "loopscope.model", "YIELD")
@@ -334,6 +310,7 @@ slots_load(void)
     if ((natives.wait = fetch_type("loopscope.model", "Wait")) == NULL || load_calls() < 0)
         return -1;
     natives.zero = PyLong_FromLong(0);
+    natives.unnamed = PyUnicode_FromString("");
     natives.sixty_four = PyLong_FromLong(64);
     natives.no_arguments = PyTuple_New(0);
     natives.plain = PyUnicode_InternFromString("asyncio.Future");
@@ -341,7 +318,7 @@ slots_load(void)
     PyObject *seconds = fetch("loopscope.capture.gate", "_NEVER");
     natives.seconds = seconds == NULL ? 0 : PyFloat_AsDouble(seconds);
     Py_XDECREF(seconds);
-    if (!natives.zero || !natives.sixty_four || !natives.no_arguments || !natives.plain || !cancelling)
+    if (!natives.zero || !natives.unnamed || !natives.sixty_four || !natives.no_arguments || !natives.plain || !cancelling)
         return -1;
     natives.cancelling = PyObject_IsTrue(cancelling);
     Py_DECREF(cancelling);

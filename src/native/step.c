@@ -12,7 +12,7 @@ look(Core *core, PyObject *life)
     PyObject *context = core_current(core);
     if (context == NULL)
         return -1;
-    PyObject *known = content_of(SLOT(life, natives.life.cell));
+    PyObject *known = content_of(LIFE_OF(life)->cell);
     int failed = known == NULL ? -1 : 0;
     if (known != NULL && known != context)
         failed = core_look(core, life, context);
@@ -25,7 +25,7 @@ look(Core *core, PyObject *life)
 static PyObject *
 here_of(Core *core, PyObject *life)
 {
-    PyObject *loop = SLOT(life, natives.life.loop);
+    PyObject *loop = LIFE_OF(life)->loop;
     PyObject *here = SLOT(loop, natives.loop_state.here);
     if (here == Py_None)
         here = PyObject_CallMethodOneArg((PyObject *)core, natives.names.arrive, loop);
@@ -52,11 +52,11 @@ begin(Step *self, PyObject *here, long long *start, Aside *interrupt)
 {
     Core *core = CORE(self);
     slot_put(here, natives.here.life, Py_NewRef(self->life));
-    WHOLE(self->life, natives.life.ready) = 0;
+    LIFE_OF(self->life)->ready = 0;
     if ((look(core, self->life) < 0 || stepping(self) < 0) && core_fail(core) < 0)
         keep(interrupt);
     if (clock_read(start) == 0)
-        WHOLE(self->life, natives.life.started) = *start;
+        LIFE_OF(self->life)->started = *start;
     else if (core_fail(core) < 0)
         keep(interrupt);
 }
@@ -68,8 +68,8 @@ end(Step *self, PyObject *here, PyObject *outer, long long start, PyObject *doom
     long long now;
     int failed = clock_read(&now);
     slot_put(here, natives.here.life, Py_NewRef(outer));
-    if (failed == 0 && start != 0 && WHOLE(self->life, natives.life.started) != 0) {
-        WHOLE(self->life, natives.life.started) = 0;
+    if (failed == 0 && start != 0 && LIFE_OF(self->life)->started != 0) {
+        LIFE_OF(self->life)->started = 0;
         failed = stepped(self, here, start, now, doomed);
     }
     return failed < 0 ? core_fail(CORE(self)) : 0;
@@ -193,7 +193,7 @@ step_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
         return NULL;
     PyObject *made = NULL;
     How how = {0};
-    if (life == NULL || !Py_IS_TYPE(life, natives.life.type))
+    if (life == NULL)
         PyErr_SetString(PyExc_TypeError, "not a Life");
     else if (how_read(&how, tuple) == 0)
         made = step_new(core, task, callback, &how, life);

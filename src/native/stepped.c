@@ -27,7 +27,7 @@ ask_name(PyObject *task, PyObject *life)
     PyObject *name = task_name(task);
     if (name == NULL)
         return -1;
-    slot_put(life, natives.life.name, name);
+    Py_SETREF(LIFE_OF(life)->name, name);
     return 0;
 }
 
@@ -44,7 +44,8 @@ cancelling(PyObject *task, long long *count)
 int
 stepping(Step *self)
 {
-    long long *known = &WHOLE(self->life, natives.life.cancels), count;
+    long long count;
+    int *known = &LIFE_OF(self->life)->cancels;
     if (!natives.cancelling || (*known == 0 && self->how.kind != natives.cancel))
         return 0;
     if (*known == 0)
@@ -52,7 +53,7 @@ stepping(Step *self)
     if (cancelling(self->task, &count) < 0)
         return -1;
     if (count > *known)
-        *known = count;
+        *known = (int)count;
     return 0;
 }
 
@@ -60,12 +61,13 @@ stepping(Step *self)
 static int
 ask_cancels(Step *self)
 {
-    long long *known = &WHOLE(self->life, natives.life.cancels), count;
+    long long count;
+    int *known = &LIFE_OF(self->life)->cancels;
     if (cancelling(self->task, &count) < 0)
         return -1;
     if (count < *known)
-        WHOLE(self->life, natives.life.uncancelled) = WHOLE(self->life, natives.life.index) + 1;
-    *known = count;
+        LIFE_OF(self->life)->uncancelled = LIFE_OF(self->life)->index + 1;
+    *known = (int)count;
     return 0;
 }
 
@@ -76,7 +78,7 @@ static int
 is_done(PyObject *task, PyObject *life)
 {
     if (Py_TYPE(task) == natives.task.state.type) {
-        if (WHOLE(life, natives.life.ready) != 0)
+        if (LIFE_OF(life)->ready != 0)
             return 0; /* it is to go on */
         PyObject *state = reader_read(&natives.task.state, task);
         Py_XDECREF(state);
@@ -107,11 +109,11 @@ goes_on(Step *self, PyObject *waiter, PyObject *doomed, Told *told)
     told->outcome = waits ? natives.suspended : natives.yielded;
     told->state = Py_None;
     told->error = Py_NewRef(Py_None);
-    if (point(self->task, waiter, SLOT(life, natives.life.place), &told->point) < 0)
+    if (point(self->task, waiter, LIFE_OF(life)->place, &told->point) < 0)
         return -1;
     if (waits && ask_name(self->task, life) < 0)
         return -1;
-    int asks = waits || doomed == Py_True || WHOLE(life, natives.life.cancels) != 0;
+    int asks = waits || doomed == Py_True || LIFE_OF(life)->cancels != 0;
     return natives.cancelling && asks ? ask_cancels(self) : 0;
 }
 
@@ -137,18 +139,18 @@ ends(Step *self, Told *told)
 static int
 spans(Core *core, PyObject *life, Told *told)
 {
-    told->activated = Py_NewRef(SLOT(life, natives.life.activated));
-    if (told->activated == Py_None && SLOT(life, natives.life.left) == Py_False && !core->deaf) {
-        told->after = Py_NewRef(SLOT(life, natives.life.span));
+    told->activated = Py_NewRef(LIFE_OF(life)->activated);
+    if (told->activated == Py_None && !LIFE_OF(life)->left && !core->deaf) {
+        told->after = Py_NewRef(LIFE_OF(life)->span);
         return 0;
     }
-    slot_put(life, natives.life.activated, Py_NewRef(Py_None));
-    slot_put(life, natives.life.left, Py_NewRef(Py_False));
+    Py_SETREF(LIFE_OF(life)->activated, Py_NewRef(Py_None));
+    LIFE_OF(life)->left = 0;
     PyObject *context = core_current(core);
-    PyObject *known = context == NULL ? NULL : content_of(SLOT(life, natives.life.cell));
+    PyObject *known = context == NULL ? NULL : content_of(LIFE_OF(life)->cell);
     if (known != NULL)
         told->after = context == Py_None || context != known ? PyObject_CallOneArg(core->describe, context)
-                                                             : Py_NewRef(SLOT(life, natives.life.span));
+                                                             : Py_NewRef(LIFE_OF(life)->span);
     Py_XDECREF(context);
     Py_XDECREF(known);
     return told->after == NULL ? -1 : 0;
@@ -173,25 +175,25 @@ make_record(Step *self, PyObject *here, long long start, long long end, Told *to
 {
     PyObject *life = self->life;
     WHOLE(here, natives.here.ended) = end;
-    long long index = WHOLE(life, natives.life.index)++;
+    long long index = LIFE_OF(life)->index++;
     Record *record = record_new();
     if (record == NULL)
         return NULL;
     const How *how = &self->how;
-    record->how = (How){how->since, how->step, Py_NewRef(how->kind), Py_NewRef(how->waker), Py_NewRef(how->name)};
+    record->how = (How){how->since, how->waker, how->step, Py_NewRef(how->kind), Py_NewRef(how->name)};
     record->index = index;
     record->start = start;
     record->end = end;
     record->lasti = told->point.lasti;
-    record->id = Py_NewRef(SLOT(life, natives.life.id));
-    record->where = Py_NewRef(SLOT(life, natives.life.where));
+    record->id = LIFE_OF(life)->id;
+    record->where = Py_NewRef(SLOT(LIFE_OF(life)->loop, natives.loop_state.where));
     record->outcome = Py_NewRef(told->outcome);
     record->awaiting = told->point.awaiting;
     record->point = told->point.place;
-    record->span = Py_NewRef(SLOT(life, natives.life.span));
+    record->span = Py_NewRef(LIFE_OF(life)->span);
     record->activated = told->activated;
     record->after = told->after;
-    record->name = Py_NewRef(SLOT(life, natives.life.name));
+    record->name = Py_NewRef(LIFE_OF(life)->name);
     record->state = Py_NewRef(told->state);
     record->error = told->error;
     record->polls = take_polls(here);
@@ -209,7 +211,7 @@ put_down(Step *self, PyObject *here, long long start, long long end, Told *told)
         return -1;
     int last = told->state != Py_None;
     if (last) /* also where there is no room: the pipeline finds out by it */
-        slot_put(self->life, natives.life.over, Py_NewRef(Py_True));
+        LIFE_OF(self->life)->over = 1;
     int put = core_put(core, record, last ? core->reserve : core->limit);
     Py_DECREF(record);
     if (put < 0 || !core->asleep)
@@ -221,33 +223,16 @@ put_down(Step *self, PyObject *here, long long start, long long end, Told *told)
 
 /* ---------------------------------------------------------------- the end of a step */
 
-/* Where it ran: Here.at(loop). A new reference. */
-static PyObject *
-where_of(PyObject *here, PyObject *loop)
-{
-    PyObject *where = SLOT(here, natives.here.where);
-    if (where != Py_None) {
-        int same = PyObject_RichCompareBool(PyTuple_GET_ITEM(where, 2), loop, Py_EQ);
-        if (same != 0)
-            return same < 0 ? NULL : Py_NewRef(where);
-    }
-    return PyObject_CallMethodOneArg(here, natives.names.at, loop);
-}
-
 /* It was the task's first on this thread. */
 static int
 settle(Step *self, PyObject *here, long long start)
 {
     PyObject *life = self->life;
-    PyObject *where = where_of(here, SLOT(SLOT(life, natives.life.loop), natives.loop_state.id));
-    if (where == NULL)
-        return -1;
-    slot_put(life, natives.life.here, Py_NewRef(here));
-    slot_put(life, natives.life.where, where);
+    Py_SETREF(LIFE_OF(life)->here, Py_NewRef(here));
     if (PyDict_SetItem(CORE(self)->threads, SLOT(here, natives.here.ident), here) < 0
         || ask_name(self->task, life) < 0)
         return -1;
-    if (SLOT(life, natives.life.unborn) == Py_False)
+    if (!LIFE_OF(life)->unborn)
         return 0;
     PyObject *time = PyLong_FromLongLong(start);
     PyObject *done = time == NULL
@@ -281,7 +266,7 @@ stepped(Step *self, PyObject *here, long long start, long long end, PyObject *do
         return fate == UNKNOWN ? -1 : stepped_rarely(self, here, start, end, doomed);
     }
     Told told = {0};
-    int failed = SLOT(self->life, natives.life.here) == here ? 0 : settle(self, here, start);
+    int failed = LIFE_OF(self->life)->here == here ? 0 : settle(self, here, start);
     if (failed == 0)
         failed = fate == ENDED ? ends(self, &told) : goes_on(self, waiter, doomed, &told);
     Py_DECREF(waiter);

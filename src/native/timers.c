@@ -45,7 +45,7 @@ timed(Gate *self, PyObject *const *args, Py_ssize_t count, long long due)
 {
     PyObject *callback = args[CALLBACK];
     if (callback != natives.end_of_sleep || count <= ARGUMENT || !is_of_any(args[ARGUMENT], natives.futures))
-        return is_wrappable(callback) ? callback_new(CORE(self), callback, natives.timer_kind, due, natives.zero, 0)
+        return is_wrappable(callback) ? callback_new(CORE(self), callback, natives.timer_kind, due, 0, 0)
                                       : Py_NewRef(callback);
     PyObject *time = PyLong_FromLongLong(due);
     int failed = time == NULL ? -1 : PyObject_GenericSetAttr(args[ARGUMENT], natives.names._loopscope_due, time);

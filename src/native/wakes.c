@@ -76,11 +76,11 @@ caller(int *io)
 
 /* Takes over the reference to `name`, which may be NULL with an error set. */
 static int
-tell(How *how, long long since, PyObject *kind, PyObject *waker, long long step, PyObject *name)
+tell(How *how, long long since, PyObject *kind, long long waker, long long step, PyObject *name)
 {
     if (name == NULL)
         return -1;
-    *how = (How){since, step, Py_NewRef(kind), Py_NewRef(waker), name};
+    *how = (How){since, waker, step, Py_NewRef(kind), name};
     return 1;
 }
 
@@ -112,7 +112,7 @@ by_caller(PyObject *here, long long now, How *how)
         step = seen ? WHOLE(here, natives.here.unpolled) : -1;
         since = seen ? earlier(WHOLE(here, natives.here.polled), now) : now;
     }
-    return tell(how, since, io > 0 ? natives.io_kind : natives.callback_kind, natives.zero, step, name);
+    return tell(how, since, io > 0 ? natives.io_kind : natives.callback_kind, 0, step, name);
 }
 
 /* Whether a timer sets this future that may fire now, and its due time; -1 with an error set. */
@@ -148,12 +148,12 @@ woken_alone(PyObject *loop, PyObject *future, PyObject *label, PyObject *here, l
     if (fires < 0)
         return -1;
     if (fires)
-        return tell(how, due < now ? due : now, natives.timer_kind, natives.zero, 0, Py_NewRef(Py_None));
+        return tell(how, due < now ? due : now, natives.timer_kind, 0, 0, Py_NewRef(Py_None));
     int in_a_task = is_in_a_task(loop);
     if (in_a_task)
         return in_a_task < 0 ? -1 : 0;
     if (label != Py_None) /* the executor's function ended before its future was chained to this one */
-        return tell(how, now, natives.thread_kind, natives.zero, 0, Py_NewRef(label));
+        return tell(how, now, natives.thread_kind, 0, 0, Py_NewRef(label));
     return by_caller(here, now, how);
 }
 

@@ -7,8 +7,8 @@ int
 is_excluded(PyObject *life)
 {
     PyObject *pulse = SLOT(life, cold.life.pulse);
-    if (Py_IS_TYPE(pulse, natives.life.type))
-        return PyObject_IsTrue(SLOT(pulse, natives.life.excluded));
+    if (Py_IS_TYPE(pulse, natives.life))
+        return LIFE_OF(pulse)->excluded;
     if (pulse == Py_None)
         return PyObject_IsTrue(SLOT(SLOT(life, cold.life.notes), cold.notes.excluded));
     PyObject *said = PyObject_GetAttr(pulse, cold.name.excluded);

@@ -9,6 +9,7 @@ import gc
 import sys
 import threading
 import weakref
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -464,3 +465,59 @@ def test_a_step_that_ends_the_program(loop: str, kind: type[BaseException]) -> N
         ends(with_it)
     assert with_it == without
     assert len(story.steps) == 2
+
+
+#: how many Cycles were freed, by thread
+freed: Counter[str] = Counter()
+
+
+class Cycle:
+    """Garbage that only the collector frees."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        freed[threading.current_thread().name] += 1
+
+
+def test_the_applications_garbage_is_collected_on_its_own_threads() -> None:
+    """While the background thread makes spans; for no more than a step is the collector off for the application."""
+    freed.clear()
+    off = 0
+
+    async def main() -> None:
+        nonlocal off
+        until = asyncio.get_running_loop().time() + 3
+        while asyncio.get_running_loop().time() < until:
+            Cycle()
+            await asyncio.gather(*(quick() for _ in range(20)))
+            if not gc.isenabled():
+                off += 1
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                assert gc.isenabled()
+
+    with recording(max_spans_per_second=1_000_000):
+        asyncio.run(main())
+    gc.collect()
+    ours = freed.total() - freed[threading.current_thread().name]
+    assert ours <= freed.total() // 50 and freed.total() > 1_000, freed
+    assert off < 50 and gc.isenabled()
+
+
+def test_an_application_that_collects_nothing() -> None:
+    """It has switched the collector off: it stays so."""
+
+    async def main() -> None:
+        gc.disable()
+        for _ in range(100):
+            await asyncio.sleep(0.005)
+            assert not gc.isenabled()
+
+    try:
+        with recording():
+            asyncio.run(main())
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

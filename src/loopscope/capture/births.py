@@ -72,7 +72,7 @@ def _conceive(core: Core, loop: Any, coroutine: Any) -> Life:
     state = core.state_of(loop)
     state.seen = True
     excluded = coroutines.is_housekeeping(coroutine) or not core.wanted(place.function)
-    return Life(core.next_task(), place, state, excluded)
+    return core.life(core.next_task(), place, state, excluded)
 
 
 def kin(core: Core, coroutine: Any) -> tuple[Place, bool | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from loopscope.model import Record
+from loopscope.uncollected import lift, off, weights
 
 #: room kept for births and ends beyond the limit: a lost end would look like a task that never ends
 RESERVE = 8
@@ -36,6 +37,8 @@ class Buffer:
         """Take the record, or count it as dropped where the limit is reached."""
         if len(self.queue) < self.limit:
             self.queue.append(record)
+            if off or weights:
+                lift()
             return True
         self.dropped += 1
         return False
@@ -44,6 +47,8 @@ class Buffer:
         """As `put`, for births and ends, which have a reserve of their own."""
         if len(self.queue) < self.reserve:
             self.queue.append(record)
+            if off or weights:
+                lift()
             return True
         self.dropped += 1
         return False

@@ -45,10 +45,12 @@ from loopscope.model import (
     TASK,
     YIELD,
     YIELDED,
+    Place,
     SpanIdentity,
     clock,
 )
 from loopscope.threads import Bell, Lacking
+from loopscope.uncollected import lift, off, weights
 
 #: (task, its own callback, how it became ready)
 Subject = tuple[Any, Any, How]
@@ -70,6 +72,8 @@ class Core:
     """Writes a record per step into its buffer. One per switching-on."""
 
     name = "python"
+    #: makes what hangs on a task: see Life
+    life: Callable[[int, Place, LoopState, bool], Life] = Life
     #: make what stands in a callback's place of (`run`, (task, callback, how)): where nobody looks at it; where one may
     bind: Callable[[Any, Subject], Any] = MethodType
     show: Callable[[Any, Subject], Any] = Scheduled
@@ -248,7 +252,9 @@ class Core:
         """A step has ended: write its record. `left`: the task's own context is no longer entered."""
         asked = task if type(task) is private.Task else private.own(task)
         if life.here is not here:
-            life.here, life.where = here, here.at(life.loop.id)
+            life.here = here
+            if life.loop.here is not here:
+                self.arrive(life.loop)
             self.threads[here.ident] = here
             life.name = private.name_of(asked)
             if life.unborn:
@@ -289,13 +295,15 @@ class Core:
             if not before:  # the first step of a run: nothing was missed
                 polls = here.polls
         record = (
-            STEP, life.id, index, life.where, how, start, end, outcome, awaiting, place, lasti, span, activated, after,
-            life.name, state, error, polls,
+            STEP, life.id, index, life.loop.where, how, start, end, outcome, awaiting, place, lasti, span, activated,
+            after, life.name, state, error, polls,
         )  # fmt: skip
         if state is None:
             queue = self.queue
             if len(queue) < self.limit:
                 queue.append(record)
+                if off or weights:
+                    lift()
             else:
                 self.buffer.dropped += 1
         else:
@@ -355,6 +363,7 @@ class Core:
     def arrive(state: LoopState) -> Here:
         """This thread's Here, on which a step of this loop runs: the loop's until it starts to run on another."""
         state.here = here = enter()
+        state.where = here.at(state.id)
         here.blind = here.polls is None
         return here
 
@@ -376,7 +385,7 @@ class Core:
             here.blind, here.polls = False, None
             return
         state = self.state_of(loop)
-        state.gated, state.since, state.here = gated, clock(), here
+        state.gated, state.since, state.here, state.where = gated, clock(), here, here.at(state.id)
         here.blind, here.polls, here.ended = True, None, 0
         self.running[here.ident] = state
         self.threads[here.ident] = here

@@ -50,11 +50,14 @@ def nothing() -> None:
 
 
 class Life:
-    """A living task as capture knows it: numbers, strings and a Place, nothing of the application's."""
+    """A living task as capture knows it: numbers, strings and a Place, nothing of the application's.
+
+    The native core has its own.
+    """
 
     __slots__ = (
         "activated", "cancels", "cell", "excluded", "here", "hush", "id", "index", "left", "loop", "name", "over",
-        "place", "ready", "span", "started", "unborn", "uncancelled", "where",
+        "place", "ready", "span", "started", "unborn", "uncancelled",
     )  # fmt: skip
 
     def __init__(self, id: int, place: Place, loop: LoopState, excluded: bool) -> None:
@@ -73,9 +76,8 @@ class Life:
         self.unborn = False
         #: it has ended
         self.over = False
-        #: where its last step ran, and what records say of it
+        #: where its last step ran
         self.here: Here | None = None
-        self.where: Where | None = None
         #: its name as last read
         self.name = ""
         #: weak reference to the OpenTelemetry context last seen at a start, and the identity of its span
@@ -189,15 +191,16 @@ class Birth:
 class LoopState:
     """A loop as its tasks and the self-check know it; holds no loop."""
 
-    __slots__ = ("cell", "gated", "here", "id", "kind", "seen", "since")
+    __slots__ = ("cell", "gated", "here", "id", "kind", "seen", "since", "where")
 
     def __init__(self, id: int, kind: str) -> None:
         self.id = id
         self.kind = kind
         #: weak reference to the loop
         self.cell: Callable[[], Any] = nothing
-        #: the thread that it runs on, None where that is not known yet
+        #: the thread that it runs on, None where that is not known yet, and what records say of it
         self.here: Here | None = None
+        self.where: Where | None = None
         #: the loop's `call_soon` is ours, as far as its class tells
         self.gated = True
         #: a task of this loop came through the gate
@@ -206,8 +209,6 @@ class LoopState:
         self.since = 0
 
 
-#: the Life of any task at its birth, but for what is its own
-NEWBORN = Life(0, UNKNOWN, LoopState(0, ""), False)
 #: the Life of a task that could not be adopted
 PASSED_BY = Life(0, UNKNOWN, LoopState(0, ""), True)
 PASSED_BY.muted = True

@@ -20,6 +20,7 @@ class NativeCore(_native.Core, Core):
     """A core whose stand-ins, gates and records are made in C."""
 
     name = "native"
+    life = _native.Life
     bind = show = _native.Step
     callback = _native.Callback
     select = _native.Select

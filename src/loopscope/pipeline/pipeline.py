@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Protocol
 
+from loopscope import uncollected
 from loopscope.model import BIRTH, GONE, Record, TaskLife, clock
 from loopscope.pipeline.assembler import Assembler
 from loopscope.pipeline.computed import Computed
@@ -182,7 +183,9 @@ class Pipeline:
     def _opened(self) -> Outbox:
         outbox = self._outbox
         if outbox is None:
-            outbox = self._outbox = self._open_outbox()
+            with uncollected.paused():  # to import what it takes
+                outbox = self._outbox = self._open_outbox()
+                self._provider.resource()
             outbox.hurry(self._until)
         return outbox
 

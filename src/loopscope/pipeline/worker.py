@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from loopscope import uncollected
 from loopscope.model import clock
 from loopscope.threads import Bell, Starter, await_exit, keep_from_signals, kept_from_signals
 
@@ -164,6 +165,7 @@ class Worker:
 
     def forked(self) -> None:
         """In a forked child there is no thread."""
+        uncollected.release()
         self._thread = None
         self._jobs.clear()
         self._barred = 0
@@ -195,11 +197,14 @@ class Worker:
                 self.rounds += 1
                 self._rest()
                 until = clock() + SLICE
+                uncollected.begin()
                 for _ in self._work():
                     interval = SOON
                     if clock() >= until and not self._urgent:
                         self._glance()
+                        uncollected.end()
                         self._pause(PAUSE)
+                        uncollected.begin()
                         self._glance()
                         until = clock() + SLICE
                 self._glance()
@@ -207,3 +212,5 @@ class Worker:
                 with suppress(Exception):  # there may be no memory even for that
                     self._failed()
                 return
+            finally:
+                uncollected.end()

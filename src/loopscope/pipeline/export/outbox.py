@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from loopscope import uncollected
 from loopscope.log import logger
 from loopscope.model import clock
 from loopscope.pipeline.export.loss import Loss
@@ -130,7 +131,8 @@ class Outbox:
             return
         batch.sending = spans
         try:
-            lost = batch.target.send(items, self._resource())
+            with uncollected.paused():
+                lost = batch.target.send(items, self._resource())
         except BaseException as error:
             if is_for_host(error):
                 raise

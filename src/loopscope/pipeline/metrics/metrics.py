@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from loopscope import uncollected
 from loopscope.log import logger
 from loopscope.model import Step, clock
 from loopscope.pipeline.metrics import instruments
@@ -80,7 +81,8 @@ class Metrics:
         yield from self._record(now)
         if self._own is not None and now - self._exported >= self._interval << self._failures:
             self._exported = now
-            arrived = self._own.collect(self._standard.timeout)
+            with uncollected.paused():
+                arrived = self._own.collect(self._standard.timeout)
             self._failures = 0 if arrived else min(self._failures + 1, 5)
             yield
 
@@ -158,7 +160,8 @@ class Metrics:
             return
         provider = application_provider(self._given)
         if provider is None and self._standard.metrics and patience_is_over:
-            provider = self._build()
+            with uncollected.paused():
+                provider = self._build()
         if provider is None:
             return
         try:

@@ -1,0 +1,86 @@
+"""The collector runs when and where it would without loopscope: garbage is the application's, with its finalizers.
+
+The collector counts what is made and not yet freed, on all threads together, and runs on the one that makes too much.
+So it is off while our thread makes spans, and then weights are made or freed until it counts what it did before. What
+the application's threads make for a record, and ours frees, is weighed up by a weight a record.
+
+It is off for all then. What lets the GIL go is done within `paused`; and where the GIL is taken from our thread all the
+same, which may not get it back for long, the first record that the application's thread writes has it on again.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import sleep
+
+#: weights that are kept at most
+_MOST = 10_000
+#: so much is made while something is sent, and so long is waited for the application to collect before (seconds, times)
+_SENT, _TURN, _TURNS = 400, 0.002, 10
+
+
+class Weight:
+    """Something that the collector counts."""
+
+    __slots__ = ("nothing",)
+
+
+#: freed, one lowers the count
+weights: list[Weight] = []
+#: while the collector is off for our work: what was counted at its beginning
+off: list[int] = []
+
+
+def begin() -> None:
+    """From now on the collector keeps off our thread."""
+    if gc.isenabled():
+        gc.disable()
+        off.append(gc.get_count()[0])
+
+
+def end() -> None:
+    """No more from now on."""
+    try:
+        more = gc.get_count()[0] - off[0]
+    except IndexError:  # as it never was, or is not any more
+        return
+    if more > 0:
+        del weights[-more:]
+    elif more < 0:
+        weights.extend([Weight() for _ in range(min(-more, _MOST - len(weights)))])
+    release()
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """Not within; and if it can be, the application has collected before."""
+    was = bool(off)
+    for _ in range(_TURNS if was else 0):
+        if gc.get_count()[0] + _SENT < gc.get_threshold()[0]:
+            break
+        end()
+        sleep(_TURN)
+        begin()
+    end()
+    try:
+        yield
+    finally:
+        if was:
+            begin()
+
+
+def release() -> None:
+    """The collector is on again, if it is off for our work: on another thread, or in a forked child."""
+    if off:
+        off.clear()
+        gc.enable()
+
+
+def lift() -> None:
+    """A record is written."""
+    if off:
+        release()
+    if weights:
+        del weights[-1:]
