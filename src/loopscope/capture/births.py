@@ -72,7 +72,8 @@ def _conceive(core: Core, loop: Any, coroutine: Any) -> Life:
     state = core.state_of(loop)
     state.seen = True
     excluded = coroutines.is_housekeeping(coroutine) or not core.wanted(place.function)
-    return core.life(core.next_task(), place, state, excluded)
+    life: Life = core.life(core.next_task(), place, state, excluded)
+    return life
 
 
 def kin(core: Core, coroutine: Any) -> tuple[Place, bool | None]:

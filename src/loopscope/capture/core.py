@@ -73,7 +73,7 @@ class Core:
 
     name = "python"
     #: makes what hangs on a task: see Life
-    life: Callable[[int, Place, LoopState, bool], Life] = Life
+    life: Callable[[int, Place, LoopState, bool], Any] = Life
     #: make what stands in a callback's place of (`run`, (task, callback, how)): where nobody looks at it; where one may
     bind: Callable[[Any, Subject], Any] = MethodType
     show: Callable[[Any, Subject], Any] = Scheduled
