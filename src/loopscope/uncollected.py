@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from time import sleep
 
 #: weights that are kept at most
-_MOST = 10_000
+_MOST = 2_000
 #: so much is made while something is sent, and so long is waited for the application to collect before (seconds, times)
 _SENT, _TURN, _TURNS = 400, 0.002, 10
 

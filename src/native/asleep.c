@@ -71,11 +71,15 @@ note_value(Known *known, Value value)
         known->value[known->count++] = value;
 }
 
-/* What most have is known before the first. */
+/* What most have is known before the first, and the task's Life, where there is one, with its Place. */
 static void
-begin_known(Known *known)
+begin_known(Known *known, PyObject *pulse)
 {
     known->count = 0;
+    if (pulse != NULL) {
+        note_value(known, (Value){OBJECT, 0, pulse});
+        note_value(known, (Value){OBJECT, 0, LIFE_OF(pulse)->place});
+    }
     note_value(known, (Value){OBJECT, 0, Py_True});
     note_value(known, (Value){OBJECT, 0, Py_False});
     note_value(known, (Value){OBJECT, 0, Py_None});
@@ -243,9 +247,14 @@ asleep_make(PyObject *life)
     Draft draft;
     draft.references = draft.size = draft.full = 0;
     draft.born = 0;
-    begin_known(&draft.known);
     if (!is_alone(life, cold.life.type))
         return NULL;
+    PyObject *pulse = SLOT(life, cold.life.pulse);
+    int lives = Py_IS_TYPE(pulse, natives.life);
+    begin_known(&draft.known, lives ? pulse : NULL);
+    write_byte(&draft, lives);
+    if (lives)
+        draft.reference[draft.references++] = pulse;
     write_number(&draft, WHOLE(life, cold.life.born));
     draft.born = WHOLE(life, cold.life.born);
     write_slots(&draft, &life_layout, life);
@@ -385,7 +394,7 @@ asleep_wake(Asleep *self)
     reading.reference = self->content + 1;
     reading.byte = reading.reference + self->content[0] * REFERENCE;
     reading.born = 0;
-    begin_known(&reading.known);
+    begin_known(&reading.known, *reading.byte++ ? read_reference(&reading.reference) : NULL);
     reading.born = read_number(&reading);
     PyObject *life = read_slots(&reading, &life_layout);
     PyObject *notes = life == NULL ? NULL : read_notes(&reading);

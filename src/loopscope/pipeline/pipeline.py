@@ -185,7 +185,6 @@ class Pipeline:
         if outbox is None:
             with uncollected.paused():  # to import what it takes
                 outbox = self._outbox = self._open_outbox()
-                self._provider.resource()
             outbox.hurry(self._until)
         return outbox
 

@@ -293,6 +293,7 @@ class Runtime:
 
     def _open_outbox(self) -> Outbox:
         provider = self.provider.given or global_provider()
+        self.provider.resource()  # whose detectors may take a moment
         targets = choose(self.settings, self._standard, self._encoding, self._given, provider)
         return Outbox(targets, self.provider.resource)
 
