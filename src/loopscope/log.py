@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from loopscope.uncollected import release
+
 #: frames from where a line is said to come to the one of ours that says it; before 3.11 logging's own count, too
 _ABOVE = 2 if sys.version_info >= (3, 11) else 3
 
@@ -24,6 +26,7 @@ class Log(logging.LoggerAdapter):  # type: ignore[type-arg]  # generic at run ti
     def log(self, level: int, msg: object, *args: object, **more: Any) -> None:
         """See LoggerAdapter."""
         more.setdefault("stacklevel", _ABOVE)
+        release()  # a handler may take its time
         try:
             super().log(level, msg, *args, **more)
         except BaseException as error:

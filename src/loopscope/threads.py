@@ -63,8 +63,9 @@ class Starter:
 
     def __init__(self) -> None:
         self._again = 0.0
-        #: since when it is refused; whether that was said
+        #: since when it is refused; what is to be said of it, and whether that was
         self._since = 0.0
+        self._news = ""
         self._said = False
 
     def start(self, target: Callable[[], None], name: str) -> threading.Thread | None:
@@ -91,9 +92,14 @@ class Starter:
         now = monotonic()
         self._again = now + _REFUSED
         self._since = self._since or now
-        if now - self._since >= _SAID and not self._said:
+        if now - self._since >= _SAID:
+            self._news = f"loopscope cannot start its thread {name!r}, and goes on asking for it: {error}"
+
+    def tell(self) -> None:
+        """Say once that a thread is refused. What handles the logger's lines may ask for it again."""
+        if self._news and not self._said:
             self._said = True
-            logger.warning("loopscope cannot start its thread %r, and goes on asking for it: %s", name, error)
+            logger.warning("%s", self._news)
 
 
 #: what a write raises to a pipe or a connection that nobody reads, and to a file that may not grow; their default

@@ -1,7 +1,7 @@
 """The collector runs when and where it would without loopscope: garbage is the application's, with its finalizers.
 
 The collector counts what is made and not yet freed, on all threads together, and runs on the one that makes too much.
-So it is off while our thread makes spans, and then weights are made or freed until it counts what it did before. What
+So it is off while a thread of ours works, and then weights are made or freed until it counts what it did before. What
 the application's threads make for a record, and ours frees, is weighed up by a weight a record.
 
 It is off for all then. What lets the GIL go is done within `paused`; and where the GIL is taken from our thread all the
@@ -18,7 +18,7 @@ from time import sleep
 #: weights that are kept at most
 _MOST = 2_000
 #: so much is made while something is sent, and so long is waited for the application to collect before (seconds, times)
-_SENT, _TURN, _TURNS = 400, 0.002, 10
+_SENT, _TURN, _TURNS = 400, 0.002, 5
 
 
 class Weight:
@@ -33,11 +33,17 @@ weights: list[Weight] = []
 off: list[int] = []
 
 
-def begin() -> None:
-    """From now on the collector keeps off our thread."""
-    if gc.isenabled():
-        gc.disable()
+def begin() -> bool:
+    """From now on the collector keeps off our thread. False where it is off as it is, and is not to be switched on."""
+    if not gc.isenabled():
+        return False
+    gc.disable()
+    try:
         off.append(gc.get_count()[0])
+    except BaseException:  # there is no memory
+        gc.enable()
+        raise
+    return True
 
 
 def end() -> None:
@@ -54,11 +60,12 @@ def end() -> None:
 
 
 @contextmanager
-def paused() -> Iterator[None]:
-    """Not within; and if it can be, the application has collected before."""
+def paused(turns: int = _TURNS) -> Iterator[None]:
+    """Not within; and if it can be, the application has collected before: it is given so many turns."""
     was = bool(off)
-    for _ in range(_TURNS if was else 0):
-        if gc.get_count()[0] + _SENT < gc.get_threshold()[0]:
+    for _ in range(turns if was else 0):
+        most = gc.get_threshold()[0]
+        if most <= _SENT or gc.get_count()[0] + _SENT < most:
             break
         end()
         sleep(_TURN)
@@ -74,8 +81,16 @@ def paused() -> Iterator[None]:
 def release() -> None:
     """The collector is on again, if it is off for our work: on another thread, or in a forked child."""
     if off:
-        off.clear()
-        gc.enable()
+        try:
+            off.clear()
+        finally:  # a signal handler of the application's may have raised
+            gc.enable()
+
+
+def forget() -> None:
+    """Nothing is recorded any more."""
+    release()
+    weights.clear()
 
 
 def lift() -> None:

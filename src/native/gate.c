@@ -115,8 +115,7 @@ wakes(Core *core, Call *call, PyObject *future)
 static int
 may_end(PyObject *life)
 {
-    return LIFE_OF(life)->started != 0
-        || LIFE_OF(life)->index >= LIFE_OF(life)->hush;
+    return LIFE_OF(life)->started != 0 || LIFE_OF(life)->index >= LIFE_OF(life)->hush;
 }
 
 /* A callback that is no task's own: one with a task that is done for its argument is a task's done callback, and whom

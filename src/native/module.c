@@ -32,7 +32,8 @@ load(PyObject *module)
     if (slots_load() < 0)
         return -1;
     if (add_type(module, &tie_spec, &natives.tie) < 0 || add_type(module, &core_spec, &natives.core) < 0
-        || add_type(module, &life_spec, &natives.life) < 0 || add_type(module, &step_spec, &natives.step) < 0 || add_type(module, &callback_spec, &natives.callback) < 0
+        || add_type(module, &life_spec, &natives.life) < 0 || add_type(module, &step_spec, &natives.step) < 0
+        || add_type(module, &callback_spec, &natives.callback) < 0
         || add_type(module, &record_spec, &natives.record) < 0 || add_type(module, &guard_spec, &natives.guard) < 0
         || add_type(module, &encoder_spec, &natives.encoder) < 0 || add_type(module, &gate_spec, NULL) < 0
         || add_type(module, &select_spec, NULL) < 0 || add_type(module, &collected_spec, NULL) < 0

@@ -1,7 +1,7 @@
 /* The native core: what the Python core does per step, in C. The Python core is the reference.
  *
  * readers.c reads attributes of CPython's own types
- * slots.c   reads and writes the slots of the Python core's own cells (Life, Here, ...) by their offsets; those with
+ * slots.c   reads and writes the slots of the Python core's own cells (Here, LoopState, ...) by their offsets; those with
  *           whole numbers become machine numbers
  * point.c   awaits.point: what a suspended task waits for, and where
  * suspended.c at which instruction it is suspended

@@ -17,7 +17,7 @@ static int
 read_record(const Record *record, Passing *passing)
 {
     const How *how = &record->how;
-    if (!is_wake(how->kind))
+    if (!is_wake(how->kind) || !PyTuple_Check(record->where) || PyTuple_GET_SIZE(record->where) != 3)
         return 0;
     passing->id = PyLong_FromLongLong(record->id);
     passing->where = record->where;

@@ -318,7 +318,8 @@ slots_load(void)
     PyObject *seconds = fetch("loopscope.capture.gate", "_NEVER");
     natives.seconds = seconds == NULL ? 0 : PyFloat_AsDouble(seconds);
     Py_XDECREF(seconds);
-    if (!natives.zero || !natives.unnamed || !natives.sixty_four || !natives.no_arguments || !natives.plain || !cancelling)
+    if (!natives.zero || !natives.unnamed || !natives.sixty_four || !natives.no_arguments || !natives.plain
+        || !cancelling)
         return -1;
     natives.cancelling = PyObject_IsTrue(cancelling);
     Py_DECREF(cancelling);

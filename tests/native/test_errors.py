@@ -12,7 +12,8 @@ import pytest
 
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.core import Core
-from loopscope.model import STEP
+from loopscope.capture.life import LIFE, LoopState, hang
+from loopscope.model import STEP, UNKNOWN
 from tests.native.records import gated
 from tests.support import LOOPS
 
@@ -240,3 +241,39 @@ def test_a_step_whose_context_cannot_be_looked_at(kind: type[Core]) -> None:
 def test_what_is_meant_for_the_host_reaches_it(kind: type[Core], error: type[BaseException], name: str) -> None:
     with pytest.raises(error):
         run(kind, **{name: raising(error())})
+
+
+@pytest.mark.parametrize("kind", [Core, native.NativeCore])
+@pytest.mark.parametrize("other", [Core, native.NativeCore])
+def test_what_another_core_left_on_a_task(kind: type[Core], other: type[Core]) -> None:
+    """Its Life: this one goes on, and records the task's steps again after one at the latest."""
+
+    async def waits() -> None:
+        for _ in range(5):
+            await asyncio.sleep(0.001)
+
+    async def main() -> None:
+        task = asyncio.create_task(waits())
+        await asyncio.sleep(0)
+        left = other.life(10**6, UNKNOWN, LoopState(10**6, ""), False)
+        hang(task, LIFE, left)
+        await task
+
+    with gated(kind, Buffer(1000), lambda name: True) as core:
+        asyncio.run(main())
+    assert core.errors == 0
+    steps = [record for record in core.buffer.queue if record[0] == STEP]
+    assert len(steps) >= 7
+
+
+def test_in_a_step_of_another_core() -> None:
+    """It runs on, while this one is switched on: who is created in it was created by nobody that this one knows."""
+
+    async def main() -> None:
+        with gated(native.NativeCore, Buffer(1000), lambda name: True) as core:
+            await asyncio.create_task(program())
+        assert core.errors == 0 and len(core.buffer.queue) > 20
+
+    with gated(Core, Buffer(1000), lambda name: True) as core:
+        asyncio.run(main())
+    assert core.errors == 0

@@ -399,6 +399,12 @@ def test_who_waits_for_a_task(kind: Any) -> None:
         assert type(gathered) is private.GatheringFuture and list(private.waiting_for(gathered)) == [second]
         await asyncio.wait([first, second])
 
+        assert private.GATHERED is not None
+        cells = tuple(types.CellType(None) for _ in private.GATHERED.co_freevars)
+        future = loop.create_future()
+        future.add_done_callback(types.FunctionType(private.GATHERED, {}, None, None, cells))
+        assert list(private.waiting_for(future)) == [], "gather() has not made it yet"
+
     asyncio.run(main())
 
 

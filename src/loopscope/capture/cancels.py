@@ -7,6 +7,7 @@ at the end of the chain is seen. Those along the chain were asked by the same ca
 from __future__ import annotations
 
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from loopscope.capture import coroutines, creations, private
@@ -56,7 +57,7 @@ def pass_on(core: Core, task: Any, life: Life, how: How) -> None:
         return
     chain = [task]
     for thing in chain:
-        for waiter in private.waiting_for(thing):
+        for waiter in islice(private.waiting_for(thing), _CHAIN - len(chain)):
             if private.is_task(waiter):
                 other: Life | None = hung_on(waiter, LIFE)
                 if other is None or not _is_first(waiter, other):
@@ -64,8 +65,7 @@ def pass_on(core: Core, task: Any, life: Life, how: How) -> None:
                 other.cancels = 1
                 if not other.muted:
                     core.buffer.put_vital((REQUEST, other.id, other.index, how[0], how[4], how[2]))
-            if len(chain) < _CHAIN:
-                chain.append(waiter)
+            chain.append(waiter)
 
 
 def _is_first(task: Any, life: Life) -> bool:

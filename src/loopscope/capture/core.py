@@ -253,8 +253,6 @@ class Core:
         asked = task if type(task) is private.Task else private.own(task)
         if life.here is not here:
             life.here = here
-            if life.loop.here is not here:
-                self.arrive(life.loop)
             self.threads[here.ident] = here
             life.name = private.name_of(asked)
             if life.unborn:
@@ -294,9 +292,11 @@ class Core:
             see(self, here, private.running_loop())
             if not before:  # the first step of a run: nothing was missed
                 polls = here.polls
+        loop = life.loop
+        where = loop.where if loop.here is here else here.at(loop.id)  # an eager first step may run on any thread
         record = (
-            STEP, life.id, index, life.loop.where, how, start, end, outcome, awaiting, place, lasti, span, activated,
-            after, life.name, state, error, polls,
+            STEP, life.id, index, where, how, start, end, outcome, awaiting, place, lasti, span, activated, after,
+            life.name, state, error, polls,
         )  # fmt: skip
         if state is None:
             queue = self.queue
@@ -362,8 +362,9 @@ class Core:
     @staticmethod
     def arrive(state: LoopState) -> Here:
         """This thread's Here, on which a step of this loop runs: the loop's until it starts to run on another."""
-        state.here = here = enter()
-        state.where = here.at(state.id)
+        here = enter()
+        state.where = here.at(state.id)  # before the other: who finds that one asks no further
+        state.here = here
         here.blind = here.polls is None
         return here
 
@@ -385,7 +386,7 @@ class Core:
             here.blind, here.polls = False, None
             return
         state = self.state_of(loop)
-        state.gated, state.since, state.here, state.where = gated, clock(), here, here.at(state.id)
+        state.gated, state.since, state.where, state.here = gated, clock(), here.at(state.id), here
         here.blind, here.polls, here.ended = True, None, 0
         self.running[here.ident] = state
         self.threads[here.ident] = here
@@ -428,7 +429,7 @@ class Core:
     def forked(self, life: Life) -> None:
         """In a forked child, a task of the parent's is another task."""
         life.id = next(_tasks)
-        life.index = 0
+        life.index = life.started = 0
         self.buffer.put_vital((BIRTH, life.id, clock(), life, "", life.place, 0, 0, None, True))
 
     def reading(self) -> int:

@@ -12,7 +12,7 @@ from loopscope.capture.interrupts import is_interrupt
 from loopscope.model import LIBRARY, STANDARD, Place
 from loopscope.origin import folder_of, origin_of
 
-_ASYNCIO = folder_of(private.HANDLE_RUN)
+_ASYNCIO = folder_of(asyncio.AbstractEventLoop.close.__code__)
 
 #: code objects remembered at most: a program that makes code without end must not fill memory
 _LIMIT = 8192

@@ -195,7 +195,9 @@ def waiting_for(future: Any) -> Iterator[Any]:
         if wakes:
             yield callback.__self__
         elif GATHERED is not None and kind is types.FunctionType and callback.__code__ is GATHERED:
-            yield callback.__closure__[GATHERED.co_freevars.index("outer")].cell_contents
+            gathered = callback.__closure__[GATHERED.co_freevars.index("outer")].cell_contents
+            if gathered is not None:  # else it is still in the making
+                yield gathered
 
 
 def failure(task: Any) -> BaseException | None:

@@ -15,6 +15,7 @@ import threading
 from _thread import allocate_lock
 from typing import Any
 
+from loopscope import uncollected
 from loopscope.capture import private, stacks
 from loopscope.capture.causes import Measured, classify
 from loopscope.capture.collector import Collector
@@ -129,6 +130,7 @@ class Watchdog:
         if self._thread is None:
             try:
                 self._core.dozing = not self._start()
+                self._starter.tell()
             except Exception:
                 self._core.fail()
         elif self._deep:
@@ -143,7 +145,8 @@ class Watchdog:
             if self._thread is None and self._installed:
                 self._stopping = False
                 self._thread = self._starter.start(self._run, "loopscope-watchdog")
-                return self._thread is not None
+                if self._thread is None:
+                    return False
         finally:
             self._starting.release()
         return True
@@ -164,6 +167,7 @@ class Watchdog:
 
     def forked(self) -> None:
         """In a forked child there is no thread of the parent's."""
+        uncollected.release()
         self._thread = None
         self._deep = False
         self.glances.due = None
@@ -189,14 +193,19 @@ class Watchdog:
             due = clock()
             switches = private.switches()
             while core.on:
-                now = clock()
-                self.wakes += 1
-                roused, self._roused = self._roused, 0
-                if roused:
-                    due = min(due, roused)
-                before, switches = switches, private.switches()
-                following = self._pass(Late(min(due, now), now, _since(before, switches)))
-                self.glances.clear()
+                off = uncollected.begin()
+                try:
+                    now = clock()
+                    self.wakes += 1
+                    roused, self._roused = self._roused, 0
+                    if roused:
+                        due = min(due, roused)
+                    before, switches = switches, private.switches()
+                    following = self._pass(Late(min(due, now), now, _since(before, switches)))
+                    self.glances.clear()
+                finally:
+                    if off:
+                        uncollected.end()
                 if self._stopping:
                     break
                 idle = following == 0

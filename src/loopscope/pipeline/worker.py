@@ -78,10 +78,11 @@ class Worker:
                 return True
             self._left = False
             thread = self._starter.start(self._run, "loopscope")
-            if thread is None:
-                return False
-            self._thread = thread
-            return True
+            if thread is not None:
+                self._thread = thread
+                return True
+        self._starter.tell()
+        return False
 
     def stop(self, timeout: float) -> bool:
         """Stop and join the thread after its current round, within `timeout` seconds."""
@@ -93,6 +94,7 @@ class Worker:
         if thread is not threading.current_thread():
             thread.join(timeout)
         if thread.is_alive():
+            uncollected.release()  # it may hang, and nothing be recorded any more
             return False
         self._thread = None
         await_exit(thread)
@@ -190,14 +192,16 @@ class Worker:
         interval = SOON
         while self._goes_on():
             self._bell.wait(interval)
-            keep_from_signals()
             interval = min(2 * interval, LATE)
             try:
+                uncollected.begin()
+                keep_from_signals()
                 self._glance()
                 self.rounds += 1
-                self._rest()
+                if self._jobs:
+                    with uncollected.paused():
+                        self._rest()
                 until = clock() + SLICE
-                uncollected.begin()
                 for _ in self._work():
                     interval = SOON
                     if clock() >= until and not self._urgent:

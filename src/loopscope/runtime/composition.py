@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from loopscope import uncollected
 from loopscope.capture import cores
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.gate import Gate
@@ -138,6 +139,7 @@ class Runtime:
         try:
             self.finish()
         finally:
+            uncollected.forget()
             if not leaving:
                 self.metrics.mute()
             self.metrics.close()

@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, DEFAULT_ON
 from opentelemetry.sdk.version import __version__ as sdk_version
 from opentelemetry.trace import SpanKind
 
+from loopscope import uncollected
 from loopscope.log import logger
 from loopscope.pipeline.ids import Ids
 from loopscope.pipeline.spans.traces import Sampled
@@ -119,7 +120,8 @@ class Provider:
                 return provider
         if self._own is None:
             try:
-                self._own = TracerProvider(shutdown_on_exit=False)
+                with uncollected.paused():  # what detects resources may take its time
+                    self._own = TracerProvider(shutdown_on_exit=False)
             except Exception as error:
                 # The SDK detects resources in threads, and 3.12 starts none once the main program is over.
                 if "shutdown" not in str(error):
@@ -162,10 +164,10 @@ class Provider:
 
     def sample(self, trace_id: int, name: str) -> Sampled:
         """Ask the sampler of a new root; one that fails samples nothing."""
+        sampler = self.sdk().sampler
+        if _always(sampler):
+            return _ALWAYS
         with self._failing("the sampler"):
-            sampler = self.sdk().sampler
-            if _always(sampler):
-                return _ALWAYS
             said = sampler.should_sample(Context(), trace_id, name, SpanKind.INTERNAL, None, ())
             return Sampled(said.decision.is_sampled(), list((said.attributes or {}).items()), said.trace_state)
         return Sampled(False, [], None)
@@ -174,7 +176,8 @@ class Provider:
     def _failing(self, what: str) -> Iterator[None]:
         """Whatever the application's own code within raises is told, but for what is meant to end the program."""
         try:
-            yield
+            with uncollected.paused(0):
+                yield
         except BaseException as error:
             if is_for_host(error):
                 raise

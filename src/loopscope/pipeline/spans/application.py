@@ -156,9 +156,10 @@ class Application:
             identity = self._context
             if identity.trace_flags & 1:
                 put((SPAN_START, identity.trace_id, clock()))
-            original(self, *args, **options)
-            if (self._start_time or 0) < since:  # the application's word: it is seen all the same
+            given = args[0] if args else options.get("start_time")
+            if type(given) is int and given < since:  # so the application says: it is seen all the same
                 met(identity.span_id)
+            original(self, *args, **options)
 
         return start
 
