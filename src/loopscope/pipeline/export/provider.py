@@ -149,7 +149,8 @@ class Provider:
         if self._generator is None:
             return None
         with self._failing("the id generator"):
-            made = int(getattr(self._generator, method)())
+            with uncollected.paused(0):
+                made = int(getattr(self._generator, method)())
             if not 0 < made < 1 << bits:
                 raise ValueError(f"{method}() returned {made}, which is no id of {bits} bits")
             return made
@@ -164,11 +165,12 @@ class Provider:
 
     def sample(self, trace_id: int, name: str) -> Sampled:
         """Ask the sampler of a new root; one that fails samples nothing."""
-        sampler = self.sdk().sampler
-        if _always(sampler):
-            return _ALWAYS
         with self._failing("the sampler"):
-            said = sampler.should_sample(Context(), trace_id, name, SpanKind.INTERNAL, None, ())
+            sampler = self.sdk().sampler
+            if _always(sampler):
+                return _ALWAYS
+            with uncollected.paused(0):
+                said = sampler.should_sample(Context(), trace_id, name, SpanKind.INTERNAL, None, ())
             return Sampled(said.decision.is_sampled(), list((said.attributes or {}).items()), said.trace_state)
         return Sampled(False, [], None)
 
@@ -176,8 +178,7 @@ class Provider:
     def _failing(self, what: str) -> Iterator[None]:
         """Whatever the application's own code within raises is told, but for what is meant to end the program."""
         try:
-            with uncollected.paused(0):
-                yield
+            yield
         except BaseException as error:
             if is_for_host(error):
                 raise
