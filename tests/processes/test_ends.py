@@ -53,7 +53,7 @@ def test_an_error_of_ours_at_the_end_is_the_applications_concern_nowhere(receive
         from loopscope import LoopscopeInstrumentor
         from loopscope.runtime.composition import Runtime
         asyncio.run(asyncio.sleep(0))
-        Runtime.finish = lambda self: 1 / 0
+        Runtime._send_all = lambda self: 1 / 0
         {end}
         LoopscopeInstrumentor().uninstrument()
         print("goes on")

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 REQUIREMENTS = (
     "opentelemetry-api", "opentelemetry-sdk", "opentelemetry-exporter-otlp", "opentelemetry-instrumentation",
-    "opentelemetry-instrumentation-asyncio", "wrapt", "uvloop", "anyio", "pytest", "pytest-timeout",
+    "opentelemetry-instrumentation-asyncio", "wrapt", "uvloop", "anyio", "asgiref", "pytest", "pytest-timeout",
 )  # fmt: skip
 TESTS = ("tests/scenarios", "tests/native/test_ordinary.py::test_a_world")
 #: scenarios that a version skips, because it lacks the construct

@@ -211,6 +211,8 @@ class Worker:
                         uncollected.begin()
                         self._glance()
                         until = clock() + SLICE
+                    elif not uncollected.off:  # a record had the collector on again
+                        uncollected.begin()
                 self._glance()
             except BaseException:  # an exporter's or a sampler's SystemExit is nobody's here
                 with suppress(Exception):  # there may be no memory even for that
