@@ -11,10 +11,13 @@ same, which may not get it back for long, the first record that the application'
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import sleep
 
+#: it is CPython's, and no other thread runs in the midst of ours
+_COUNTS = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 #: weights that are kept at most
 _MOST = 2_000
 #: so much is made while something is sent, and so long is waited for the application to collect before (seconds, times)
@@ -34,8 +37,8 @@ off: list[int] = []
 
 
 def begin() -> bool:
-    """From now on the collector keeps off our thread. False where it is off as it is, and is not to be switched on."""
-    if not gc.isenabled():
+    """From now on the collector keeps off our thread. False where it is off as it is, or works otherwise."""
+    if not _COUNTS or not gc.isenabled():
         return False
     gc.disable()
     try:
