@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import sleep
+from typing import Any
 
 #: it is CPython's, and no other thread runs in the midst of ours
 _COUNTS = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -25,13 +26,15 @@ _SENT, _TURN, _TURNS = 400, 0.002, 5
 
 
 class Weight:
-    """Something that the collector counts."""
+    """Something that the collector counts. The native core has its own, which the collector does not see."""
 
     __slots__ = ("nothing",)
 
 
+#: makes one
+weight: Callable[[], Any] = Weight
 #: freed, one lowers the count
-weights: list[Weight] = []
+weights: list[Any] = []
 #: while the collector is off for our work: what was counted at its beginning
 off: list[int] = []
 
@@ -58,7 +61,7 @@ def end() -> None:
     if more > 0:
         del weights[-more:]
     elif more < 0:
-        weights.extend([Weight() for _ in range(min(-more, _MOST - len(weights)))])
+        weights.extend([weight() for _ in range(min(-more, _MOST - len(weights)))])
     release()
 
 

@@ -38,7 +38,8 @@ load(PyObject *module)
         || add_type(module, &encoder_spec, &natives.encoder) < 0 || add_type(module, &gate_spec, NULL) < 0
         || add_type(module, &select_spec, NULL) < 0 || add_type(module, &collected_spec, NULL) < 0
         || add_type(module, &placed_spec, &natives.placed) < 0 || add_type(module, &packed_spec, &natives.packed) < 0
-        || add_type(module, &lives_spec, &natives.lives) < 0 || add_type(module, &ordinary_spec, NULL) < 0)
+        || add_type(module, &lives_spec, &natives.lives) < 0 || add_type(module, &ordinary_spec, NULL) < 0
+        || add_type(module, &weight_spec, NULL) < 0)
         return -1;
 #ifdef HANDOVER
     if (handover_load() < 0 || add_type(module, &bell_spec, NULL) < 0)

@@ -14,6 +14,7 @@
  * core.c    the fields of a core that are read per step, and the way into the buffer
  * births.c  the birth of a task
  * life.c    what hangs on it
+ * weight.c  what makes up for what ours makes and frees
  * creations.c where a lock, a queue and the like is made
  * guard.c   what tells of a task that never ended
  * wakes.c   who or what woke a task, where no recorded step did
@@ -477,6 +478,10 @@ actor_on(PyObject *here)
     PyObject *life = SLOT(here, natives.here.life);
     return Py_IS_TYPE(life, natives.life) ? life : NULL;
 }
+
+/* ---------------------------------------------------------------- weight.c */
+
+extern PyType_Spec weight_spec;
 
 /* ---------------------------------------------------------------- births.c */
 

@@ -10,10 +10,13 @@ from functools import partial
 from typing import Any
 
 import loopscope._native as _native
+from loopscope import uncollected
 from loopscope.capture import births, private
 from loopscope.capture.core import Core
 from loopscope.capture.interrupts import is_interrupt
 from loopscope.threads import Bell
+
+uncollected.weight = _native.Weight
 
 
 class NativeCore(_native.Core, Core):
