@@ -43,12 +43,11 @@ def begin() -> bool:
     """From now on the collector keeps off our thread. False where it is off as it is, or works otherwise."""
     if not _COUNTS or not gc.isenabled():
         return False
+    off.append(gc.get_count()[0])  # first: our thread may be stopped before the next line, or after it
     gc.disable()
-    try:
-        off.append(gc.get_count()[0])
-    except BaseException:  # there is no memory
+    if not off:  # a record of the application's came in between
         gc.enable()
-        raise
+        return False
     return True
 
 
@@ -62,7 +61,8 @@ def end() -> None:
         del weights[-more:]
     elif more < 0:
         weights.extend([weight() for _ in range(min(-more, _MOST - len(weights)))])
-    release()
+    gc.enable()  # first, as above
+    off.clear()
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def forget() -> None:
 
 
 def lift() -> None:
-    """A record is written."""
+    """A record is written, or found no room."""
     if off:
         release()
     if weights:

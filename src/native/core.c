@@ -211,10 +211,12 @@ core_put(Core *core, PyObject *record, Py_ssize_t limit)
 {
     if (core->queue == NULL) /* the collector took it */
         return 0;
+    if (lift() < 0)
+        return -1;
     if (natives.length(core->queue) < limit) {
         PyObject *done = natives.append(core->queue, record);
         Py_XDECREF(done);
-        return done == NULL || lift() < 0 ? -1 : 1;
+        return done == NULL ? -1 : 1;
     }
     PyObject *dropped = PyObject_GetAttr(core->buffer, natives.names.dropped);
     PyObject *one = PyLong_FromLong(1);

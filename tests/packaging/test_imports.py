@@ -86,7 +86,8 @@ def test_variable_that_says_neither() -> None:
     """Off, and said once in one line that names the variable and the value."""
     loop = "import asyncio; asyncio.new_event_loop().close()"
     ended = run(loop + LOOK, {**clean(), ENABLED: "nonsense"}, python=with_uvloop(HERE.version))
-    expected = ["asyncio", "loopscope", "loopscope.log", "loopscope.settings", "loopscope_autostart"]
+    ours = ["loopscope", "loopscope.log", "loopscope.settings", "loopscope.uncollected", "loopscope_autostart"]
+    expected = ["asyncio", *ours]
     assert (ended.code, json.loads(ended.out)) == (0, expected)
     assert ended.err == f"{ENABLED}='nonsense' is neither true nor false; loopscope stays off\n"
 
@@ -101,7 +102,7 @@ def test_plain_import_costs_nothing() -> None:
     startup = startup_module(HERE.version)
     assert imported(HERE.version, "import loopscope", None) == ["loopscope", *startup]
     found = imported(HERE.version, "from loopscope import Settings", None)
-    assert found == ["loopscope", "loopscope.log", "loopscope.settings", *startup]
+    assert found == ["loopscope", "loopscope.log", "loopscope.settings", "loopscope.uncollected", *startup]
 
 
 @pytest.mark.parametrize("version", VERSIONS)

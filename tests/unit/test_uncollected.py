@@ -97,11 +97,12 @@ def test_a_collector_that_is_off_stays_off() -> None:
     assert not gc.isenabled() and not weights
 
 
-def test_a_record_of_the_applications_has_it_on_again() -> None:
-    """Our thread may have been stopped in the midst of it, and lifts a weight."""
+@pytest.mark.parametrize("limit", [10, 0])
+def test_a_record_of_the_applications_has_it_on_again(limit: int) -> None:
+    """Our thread may have been stopped in the midst of it; it lifts a weight. Also one that finds no room."""
     weights.extend(Weight() for _ in range(5))
     uncollected.begin()
-    Buffer(10).put((POLLS, None, ()))
+    assert Buffer(limit).put((POLLS, None, ())) == (limit > 0)
     assert gc.isenabled() and len(weights) == 4
     uncollected.end()
     assert gc.isenabled() and len(weights) == 4

@@ -35,20 +35,20 @@ class Buffer:
 
     def put(self, record: Record) -> bool:
         """Take the record, or count it as dropped where the limit is reached."""
+        if off or weights:
+            lift()
         if len(self.queue) < self.limit:
             self.queue.append(record)
-            if off or weights:
-                lift()
             return True
         self.dropped += 1
         return False
 
     def put_vital(self, record: Record) -> bool:
         """As `put`, for births and ends, which have a reserve of their own."""
+        if off or weights:
+            lift()
         if len(self.queue) < self.reserve:
             self.queue.append(record)
-            if off or weights:
-                lift()
             return True
         self.dropped += 1
         return False

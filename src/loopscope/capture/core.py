@@ -299,11 +299,11 @@ class Core:
             life.name, state, error, polls,
         )  # fmt: skip
         if state is None:
+            if off or weights:
+                lift()
             queue = self.queue
             if len(queue) < self.limit:
                 queue.append(record)
-                if off or weights:
-                    lift()
             else:
                 self.buffer.dropped += 1
         else:
