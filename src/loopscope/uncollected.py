@@ -100,8 +100,6 @@ def forget() -> None:
 
 
 def lift() -> None:
-    """A record is written, or found no room."""
-    if off:
-        release()
-    if weights:
-        del weights[-1:]
+    """A record is written, or found no room. There is something to do where one of the two lists is not empty."""
+    release()
+    del weights[-1:]

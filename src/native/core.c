@@ -200,8 +200,8 @@ core_tell(Core *core, PyObject *method)
 static inline int
 lift(void)
 {
-    if (PyList_GET_SIZE(natives.off) > 0)
-        return came(PyObject_CallNoArgs(natives.release));
+    if (PyList_GET_SIZE(natives.off) > 0 && came(PyObject_CallNoArgs(natives.release)) < 0)
+        return -1;
     Py_ssize_t count = PyList_GET_SIZE(natives.weights);
     return count == 0 ? 0 : PyList_SetSlice(natives.weights, count - 1, count, NULL);
 }

@@ -64,9 +64,9 @@
     X(encoded) X(end) X(error) X(events) X(links) X(name) X(parent_id) X(parent_remote) X(shared) X(span_id) X(start) \
     X(state) X(state_of) X(text) X(trace_id) X(trace_state)
 
-#define HERE(X) X(birth) X(blind) X(callback) X(ident) X(life) X(polls) X(where)
+#define HERE(X) X(birth) X(blind) X(callback) X(ident) X(life) X(polls)
 #define HERE_WHOLES(X) X(ended) X(polled) X(polling) X(unpolled)
-#define LOOP_STATE(X) X(cell) X(here) X(id) X(seen) X(where)
+#define LOOP_STATE(X) X(cell) X(here) X(seen) X(where)
 #define PLACE(X) X(chain) X(code) X(function) X(leaf) X(origin) X(public) X(qualname) X(timed)
 #define CHAIN(X) X(further) X(waits)
 #define NO_WHOLES(X)
@@ -122,7 +122,7 @@ typedef struct {
     PyTypeObject *deque;
     PyCFunction append, popleft;
     lenfunc length;
-    PyObject *weights, *off, *release;
+    PyObject *weights, *off, *release, *unhang;
     PyObject *enter, *chains, *task_ids, *hanging, *gone;
     PyObject *place_of, *hidden, *told, *trim, *hiding, *sleep, *sleeps, *type_name, *tell_again, *kin, *nothing;
     PyObject *about, *current_task, *function_name, *whose, *line_of, *own;

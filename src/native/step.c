@@ -176,20 +176,6 @@ step_new(Core *core, PyObject *task, PyObject *callback, How *how, PyObject *lif
     return (PyObject *)self;
 }
 
-/* Takes off a task what hangs there. */
-static int
-unhang(PyObject *task)
-{
-    PyObject *names[] = {natives.names._loopscope, natives.names._loopscope_guard};
-    for (int place = 0; place < 2; place++)
-        if (PyObject_GenericSetAttr(task, names[place], NULL) < 0) {
-            if (!PyErr_ExceptionMatches(PyExc_AttributeError))
-                return -1;
-            PyErr_Clear();
-        }
-    return 0;
-}
-
 /* Step(core, (task, callback, how)): as MethodType(core.run, ...) in the Python core's gate. */
 static PyObject *
 step_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
@@ -208,7 +194,7 @@ step_make(PyTypeObject *type, PyObject *args, PyObject *keywords)
     PyObject *made = NULL;
     How how = {0};
     if (life == NULL) /* one of the Python core's, from an earlier time on: this step passes, the next one is met anew */
-        made = unhang(task) < 0 ? NULL : Py_NewRef(callback);
+        made = came(PyObject_CallOneArg(natives.unhang, task)) < 0 ? NULL : Py_NewRef(callback);
     else if (how_read(&how, tuple) == 0)
         made = step_new(core, task, callback, &how, life);
     how_clear(&how);

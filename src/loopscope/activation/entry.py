@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+
+#: the exit code of what was interrupted, as shells have it
+INTERRUPTED = 128 + signal.SIGINT
+
+
+def interrupted() -> int:
+    """Say that the command was; its exit code."""
+    sys.stderr.write("loopscope: interrupted\n")
+    return INTERRUPTED
 
 
 def main() -> int:
@@ -12,5 +22,4 @@ def main() -> int:
 
         return run()
     except KeyboardInterrupt:
-        sys.stderr.write("loopscope: interrupted\n")
-        return 130
+        return interrupted()

@@ -416,7 +416,7 @@ class Core:
         self.left.clear()
         for loop, state in self.loops.living():
             for task in private.all_tasks(loop):
-                _unhang(task, LIFE, GUARD)
+                _unhang(task)
             self._blindfold(loop)
             if state.here is not None:
                 state.here.blind, state.here.polls = False, None
@@ -481,10 +481,10 @@ class Core:
 RUN_CODE = next(item for item in Core._make_run.__code__.co_consts if type(item) is CodeType and item.co_name == "run")
 
 
-def _unhang(holder: Any, *names: str) -> None:
-    for name in names:
+def _unhang(task: Any) -> None:
+    for name in (LIFE, GUARD):
         with suppress(AttributeError):
-            delattr(holder, name)
+            object.__delattr__(task, name)  # past its class, as it was hung
 
 
 def _nothing_in(_: Any) -> None:

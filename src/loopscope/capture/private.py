@@ -467,7 +467,7 @@ def run_delay(native: int) -> int | None:
         with _open_file(f"/proc/self/task/{native}/schedstat", "rb") as file:
             ran, waited, _ = map(int, file.read().split())
             return waited if ran else None
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError):
         return None
 
 

@@ -145,8 +145,7 @@ class Watchdog:
             if self._thread is None and self._installed:
                 self._stopping = False
                 self._thread = self._starter.start(self._run, "loopscope-watchdog")
-                if self._thread is None:
-                    return False
+                return self._thread is not None
         finally:
             self._starting.release()
         return True
@@ -167,7 +166,6 @@ class Watchdog:
 
     def forked(self) -> None:
         """In a forked child there is no thread of the parent's."""
-        uncollected.release()
         self._thread = None
         self._deep = False
         self.glances.due = None

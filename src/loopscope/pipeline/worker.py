@@ -167,7 +167,6 @@ class Worker:
 
     def forked(self) -> None:
         """In a forked child there is no thread."""
-        uncollected.release()
         self._thread = None
         self._jobs.clear()
         self._barred = 0

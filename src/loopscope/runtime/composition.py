@@ -272,6 +272,7 @@ class Runtime:
 
     def after_fork_in_child(self) -> None:
         """Forget what is the parent's; the next step starts a thread of our own."""
+        uncollected.release()  # one of the parent's threads may have been at it
         self.worker.forked()
         self.watchdog.forked()
         self.lines.forked()

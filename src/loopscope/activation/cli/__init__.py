@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 import click
 
-from loopscope.activation.cli.child import INTERRUPTED
 from loopscope.activation.cli.command import NAMES, NotDone
 from loopscope.activation.cli.demo import demo
 from loopscope.activation.cli.doctor import doctor
 from loopscope.activation.cli.export import export
 from loopscope.activation.cli.run import run
 from loopscope.activation.cli.view import view
+from loopscope.activation.entry import interrupted
 from loopscope.conventions import VERSION
 from loopscope.views.terminal.text import safe
 
@@ -58,8 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return _tell(error)
     except (click.Abort, KeyboardInterrupt):
-        sys.stderr.write("loopscope: interrupted\n")
-        return INTERRUPTED
+        return interrupted()
     except OSError as error:  # standard output cannot be written: what is still to be written at exit must go
         if not isinstance(error, BrokenPipeError):
             sys.stderr.write(f"loopscope: {error.strerror or error}\n")

@@ -9,8 +9,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import IO
 
-#: the exit code of a program that was interrupted, as shells have it
-INTERRUPTED = 128 + signal.SIGINT
 #: signals that are passed on. An interrupt is not: the terminal sends it to the program too
 _PASSED = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 

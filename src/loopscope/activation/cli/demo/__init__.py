@@ -14,6 +14,7 @@ import click
 from loopscope.activation.cli import child, output
 from loopscope.activation.cli.command import Command, NotDone
 from loopscope.activation.cli.demo import story
+from loopscope.activation.entry import INTERRUPTED
 from loopscope.recording import file
 from loopscope.recording.assembly import assemble
 from loopscope.recording.timeline import Timeline
@@ -73,7 +74,7 @@ def _recorded(name: str) -> Timeline:
         settings = {PREFIX + "ENABLED": "true", PREFIX + "TRACE_FILE": trace}
         with tempfile.TemporaryFile() as errors:
             code = child.run([str(path)], child_environment(settings, standard=False), errors)
-            if code == child.INTERRUPTED:  # where it was is nobody's concern
+            if code == INTERRUPTED:  # where it was is nobody's concern
                 raise KeyboardInterrupt
             errors.seek(0)
             sys.stderr.write(errors.read().decode(errors="replace"))
