@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.native.built import build
 from tests.processes.program import ROOT
 
 pytest.importorskip("loopscope.capture.native", exc_type=ImportError)
@@ -45,15 +45,11 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the package, its native part built with sanitizers."""
     if len(libraries()) < 2:
         pytest.skip("this compiler has no AddressSanitizer and UndefinedBehaviorSanitizer")
-    found = importlib.util.spec_from_file_location("loopscope_build", ROOT / "src" / "native" / "build.py")
-    assert found is not None and found.loader is not None
-    builder = importlib.util.module_from_spec(found)
-    found.loader.exec_module(builder)
     folder = tmp_path_factory.mktemp("sanitized")
     shutil.copytree(
         ROOT / "src" / "loopscope", folder / "loopscope", ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd")
     )
-    builder.build(folder, folder / "scratch", FLAGS)
+    build(folder, folder / "scratch", FLAGS)
     return folder
 
 
