@@ -1,6 +1,6 @@
 /* The birth of a task that the gate meets for the first time: births.adopt. births.py is the reference.
  *
- * Common is a plain task of a coroutine, to take its first step later, whose code says all that is to be known of it.
+ * Common is a task of a coroutine, to take its first step later, whose code and name say all that is to be known of it.
  */
 #include "native.h"
 
@@ -37,12 +37,23 @@ attach(Core *core, PyObject *task, PyObject *life)
 
 /* ---------------------------------------------------------------- whose code it is */
 
-/* What this core knows of all tasks whose coroutine runs this code: NULL with an error set. */
-static const Kin *
-kin_of(Core *core, PyObject *coroutine, PyObject *code)
+/* Whether that is known: functools.wraps gives many functions one code. */
+static int
+is_known(const Kin *kin, PyObject *code, PyObject *qualname)
 {
-    Kin *kin = &core->kin[place_in_table(code)];
-    if (kin->place != NULL && SLOT(kin->place, natives.place.code) == code)
+    if (kin->place == NULL || SLOT(kin->place, natives.place.code) != code)
+        return 0;
+    PyObject *known = SLOT(kin->place, natives.place.qualname);
+    return known == qualname || PyObject_RichCompareBool(known, qualname, Py_EQ) == 1;
+}
+
+/* What this core knows of all tasks whose coroutine runs this code and is called so, which is a str of no class of the
+ * application's: NULL with an error set. */
+static const Kin *
+kin_of(Core *core, PyObject *coroutine, PyObject *code, PyObject *qualname)
+{
+    Kin *kin = &core->kin[place_in_table(code) ^ ((size_t)PyObject_Hash(qualname) % TABLE)];
+    if (is_known(kin, code, qualname))
         return kin;
     PyObject *told = PyObject_CallFunctionObjArgs(natives.kin, core, coroutine, NULL);
     PyObject *place, *excluded;
@@ -57,18 +68,6 @@ kin_of(Core *core, PyObject *coroutine, PyObject *code)
     Py_XSETREF(kin->place, Py_NewRef(place));
     Py_DECREF(told);
     return kin;
-}
-
-/* Whether the coroutine is called as its code is: functools.wraps gives many functions one code. */
-static int
-has_name(PyObject *coroutine, PyObject *qualname)
-{
-    PyObject *own = reader_read(&natives.qualname, coroutine);
-    int same = own == NULL ? -1 : own == qualname;
-    if (same == 0 && PyUnicode_CheckExact(own)) /* a class of the application's is not asked */
-        same = PyObject_RichCompareBool(own, qualname, Py_EQ);
-    Py_XDECREF(own);
-    return same;
 }
 
 /* Whether it was begun before it came to be a task's, or before the task is met; -1 with an error set. */
@@ -95,12 +94,15 @@ place_of(Core *core, PyObject *task, int *excluded)
     PyObject *coroutine = reader_read(&natives.task.coroutine, task);
     if (coroutine != NULL && PyCoro_CheckExact(coroutine) && has_begun(coroutine) == 0) {
         PyObject *code = reader_read(&natives.kinds[0].code, coroutine);
-        const Kin *kin = code == NULL ? NULL : kin_of(core, coroutine, code);
-        if (kin != NULL && !kin->uncommon && has_name(coroutine, SLOT(kin->place, natives.place.qualname)) > 0) {
+        PyObject *qualname = code == NULL ? NULL : reader_read(&natives.qualname, coroutine);
+        const Kin *kin = qualname == NULL || !PyUnicode_CheckExact(qualname)
+            ? NULL : kin_of(core, coroutine, code, qualname);
+        if (kin != NULL && !kin->uncommon) {
             place = Py_NewRef(kin->place);
             *excluded = kin->excluded;
         }
         Py_XDECREF(code);
+        Py_XDECREF(qualname);
     }
     Py_XDECREF(coroutine);
     return place;
@@ -181,11 +183,12 @@ state_of(Core *core, PyObject *loop)
     return state;
 }
 
-/* Whether it is of CPython's own class, and not traced, as in debug mode; -1 with an error set. */
+/* Whether it is of CPython's own class or one derived from it, and not traced, as in debug mode; -1 with an error set. */
 static int
 is_plain(PyObject *task)
 {
-    if (Py_TYPE(task) != natives.task.state.type)
+    PyTypeObject *type = natives.task.state.type;
+    if (type == NULL || !PyObject_TypeCheck(task, type))
         return 0;
     PyObject *traceback = reader_read(&natives.task.traceback, task);
     Py_XDECREF(traceback);

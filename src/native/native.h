@@ -343,7 +343,7 @@ clock_read(long long *now)
 
 /* ---------------------------------------------------------------- core.c */
 
-/* What is known of all tasks whose coroutine runs the code of this place: see births.kin. */
+/* What is known of all tasks whose coroutine runs the code of this place, and is called as it: see births.kin. */
 typedef struct { PyObject *place; int uncommon, excluded; } Kin;
 
 typedef struct Tie Tie;

@@ -79,11 +79,10 @@ def _conceive(core: Core, loop: Any, coroutine: Any) -> Life:
 def kin(core: Core, coroutine: Any) -> tuple[Place, bool | None]:
     """The Place of all coroutines of this one's code and qualname, and whether their tasks are excluded.
 
-    None where the code alone does not say, and each is to be adopted by itself. Call it before the first step.
+    None where that does not say, and each is to be adopted by itself. Call it before the first step.
     """
-    code = coroutine.cr_code
-    place = coroutines.place_of(coroutine, code)
-    if coroutines.is_wrapper(code, coroutine) or coroutines.is_housekeeping(coroutine):
+    place = coroutines.place_of_root(coroutine)
+    if coroutines.is_wrapper(coroutine.cr_code, coroutine) or coroutines.is_housekeeping(coroutine):
         return place, None
     return place, not core.wanted(place.function)
 

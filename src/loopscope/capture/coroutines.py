@@ -18,6 +18,8 @@ _ASYNCIO = folder_of(asyncio.AbstractEventLoop.close.__code__)
 _LIMIT = 8192
 #: by the code's id: hashing a code object hashes all that is in it. A Place keeps its code alive.
 _places: dict[int, Place] = {}
+#: those of tasks whose coroutine is called otherwise than its code, by that, the module and the qualname
+_renamed: dict[tuple[int, str, str], Place] = {}
 
 #: known wrappers: (module, qualname) -> the local variable, or its attribute, that holds the coroutine (or function)
 #: they wrap
@@ -91,9 +93,9 @@ def qualname_of(awaitable: Any) -> str:
     """The `__qualname__`, else `__name__`, else the type's name."""
     for name in ("__qualname__", "__name__"):
         text = ask(awaitable, name)
-        if issubclass(type(text), str) and (text := str.__getitem__(text, slice(None))):  # past a class of its own
+        if issubclass(type(text), str) and (text := private.cut(text)):
             return text
-    return names_of(type(awaitable))[1]
+    return private.cut(names_of(type(awaitable))[1])
 
 
 #: a class's name; like what follows, past its metaclass, which may answer anything
@@ -122,7 +124,7 @@ def place_of(awaitable: Any, code: CodeType) -> Place:
     if place is None:
         frame = frame_of(awaitable)
         module = frame.f_globals.get("__name__", "") if frame is not None else ""
-        qualname = getattr(code, "co_qualname", None) or qualname_of(awaitable)
+        qualname = private.cut(getattr(code, "co_qualname", None) or qualname_of(awaitable))
         place = make_place(code, module if isinstance(module, str) else "", qualname)
         if len(_places) >= _LIMIT:
             _places.clear()
@@ -172,7 +174,7 @@ def identify(coroutine: Any) -> Place:
         if inner is None:
             break
         coroutine = inner
-    return _place_of_root(coroutine)
+    return place_of_root(coroutine)
 
 
 def is_housekeeping(coroutine: Any) -> bool:
@@ -184,22 +186,26 @@ def is_housekeeping(coroutine: Any) -> bool:
     return code is None or code.co_filename.startswith(_ASYNCIO) or "uvloop" in code.co_filename
 
 
-def _place_of_root(coroutine: Any) -> Place:
-    code = code_of(coroutine)
+def place_of_root(coroutine: Any) -> Place:
+    """The Place of a task that runs this coroutine, remembered by its code and what it is called."""
+    code, module = code_of(coroutine), ""
     qualname = qualname_of(coroutine)
-    if code is None:
+    if code is not None:
+        place = place_of(coroutine, code)
+        if place.qualname == qualname:
+            return place
+        module = place.module  # functools.wraps: many functions, one code
+    else:
         function = ask(coroutine, "__code__")  # a wrapped function, looked through
-        module = ask(coroutine, "__module__")
-        return make_place(
-            function if type(function) is CodeType else None,
-            module if type(module) is str else "",
-            qualname,
-        )
-    place = place_of(coroutine, code)
-    if place.qualname == qualname:
-        return place
-    # functools.wraps: many functions, one code
-    return make_place(code, place.module, qualname)
+        code = function if type(function) is CodeType else None
+        said = ask(coroutine, "__module__")
+        module = said if type(said) is str else ""
+    known = _renamed.get((id(code), module, qualname))
+    if known is None:
+        if len(_renamed) >= _LIMIT:
+            _renamed.clear()
+        known = _renamed[id(code), module, qualname] = make_place(code, module, qualname)
+    return known
 
 
 def is_wrapper(code: CodeType, coroutine: Any) -> bool:
