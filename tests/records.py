@@ -13,6 +13,7 @@ from loopscope.model import (
     COLLECTION,
     GONE,
     LOOK,
+    NEVER,
     POLLS,
     PRINTED,
     SPAN_END,
@@ -56,19 +57,30 @@ class Identity:
     trace_state: Any = None
 
 
-@dataclass
 class Pulse:
     """A Pulse as capture keeps it."""
 
-    muted: bool = False
-    hush: int = 0
-    ready: int = 0
-    started: int = 0
-    index: int = 0
-    excluded: bool = False
-    over: bool = False
-    cancels: int = 0
-    uncancelled: int = 0
+    def __init__(
+        self, *, muted: bool = False, ready: int = 0, started: int = 0, index: int = 0, excluded: bool = False,
+        over: bool = False, cancels: int = 0, uncancelled: int = 0,
+    ) -> None:  # fmt: skip
+        self.hush = 0 if muted else NEVER
+        self.ready = ready
+        self.started = started
+        self.index = index
+        self.excluded = excluded
+        self.over = over
+        self.cancels = cancels
+        self.uncancelled = uncancelled
+
+    @property
+    def muted(self) -> bool:
+        """Its steps are passed by now."""
+        return self.index >= self.hush
+
+    @muted.setter
+    def muted(self, value: bool) -> None:
+        self.hush = 0 if value else NEVER
 
 
 def place(qualname: str) -> Place:
@@ -218,10 +230,12 @@ class Cold:
         traces, spans = itertools.count(OWN_TRACE), itertools.count(OWN_SPAN)
         self.traces = Traces(segment, lambda: next(traces), self._asked)
         self.budget = Budget(rate)
+        muted: dict[int, Any] = {}
         self.tracer = Tracer(
-            self.traces, lambda: next(spans), self._emit, self._lose, caps, segment, detail, budget=self.budget
-        )
-        self.assembler = Assembler(Sinks(Culprits(caps.delay), self.tracer), self.tracer.kin.lives)
+            self.traces, lambda: next(spans), self._emit, self._lose, caps, segment, detail, budget=self.budget,
+            muted=muted,
+        )  # fmt: skip
+        self.assembler = Assembler(Sinks(Culprits(caps.delay), self.tracer), self.tracer.kin.lives, muted)
 
     def _asked(self, trace_id: int, name: str) -> Sampled:
         self.asked.append((trace_id, name))

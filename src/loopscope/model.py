@@ -96,6 +96,10 @@ class Where(NamedTuple):
     loop: int
 
 
+#: index that no step has
+NEVER = 1 << 62
+
+
 class Pulse(Protocol):
     """The cell that capture and pipeline share for a living task."""
 
@@ -107,7 +111,8 @@ class Pulse(Protocol):
     started: int
     #: index of its current step, or of the next one
     index: int
-    #: index of the step from which on they are not
+    #: index of the step from which on they are not; from NEVER on, how far beyond it the last step was that made a
+    #: sampled span current: none is passed by then
     hush: int
     #: it is not to be told
     excluded: bool
@@ -285,8 +290,6 @@ class TaskLife:
     ready: int = 0
     #: how it ended, None while it lives
     state: str | None = None
-    #: its next steps are not recorded on purpose: a gap in their numbers is no loss
-    unrecorded: bool = False
     #: its end should have been told by now
     overdue: bool = False
     #: the first cancellation that was asked of it, and when

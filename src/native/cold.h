@@ -139,7 +139,7 @@ SLOTS(BatchSlots, BATCH, BATCH_WHOLES)
 #define ASKED(X) \
     X(_batches) X(_forget) X(_grow) X(_outbox) X(_send) X(add) X(close) X(closed) X(home) X(open) X(redeem) \
     X(coalesced) X(encoder) X(excluded) X(is_remote) X(refused) \
-    X(ended) X(file) X(index) X(line) X(size) X(stepped) X(trace_flags) X(trace_id) X(waiting)
+    X(ended) X(file) X(hush) X(index) X(line) X(size) X(stepped) X(trace_flags) X(trace_id) X(waiting)
 
 #define AS_NUMBER(name, module, constant) long long name;
 #define AS_TEXT(module, name) PyObject *name;
@@ -402,6 +402,9 @@ int is_untold(PyObject *visit);
 
 /* Whether a task's steps are told at all. */
 int is_excluded(PyObject *life);
+
+/* An attribute that is a whole number; -1 with an error set. */
+long long ask_whole(PyObject *object, PyObject *name);
 
 /* The life of a task that is known by its id, dead or alive: borrowed, NULL for none or with an error set. */
 PyObject *known(Ordinary *self, PyObject *id);

@@ -17,10 +17,7 @@ index_of(PyObject *pulse)
 {
     if (Py_IS_TYPE(pulse, natives.life))
         return LIFE_OF(pulse)->index;
-    PyObject *said = PyObject_GetAttr(pulse, cold.name.index);
-    long long index = said == NULL ? -1 : whole(said);
-    Py_XDECREF(said);
-    return index;
+    return ask_whole(pulse, cold.name.index);
 }
 
 /* Steps that were not recorded are known by the pulse. */

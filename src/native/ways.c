@@ -17,6 +17,26 @@ is_excluded(PyObject *life)
     return excluded;
 }
 
+long long
+ask_whole(PyObject *object, PyObject *name)
+{
+    PyObject *said = PyObject_GetAttr(object, name);
+    long long value = said == NULL ? -1 : whole(said);
+    Py_XDECREF(said);
+    return value;
+}
+
+/* Whether it is passed by, or will be soon; -1 with an error set. */
+static int
+is_hushed(PyObject *life)
+{
+    PyObject *pulse = SLOT(life, cold.life.pulse);
+    if (Py_IS_TYPE(pulse, natives.life))
+        return LIFE_OF(pulse)->hush < natives.never;
+    long long hush = pulse == Py_None ? natives.never : ask_whole(pulse, cold.name.hush);
+    return hush < 0 ? -1 : hush < natives.never;
+}
+
 /* The trace of steps that work for no other, where it is known, young and sampled. */
 static int
 find_home(Ordinary *self, Passing *passing)
@@ -28,22 +48,12 @@ find_home(Ordinary *self, Passing *passing)
     return passing->start - WHOLE(home, cold.trace.born) < self->rotate;
 }
 
-/* An attribute of a span's identity that is a whole number; -1 with an error set. */
-static long long
-ask(PyObject *identity, PyObject *name)
-{
-    PyObject *said = PyObject_GetAttr(identity, name);
-    long long value = said == NULL ? -1 : whole(said);
-    Py_XDECREF(said);
-    return value;
-}
-
 /* Whether the identity tells nothing new of its trace: see Trace.heed. */
 static int
 is_heeded(PyObject *trace, PyObject *identity)
 {
-    long long remote = ask(identity, cold.name.is_remote);
-    long long flags = remote < 0 ? -1 : ask(identity, cold.name.trace_flags);
+    long long remote = ask_whole(identity, cold.name.is_remote);
+    long long flags = remote < 0 ? -1 : ask_whole(identity, cold.name.trace_flags);
     if (flags < 0)
         return PyErr_Occurred() ? -1 : 0;
     int sampled = SLOT(trace, cold.trace.sampled) == Py_True, local = SLOT(trace, cold.trace.local) == Py_True;
@@ -260,8 +270,9 @@ told_fits(Ordinary *self, Passing *passing)
     if (!Py_IS_TYPE(passing->notes, cold.notes.type))
         return 0;
     int excluded = is_excluded(life);
-    if (excluded)
-        return excluded < 0 ? -1 : 0;
+    int hushed = excluded ? 0 : is_hushed(life);
+    if (excluded || hushed)
+        return excluded < 0 || hushed < 0 ? -1 : 0;
     if (passing->span == Py_None && SLOT(life, cold.life.span) == Py_None
         && SLOT(passing->notes, cold.notes.home) == Py_None) {
         passing->way = OPENS;

@@ -36,7 +36,7 @@ def a_life(chance: random.Random, id: int) -> TaskLife:
     life = TaskLife(id, "name", UNKNOWN, number(), thing(), chance.getrandbits(40), number(), thing())
     for name in ("steps", "missing", "last_end", "before", "running", "ready", "cancel_time", "cancel_by", "counted"):
         setattr(life, name, number())
-    for name in ("state", "where", "awaiting", "awaits", "contends", "mishaps", "cancel", "late", "unrecorded"):
+    for name in ("state", "where", "awaiting", "awaits", "contends", "mishaps", "cancel", "late"):
         setattr(life, name, thing())
     if chance.random() < 0.8:
         life.notes = notes = Notes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 
 import pytest
@@ -61,3 +62,54 @@ def test_an_activation_wakes_a_muted_task(loop: str, heard: int, begun: int) -> 
     assert len(story.tasks) == 1 and "asyncio.task.step.missing" not in story.tasks[0].attributes
     assert {step.trace_id for step in story.steps} == {story.tasks[0].trace_id}
     assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_span_that_is_made_current_before_the_task_is_muted(loop: str) -> None:
+    """Its idle steps are read only then."""
+    provider = TracerProvider(sampler=OnlyJobs(), shutdown_on_exit=False)
+    tracer = provider.get_tracer("test")
+
+    async def main() -> None:
+        for _ in range(700):
+            await asyncio.sleep(0)
+        with tracer.start_as_current_span("job"):
+            for _ in range(6):
+                await asyncio.sleep(0.03)
+
+    story = record(main, LOOPS[loop], tracer_provider=provider)
+    assert [step.attributes["asyncio.step.index"] for step in story.steps] == [*range(700, 707)]
+    assert [task.attributes["asyncio.task.state"] for task in story.tasks] == ["returned"]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_end_of_a_task_that_is_passed_by_is_unknown(loop: str) -> None:
+    """Also where its last step makes a sampled span current. One that was heard again since is destroyed."""
+    provider = TracerProvider(sampler=OnlyJobs(), shutdown_on_exit=False)
+    tracer = provider.get_tracer("test")
+
+    async def ends(further: bool) -> None:
+        life = getattr(asyncio.current_task(), "_loopscope")  # noqa: B009
+        await asyncio.sleep(0)
+        life.muted = True
+        await asyncio.sleep(0)
+        with tracer.start_as_current_span("job"):
+            if further:
+                await asyncio.sleep(0)
+                await asyncio.get_running_loop().create_future()
+
+    async def main() -> None:
+        await asyncio.create_task(ends(False))
+        waits = asyncio.create_task(ends(True))
+        await asyncio.sleep(0.01)
+        waits.get_coro().close()  # type: ignore[union-attr]
+        del waits
+        gc.collect()
+        runtime.flush()
+        active = runtime.current()
+        assert active is not None
+        exits.append({state: count for state, count in active.pipeline.metrics.sums.exits.items() if count})
+
+    exits: list[dict[str, int]] = []
+    record(main, LOOPS[loop], tracer_provider=provider)
+    assert exits == [{"unknown": 1, "destroyed": 1}]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
-from loopscope.model import GONE, Anchor, Record
+from loopscope.model import GONE, NEVER, Anchor, Record
 from loopscope.pipeline import otlp
 from loopscope.pipeline.export.loss import Loss
 from loopscope.pipeline.export.outbox import Outbox
@@ -237,18 +237,19 @@ def test_many_requests_that_were_left() -> None:
 def test_muted_tasks_are_heard_where_nobody_known_held_the_thread() -> None:
     """Those of that thread, in small pieces; and not again at once, the less often the more tasks there are."""
     pipeline = Cold().pipeline
-    pulses = [Pulse(muted=task > 0) for task in range(4)]
+    pulses = [Pulse() for _ in range(4)]
     for task, pulse in enumerate(pulses, 1):
         pipeline.assembler.feed(birth(task, 0, pulse=pulse))
         pipeline.assembler.feed(step(task, 0, 10 * task, 10 * task, 10 * task + 5, thread=2 if task == 4 else 1))
         pipeline.assembler.muted[task] = pulse, 2 if task == 4 else 1
+        pulse.muted = task > 1
     pipeline._unseen(1, 100, 200)
-    assert not any(pulse.hush for pulse in pulses)
+    assert [pulse.hush for pulse in pulses] == [NEVER, 0, 0, 0]
     assert len(list(pipeline._hear(SECOND))) == 4
-    assert [pulse.hush for pulse in pulses] == [0, 64, 64, 0]
+    assert [pulse.hush for pulse in pulses] == [NEVER, 64, 64, 0]
     pipeline._unseen(2, 300, 400)
     assert not list(pipeline._hear(SECOND + 1)) and list(pipeline._hear(2 * SECOND))
-    assert [pulse.hush for pulse in pulses] == [0, 64, 64, 64]
+    assert [pulse.hush for pulse in pulses] == [NEVER, 64, 64, 64]
     assert not list(pipeline._hear(9 * SECOND)), "nobody is suspected any more"
 
 
@@ -262,7 +263,7 @@ def test_who_may_be_muted_is_known() -> None:
     assert list(pipeline.assembler.muted) == [1]
     life = pipeline.assembler.lives[2]
     life.notes.visits, life.notes.idle = (), MUTE_AFTER - 1
-    pipeline.tracer._mute(life, life.notes)
+    pipeline.tracer._mute(life, life.notes, 1)
     assert pulses[2].muted and [thread for _, thread in pipeline.assembler.muted.values()] == [0, 7]
     pipeline.assembler.feed(step(1, 1, 100, 100, 105, "returned"))
     pipeline.assembler.feed((GONE, 2, 200, False))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from loopscope.model import NEVER
 from loopscope.pipeline.spans.tracer import MUTE_AFTER
 from tests.records import OWN_TRACE, SECOND, Cold, Identity, Pulse, birth, said, span_end, span_start, step
 
@@ -108,7 +109,7 @@ def test_a_muted_task_is_heard_again_when_it_activates_a_sampled_span() -> None:
     cold, pulse = Cold(sample=lambda trace_id, name: False), Pulse()
     cold.feed(birth(1, 0, pulse=pulse))
     steps(cold, pulse, 100)
-    pulse.muted = False
+    pulse.hush = NEVER + pulse.index
     cold.feed(span_start(2, 20), span_end(2, 21))
     steps(cold, pulse, 1, activated=[IN])
     steps(cold, pulse, MUTE_AFTER)
@@ -123,7 +124,7 @@ def test_a_record_from_before_it_was_muted_does_not_mute_it_again() -> None:
     cold.feed(birth(1, 0, pulse=pulse))
     steps(cold, pulse, MUTE_AFTER)
     assert pulse.muted
-    pulse.muted = False
+    pulse.hush = NEVER + MUTE_AFTER + 9
     cold.feed(step(1, MUTE_AFTER + 1, SECOND, SECOND, SECOND + 1), span_start(2, 2 * SECOND))
     assert not pulse.muted
     pulse.index = MUTE_AFTER + 9
@@ -134,6 +135,36 @@ def test_a_record_from_before_it_was_muted_does_not_mute_it_again() -> None:
     assert pulse.muted
     [task] = cold.finish(5 * SECOND).tasks
     assert said(task, "asyncio.task.step.missing") is None
+
+
+def test_a_task_that_is_in_a_sampled_span_by_now_is_not_muted() -> None:
+    """Its idle steps' records are read late."""
+    cold, pulse = Cold(sample=lambda trace_id, name: False), Pulse()
+    cold.feed(birth(1, 0, pulse=pulse))
+    pulse.index, pulse.hush = 603, NEVER + 600
+    for index in range(600):
+        cold.feed(step(1, index, 10, 10, 11))
+    assert not pulse.muted
+    cold.feed(span_start(2, 20), step(1, 600, 20, 21, 22, activated=[IN], after=IN))
+    steps(cold, pulse, MUTE_AFTER - 3, at=SECOND)
+    assert not pulse.muted
+
+
+def test_a_gap_of_a_task_that_is_heard_for_a_while_is_no_loss() -> None:
+    """It may be passed by again after that, and be heard again later."""
+    cold, pulse = Cold(sample=lambda trace_id, name: False), Pulse()
+    cold.feed(birth(1, 0, pulse=pulse))
+    steps(cold, pulse, MUTE_AFTER + 100)
+    pulse.hush = pulse.index + 2
+    steps(cold, pulse, 1, at=SECOND)
+    cold.feed(step(1, pulse.index, SECOND, SECOND, 2 * SECOND))
+    pulse.index += 1
+    steps(cold, pulse, 100)
+    pulse.hush = NEVER + pulse.index
+    cold.feed(span_start(2, 3 * SECOND), step(1, pulse.index, 4 * SECOND, 4 * SECOND, 5 * SECOND, activated=[IN]))
+    cold.feed(step(1, pulse.index + 7, 6 * SECOND, 6 * SECOND, 7 * SECOND, "returned", span=IN))
+    [task] = cold.finish(8 * SECOND).tasks
+    assert said(task, "asyncio.task.step.missing") == 6, "these were lost"
 
 
 @pytest.mark.parametrize("seen", [dict[str, Any](activated=[OUT]), dict[str, Any](activated=[IN])])

@@ -26,7 +26,7 @@ from loopscope.capture.awaits import point
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.collector import Collected
 from loopscope.capture.interrupts import is_interrupt
-from loopscope.capture.life import GUARD, LIFE, NEVER, Here, Life, LoopState, enter, hung_on, local, nothing
+from loopscope.capture.life import GUARD, LIFE, Here, Life, LoopState, enter, hung_on, local, nothing
 from loopscope.capture.loops import Loops
 from loopscope.capture.polls import see, select, selector_of, unsee
 from loopscope.capture.stand_ins import Callback, How, Scheduled, named
@@ -36,6 +36,7 @@ from loopscope.model import (
     CALLBACK,
     CANCEL,
     CANCELLED,
+    NEVER,
     POLLS,
     RAISED,
     RETURNED,
@@ -337,8 +338,8 @@ class Core:
             life.activated = [span]
         elif seen[-1].span_id != span.span_id and len(seen) < _ACTIVATIONS:
             seen.append(span)
-        if life.hush != NEVER and not life.excluded and span.trace_flags & 1:  # it is heard for a few steps only
-            life.muted = False
+        if span.trace_flags & 1 and not life.excluded:
+            life.hush = NEVER + life.index
 
     def leave(self) -> None:
         """The application makes the span current that was so before, on this thread."""
@@ -351,11 +352,11 @@ class Core:
         if private.running_loop() is None:
             return
         life: Life | None = hung_on(private.current_task(), LIFE)
-        if life is None or life.hush == NEVER or life.excluded:
+        if life is None or life.hush >= NEVER or life.excluded:
             return
         span = self.describe(context)
         if span is not None and span.trace_flags & 1:
-            life.muted = False
+            life.hush = NEVER + life.index  # the next step's
 
     # ------------------------------------------------------------ loops
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from loopscope.capture import private
-from loopscope.model import GONE, UNKNOWN, Place, SpanIdentity, Where, clock
+from loopscope.model import GONE, NEVER, UNKNOWN, Place, SpanIdentity, Where, clock
 
 if TYPE_CHECKING:
     from loopscope.capture.core import Core
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 #: steps of an excluded task that are recorded: it may be a culprit
 FIRST = 64
-NEVER = 1 << 62
 
 #: attributes that we hang on the application's objects
 LIFE, GUARD, DUE = "_loopscope", "_loopscope_guard", "_loopscope_due"
@@ -65,7 +64,7 @@ class Life:
         self.place = place
         self.loop = loop
         self.excluded = excluded
-        #: index of the step from which on it is passed by
+        #: index of the step from which on it is passed by: see Pulse
         self.hush = FIRST if excluded else NEVER
         #: index of the current step, or of the next one
         self.index = 0
@@ -120,7 +119,9 @@ class Guard:
 def gone(core: Core, life: Life) -> None:
     """A task went away before its end was recorded."""
     life.over = True
-    core.buffer.put_vital((GONE, life.id, clock(), life.excluded or life.muted))
+    # Its last step was passed by, though the next one would have been recorded.
+    unseen = life.muted or life.hush - NEVER >= life.index > 0
+    core.buffer.put_vital((GONE, life.id, clock(), life.excluded or unseen))
 
 
 class Here:

@@ -12,6 +12,7 @@ from loopscope.model import (
     IO,
     LOOK,
     MISHAP,
+    NEVER,
     POLLS,
     PRINTED,
     REQUEST,
@@ -124,9 +125,7 @@ class Assembler:
             waited = None
             if not ready:  # a bare yield: its own last end is not known
                 ready = start
-            if life.unrecorded:
-                life.unrecorded = False
-            else:
+            if not self._passed_by(id, index):
                 life.missing += index - life.steps
         life.steps = index + 1
         life.name = name
@@ -161,6 +160,15 @@ class Assembler:
         self._sink.stepped(life, step)
         if state is not None:
             self._end(life, end)
+
+    def _passed_by(self, id: int, index: int) -> bool:
+        """Whether the steps that are missing before this one were not recorded on purpose."""
+        muted = self.muted.get(id)
+        if muted is None:
+            return False
+        if NEVER <= muted[0].hush <= NEVER + index:  # from now on all are
+            del self.muted[id]
+        return True
 
     def _end(self, life: TaskLife, time: int) -> None:
         self.lives.pop(life.id, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from loopscope.model import DESTROYED, WAITING, Handoff, SpanIdentity, Step, TaskLife
+from loopscope.model import DESTROYED, NEVER, WAITING, Handoff, SpanIdentity, Step, TaskLife
 from loopscope.pipeline.lives import Lives, Muted, each
 from loopscope.pipeline.sinks import Sink
 from loopscope.pipeline.spans.budget import UNBOUNDED, Budget
@@ -133,10 +133,12 @@ class Tracer(Sink):
                 visit.left = step.end
                 self._leaving[life.id] = life
         self._handoffs.stepped(life)
+        if touched and life.pulse is not None and life.pulse.hush < NEVER:  # nobody heard of that span
+            life.pulse.hush = NEVER + step.index
         if touched or step.activated or step.end - step.start >= self._caps.hold:
             notes.idle = 0
         else:
-            self._mute(life, notes)
+            self._mute(life, notes, step.index)
 
     def ended(self, life: TaskLife, time: int) -> None:
         """See Sink."""
@@ -199,15 +201,16 @@ class Tracer(Sink):
             return not visit.quick or not self._caps.ordinary(step)
         return self._caps.notable(step)
 
-    def _mute(self, life: TaskLife, notes: Notes) -> None:
+    def _mute(self, life: TaskLife, notes: Notes, index: int) -> None:
         """One more step that no trace took, and that harmed nobody."""
         notes.idle += 1
-        if notes.idle > MUTE_AFTER and life.id in self._muted:  # one from before it was: it may be heard again by now
-            life.unrecorded = True
+        pulse = life.pulse
+        if notes.idle < MUTE_AFTER or pulse is None or life.state is not None or notes.visits:
             return
-        if notes.idle >= MUTE_AFTER and life.pulse is not None and life.state is None and not notes.visits:
-            life.unrecorded = life.pulse.muted = True
-            self._muted[life.id] = life.pulse, life.where.thread if life.where is not None else 0
+        spanned = pulse.hush - NEVER  # in a step, it may be, whose record is on its way, or that was passed by
+        if spanned == 0 or 0 < spanned <= index + 1 - MUTE_AFTER:
+            pulse.muted = True
+            self._muted[life.id] = pulse, life.where.thread if life.where is not None else 0
 
     # ------------------------------------------------------------ as time goes by
 
@@ -238,7 +241,7 @@ class Tracer(Sink):
         home = notes.home
         if home is not None and home.next is not None and notes.visit_to(home.trace_id) is None:
             self.tasks.move(life, notes, home.latest())  # else every trace since would be kept in memory
-        if life.unrecorded and life.pulse is not None and life.pulse.muted:
+        if life.pulse is not None and life.pulse.muted and not life.pulse.excluded:
             if notes.home is None or self.traces.old(notes.home, now):
                 life.pulse.muted = False
                 notes.idle = 0
