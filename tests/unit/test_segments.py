@@ -235,6 +235,21 @@ def test_segments_leave_nothing_out_where_the_trace_rotates_meanwhile() -> None:
     assert [(span.start, span.end) for span in children] == [(3, 70 * SECOND), (70 * SECOND, 75 * SECOND)]
 
 
+def test_segments_of_one_that_moves_with_others_are_in_order() -> None:
+    """Though it was told up to that moment already: it is in a step that runs another loop, say."""
+    cold, pulses = own_pair()
+    pulses[0].started = 50 * SECOND
+    for index, second in enumerate((61, 130, 200), 1):
+        pulses[1].index = index + 1
+        cold.feed(step(2, index, second * SECOND, second * SECOND, second * SECOND + 1))
+    cold.feed(step(1, 1, 50 * SECOND, 50 * SECOND, 210 * SECOND, "returned")).finish(220 * SECOND)
+    for name in ("task parent", "task child"):
+        spans = sorted((span for span in cold.tasks if span.name == name), key=lambda span: (span.trace_id, span.start))
+        for one, other in zip(spans, spans[1:], strict=False):
+            assert one.end == other.start and previous(other) == [(one.trace_id, one.span_id)], name
+    assert all(adds_up(task) for task in cold.tasks)
+
+
 def test_who_waits_for_a_task_moves_with_it() -> None:
     """The child takes its steps; the parent and who is above it take none: each has a segment in each trace."""
     pulses = [Pulse(index=1) for _ in range(3)]

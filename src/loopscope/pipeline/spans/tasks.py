@@ -275,10 +275,13 @@ class TaskSpans:
     def cut(
         self, life: TaskLife, notes: Notes, visit: Visit, now: int, pending: bool, home: Trace | None = None
     ) -> None:
-        """Close a segment at the last change of state, and open the next one there; an own one in `home`, if given."""
+        """Close a segment at the last change of state, and open the next one there; an own one in `home`, if given.
+
+        There it must be, else the next one but one would begin before this one ends: so it may last no time.
+        """
         state, moment = (visit.left_in, visit.cursor) if pending else state_of(life, now)
         told, moment = visit.segment, max(min(moment, now), visit.cursor)
-        if moment <= visit.start:
+        if moment <= visit.start and home is None:
             return
         notes.remove(visit)
         self.end_segment(life, visit, state, moment)
