@@ -327,7 +327,7 @@ tell(Ordinary *self, Passing *passing)
     PyObject *mine = name == NULL ? NULL : whose(self, passing), *kind = mine == NULL ? NULL : kind_of(self, passing);
     PyObject *shared = kind == NULL ? NULL : PyTuple_Pack(2, mine, kind);
     int failed = shared == NULL ? -1 : 0;
-    if (!failed && !passing->speaks) /* nobody links to what might not have been told */
+    if (!failed)
         failed = remember(self, passing->id, passing->index, trace, span_id);
     if (!failed) {
         of[OF_TRACE] = SLOT(trace, cold.trace.trace_id);
@@ -342,7 +342,7 @@ tell(Ordinary *self, Passing *passing)
     }
     if (passing->speaks)
         slot_put(visit, cold.visit.quiet, Py_NewRef(Py_None));
-    else if (!failed && SLOT(step, cold.step.delay) != Py_None)
+    if (!failed && SLOT(step, cold.step.delay) != Py_None)
         failed = tell_exported(self, passing, span_id);
     Py_XDECREF(span_id);
     Py_XDECREF(name);

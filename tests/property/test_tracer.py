@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
+from typing import Any, defaultdict
 
 import pytest
 from hypothesis import given
@@ -133,13 +134,17 @@ def test_the_ended_leave_nothing(seed: int, turns: int) -> None:
 
 
 @effort(max_examples=200)
-@given(seeds, turns, st.integers(4, 60), st.sampled_from([0, 20]), st.sampled_from([1, 60]))
-def test_full_traces_in_any_world(seed: int, turns: int, room: int, rate: int, segment: int) -> None:
+@given(
+    seeds, turns, st.integers(4, 60), st.sampled_from([0, 20]), st.sampled_from([1, 60]),
+    st.sampled_from(["steps", "slow"]),
+)  # fmt: skip
+def test_full_traces_in_any_world(seed: int, turns: int, room: int, rate: int, segment: int, detail: str) -> None:
     """No own trace has more spans than it may, no step's stands under one that is not told, and no link leads to one.
 
     The application's may: one that was forgotten is met anew.
     """
-    cold = Cold(Caps(2_000, room, MS, 10 * MS), segment * SECOND, **({"rate": rate} if rate else {}))
+    more: dict[str, Any] = {"detail": detail, **({"rate": rate} if rate else {})}
+    cold = Cold(Caps(2_000, room, MS, 10 * MS), segment * SECOND, **more)
     World(seed, cold).run(turns)
     told = {(span.trace_id, span.span_id) for span in cold.spans}
     counts = Counter(span.trace_id for span in cold.spans if span.trace_id >= OWN_TRACE)

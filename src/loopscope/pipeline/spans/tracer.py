@@ -126,9 +126,9 @@ class Tracer(Sink):
                 self.tasks.adopt(visit, identities)
             before = visit.cursor
             visit.account(step)
-            self.steps.place(life, visit, step, shared, before)
             if visit.quiet is not None and self._worth_telling(visit, step):
                 self._quiet.speak(life, visit)
+            self.steps.place(life, visit, step, shared, before)
             if not trace.own and life.state is None and not _in(step.span_after, trace):
                 visit.left = step.end
                 self._leaving[life.id] = life
