@@ -343,6 +343,10 @@ name_culprit(Ordinary *self, Passing *passing, const Long *longest)
     int timer = passing->kind == cold.text.TIMER && held.gap < cold.late;
     long long callbacks = held.callbacks + (timer ? 0 : held.gap);
     long long length = longest == NULL ? 0 : longest->end - longest->start;
+    if (length < self->threshold && 2 * length < held.steps + callbacks) {
+        longest = NULL;
+        length = 0;
+    }
     int many = held.ended >= cold.burst && length * cold.part < held.steps && held.steps > callbacks;
     if (!many && longest == NULL && held.steps + callbacks < self->threshold)
         return by_nobody(self, passing, &held);

@@ -72,6 +72,21 @@ def test_who_is_named_has_harmed() -> None:
     assert found[1, 0][1] == Harm(3, 2 * 2 * MS + 6 * MS // 10)
 
 
+def test_the_end_of_a_long_step_is_not_to_blame_for_what_others_did() -> None:
+    """Those that were short held the thread longer; where that was not for long either, nobody is."""
+    for rest, blamed in ((MS // 2, ("burst short", None, 1_020_000, 3)), (MS // 10, None)):
+        found = told(
+            [
+                birth(1, 0, "long"), birth(2, 0, "short"), birth(3, 0, "short"), birth(4, 0, "victim"),
+                step(1, 0, 0, 0, 10 * MS),
+                step(2, 0, 0, 10 * MS, 10 * MS + rest), step(3, 0, 0, 10 * MS + rest, 10 * MS + 2 * rest),
+                step(4, 0, 10 * MS - 20_000, 14 * MS, 15 * MS, polls=(10 * MS + 2 * rest, 14 * MS)),
+            ]
+        )  # fmt: skip
+        assert short(found[4, 0][0]) == blamed
+        assert found[1, 0][1] is None or found[1, 0][1].count == 2
+
+
 def test_a_burst_of_short_steps() -> None:
     """Many short ones are told together, by the name that took most."""
     records = [birth(1, 0, "victim"), *(birth(task, 0, "worker") for task in range(2, 52))]

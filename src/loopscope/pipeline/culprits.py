@@ -154,8 +154,10 @@ class Culprits(Sink):
                 _harm(making, longest.length, harmed)
 
     def _named(self, step: Step, occupancy: Occupancy, ready: int, held: Held, longest: Long | None) -> Delay | None:
-        length = longest.length if longest is not None else 0
         callbacks = held.callbacks + (0 if step.waker_kind == TIMER and held.gap < _LATE else held.gap)
+        length = longest.length if longest is not None else 0
+        if length < self._threshold and 2 * length < held.steps + callbacks:  # its end alone, and others were longer
+            longest, length = None, 0
         if held.ended >= _BURST and length * _PART < held.steps and held.steps > callbacks:
             return _burst(occupancy, ready, held)
         if longest is None:
