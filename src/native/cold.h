@@ -137,8 +137,8 @@ SLOTS(BatchSlots, BATCH, BATCH_WHOLES)
 
 /* Names that are read as attributes. */
 #define ASKED(X) \
-    X(_batches) X(_forget) X(_grow) X(_outbox) X(_send) X(add) X(close) X(closed) X(home) X(open) X(redeem) \
-    X(coalesced) X(encoder) X(excluded) X(is_remote) X(refused) \
+    X(_batches) X(_forget) X(_grow) X(_outbox) X(add) X(close) X(closed) X(home) X(open) X(redeem) \
+    X(coalesced) X(encoder) X(excluded) X(filled) X(is_remote) X(refused) \
     X(ended) X(file) X(hush) X(index) X(line) X(size) X(stepped) X(trace_flags) X(trace_id) X(waiting)
 
 #define AS_NUMBER(name, module, constant) long long name;

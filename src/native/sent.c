@@ -144,7 +144,7 @@ post(Ordinary *self, const Bytes *span)
     WHOLE(self->batch, cold.batch.bytes) += size + span->size;
     if (packed_count(items) < self->size && WHOLE(self->batch, cold.batch.bytes) < cold.heavy)
         return 0;
-    PyObject *done = PyObject_CallMethodOneArg(self->outbox, cold.name._send, self->batch);
+    PyObject *done = PyObject_CallMethodOneArg(self->outbox, cold.name.filled, self->batch);
     return came(done);
 }
 

@@ -262,3 +262,33 @@ def test_an_exporter_that_is_not_known(protocol: Protocol, unknown: bool) -> Non
     assert ended.code == 0 and ended.err == ""
     assert list(json.loads(ended.out).values()) == ["spans" if unknown else "bytes"]
     assert sorted(names)[-3:] == ["step job", "step job", "task job"]
+
+
+# Steps at a steady pace, by a buffer that would not hold what comes while nobody takes records for a second.
+STEADY = """
+import asyncio, time
+from loopscope import runtime
+async def main():
+    start = time.monotonic()
+    for moment in (5, 7, 10):
+        while time.monotonic() < start + moment:
+            await asyncio.sleep(0.001)
+        print(runtime.statistics()["records.dropped"], flush=True)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_nobody_is_waited_for_but_once(protocol: Protocol) -> None:
+    """By the thread that has all else to do, too; and who comes back is found again."""
+    [port] = free_ports(1)
+    more = {"OTEL_EXPORTER_OTLP_TIMEOUT": "4", "OTEL_PYTHON_LOOPSCOPE_BUFFER_SIZE": "500"}
+    program = Program(STEADY, switched_on(f"http://127.0.0.1:{port}", protocol, **more))
+    waited, later = (int(program.hear()) for _ in range(2))
+    with Receiver(**({"http_port": port} if protocol == "http" else {"grpc_port": port})) as receiver:  # type: ignore[arg-type]
+        ended = program.end(30)
+        spans = receiver.spans()
+    assert ended.code == 0
+    assert waited > 500, "else it proves nothing"
+    assert later == int(ended.out.split()[-1]) == waited
+    assert spans

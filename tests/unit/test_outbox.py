@@ -14,6 +14,7 @@ from loopscope.pipeline.export.outbox import AGE, Outbox
 from loopscope.pipeline.export.targets import Bytes
 from loopscope.pipeline.otlp import Encoding
 from loopscope.pipeline.spans.span import Span
+from tests.records import SECOND
 
 
 class Target:
@@ -183,6 +184,53 @@ def test_near_the_end_a_target_that_failed_is_not_tried_again() -> None:
     target.lost = None
     put(outbox, "b")
     assert (dict(outbox.dropped), target.sent) == ({"export_failed": 1, "shutdown": 1}, [])
+
+
+def test_what_is_down_is_tried_once_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Meanwhile spans wait, as many as one batch holds; what comes back is told all of them."""
+    now = 10 * SECOND
+    monkeypatch.setattr(module, "clock", lambda: now)
+    target = Target(3)
+
+    def send(items: list[str], resource: Any) -> Loss | None:
+        nonlocal now
+        now += took
+        return Target.send(target, items, resource)
+
+    target.send = send  # type: ignore[method-assign]
+    outbox, took, target.lost = Outbox([target], lambda: "r"), 9 * SECOND, Loss(3, "dead")
+    put(outbox, "abc")
+    assert target.calls == ["hurry True"]
+    put(outbox, "de")
+    outbox.due(now + 9 * SECOND - 1)
+    put(outbox, "f")
+    put(outbox, "gh")
+    assert (dict(outbox.dropped), outbox.exported) == ({"export_failed": 6}, 0)
+    now += 9 * SECOND
+    took = SECOND // 100
+    outbox.due(now)
+    assert dict(outbox.dropped) == {"export_failed": 8}
+    assert target.calls == ["hurry True", "hurry False", "hurry True"]
+    target.lost = None
+    put(outbox, "i")
+    outbox.due(now + SECOND - 1)
+    assert outbox.exported == 0
+    now += SECOND
+    outbox.due(now)
+    assert (target.sent, target.calls[-1]) == ([["r:i"]], "hurry False")
+    put(outbox, "jkl")
+    assert outbox.exported == 4
+
+
+def test_who_says_no_at_once_is_not_down() -> None:
+    """It takes nobody's time."""
+    target = Target(1)
+    target.lost = Loss(1, "HTTP 400")
+    outbox = Outbox([target], lambda: "r")
+    put(outbox, "a")
+    target.lost = None
+    put(outbox, "b")
+    assert (target.sent, target.calls) == ([["r:b"]], [])
 
 
 def test_at_the_end_only_who_was_met_is_waited_for() -> None:

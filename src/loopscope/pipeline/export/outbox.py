@@ -19,6 +19,9 @@ from loopscope.threads import is_for_host
 AGE = 300_000_000
 #: and at this size (bytes of its spans): a gRPC receiver takes 4 MiB by default
 HEAVY = 3 << 20
+#: who fails for longer than this is down (nanoseconds): then nothing is sent for as long as the last try took, within
+#: these bounds, and is tried but once
+LONG, LEAST, MOST = 1_000_000_000, 1_000_000_000, 30_000_000_000
 #: so much is told of why spans do not arrive: a receiver may say any amount
 SAID = 1_000
 
@@ -26,7 +29,7 @@ SAID = 1_000
 class Batch:
     """What waits for one target."""
 
-    __slots__ = ("bytes", "given_up", "items", "reached", "sending", "since", "target", "warned")
+    __slots__ = ("again", "bytes", "down", "given_up", "items", "reached", "sending", "since", "target", "warned")
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -41,6 +44,9 @@ class Batch:
         self.reached = False
         #: it failed while there was little time left
         self.given_up = False
+        #: nobody took the last one for long, and until when nothing is sent for that
+        self.down = False
+        self.again = 0
 
 
 class Outbox:
@@ -72,7 +78,7 @@ class Outbox:
         self._until = until
         for batch in self._batches:
             if not until or not batch.reached:
-                batch.target.hurry(until > 0)
+                batch.target.hurry(until > 0 or batch.down)
 
     def put(self, span: Span) -> None:
         """Take a span; send what is full."""
@@ -91,12 +97,20 @@ class Outbox:
             if batch.target.takes != "spans":
                 batch.bytes += len(item)
             if len(batch.items) >= batch.target.size or batch.bytes >= HEAVY:
-                self._send(batch)
+                self.filled(batch)
 
     def refused(self, batch: Batch, error: Exception) -> None:
         """A span could not be encoded for this batch."""
         self.dropped["not_encodable"] += 1
         self._warn(batch, "a span could not be encoded", error)
+
+    def filled(self, batch: Batch) -> None:
+        """There is no room for more in this batch."""
+        if not self._until and clock() < batch.again:
+            self.dropped["export_failed"] += len(batch.items)
+            batch.items, batch.bytes = batch.target.collect(), 0
+        else:
+            self._send(batch)
 
     def backdate(self, since: int) -> None:
         """What waits has been waiting since this clock reading."""
@@ -106,7 +120,7 @@ class Outbox:
     def due(self, now: int) -> None:
         """Send what is old enough."""
         for batch in self._batches:
-            if batch.items and now - batch.since >= AGE:
+            if batch.items and now - batch.since >= AGE and now >= batch.again:
                 self._send(batch)
 
     def flush(self, until: int = 0) -> bool:
@@ -130,6 +144,10 @@ class Outbox:
             self.dropped["shutdown"] += spans
             return
         batch.sending = spans
+        if batch.down:
+            batch.target.hurry(False)  # it has given up: it begins anew
+            batch.target.hurry(True)
+        began = clock()
         try:
             with uncollected.paused():
                 lost = batch.target.send(items, self._resource())
@@ -142,11 +160,26 @@ class Outbox:
         self.exported += spans - missed
         if missed < spans:
             batch.reached, batch.given_up = True, False
+            if batch.down:
+                self._is_down(batch, False)
         else:
             batch.given_up = self._until > 0
+            self._missed(batch, clock() - began)
         if lost is not None:
             self.dropped["export_failed"] += missed
             self._warn(batch, lost.reason)
+
+    def _missed(self, batch: Batch, took: int) -> None:
+        """Nobody took it. Nothing else is done meanwhile by our thread: what is down must not have it for itself."""
+        if not batch.down and took >= LONG:
+            self._is_down(batch, True)
+        if batch.down:
+            batch.again = clock() + max(LEAST, min(took, MOST))
+
+    def _is_down(self, batch: Batch, down: bool) -> None:
+        batch.down, batch.again = down, 0
+        if not self._until:
+            batch.target.hurry(down)
 
     def _warn(self, batch: Batch, reason: str, error: Exception | None = None) -> None:
         if not batch.warned:

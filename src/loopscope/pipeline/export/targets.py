@@ -48,7 +48,10 @@ class Target(Protocol):
         """Send a batch, which may be empty then. None, or what of it did not arrive."""
 
     def hurry(self, ends: bool) -> None:
-        """The process ends: where nobody listens, what is sent now is not tried again. False: there is time again."""
+        """Where nobody listens, what is sent now is not tried again: the process ends, or that was done for long.
+
+        False: there is time again.
+        """
 
     def abort(self) -> None:
         """Give up what another thread is sending or retrying, as far as can be."""

@@ -34,7 +34,7 @@ class Reader(MetricReader):
         self._warned = False
         #: the last export; any of them
         self.arrived = True
-        self._reached = self._gave_up = False
+        self._reached = self._gave_up = self._hurried = False
         kind = type(self._exporter)
         super().__init__(
             preferred_temporality=self._exporter._preferred_temporality,
@@ -44,6 +44,9 @@ class Reader(MetricReader):
         self._undo = [private_random(module) for module in _jitter(kind)]
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
+        if self._gave_up and not self._hurried:
+            self._gave_up = False
+            self.disconnect()
         if self._exporter is None:
             self._exporter = self._connect()
         with self._quiet:
@@ -54,6 +57,7 @@ class Reader(MetricReader):
                 reason = f"{type(error).__name__}: {error}"
         self.arrived = reason is None
         self._reached = self._reached or self.arrived
+        self._hasten()
         if reason is not None and not self._warned:
             self._warned = True
             logger.warning("loopscope's metrics do not reach %s: %s", self._where, reason)
@@ -68,12 +72,14 @@ class Reader(MetricReader):
     def hurry(self, ends: bool) -> None:
         """The process ends: where nobody was met so far, what is sent now is not tried again.
 
-        False: there is time again, and an exporter that has given up is made anew.
+        False: there is time again, and an exporter that has given up is made anew with the next export.
         """
-        self._quiet.hurry(ends and not self._reached)
-        if self._gave_up and not ends:
-            self._gave_up = False
-            self.disconnect()
+        self._hurried = ends
+        self._hasten()
+
+    def _hasten(self) -> None:
+        """Nor is it where nobody was met last: our thread does nothing else meanwhile."""
+        self._quiet.hurry(not self.arrived or (self._hurried and not self._reached))
 
     def _give_up(self) -> None:
         exporter = self._exporter
