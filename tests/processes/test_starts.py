@@ -15,8 +15,9 @@ import pytest
 from loopscope import runtime
 from loopscope.capture import cores
 from loopscope.settings import Settings
+from tests.ground.pythons import pythons
 from tests.ground.receiver import Receiver
-from tests.processes.program import Program, clean, run, to
+from tests.processes.program import Program, clean, python, run, to
 from tests.support import Story
 
 THREADS = 3
@@ -228,3 +229,25 @@ def test_greenlets_once_there_was_a_loop(began: str) -> None:
         ended = Program(source, to(receiver)).end(30)
     assert (ended.code, ended.out) == (0, "done\n"), ended.err
     assert ended.told == ["loopscope stopped recording: gevent made greenlets of threads"], ended.err
+
+
+# A warning that is told once for each place that it comes from, before and after the first loop.
+WARNED = """
+import asyncio, warnings
+filters = warnings.filters[:]
+for _ in range(2):
+    warnings.warn_explicit("once", UserWarning, "place.py", 1, registry=(registry := globals().setdefault("seen", {})))
+    asyncio.run(asyncio.sleep(0.1))
+print(warnings.filters == filters)
+"""
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12"])
+def test_warnings_are_told_as_without(version: str) -> None:
+    """Some modules of the SDK's change the filters as they are imported, and what was told once is told again."""
+    if version not in pythons():
+        pytest.skip(f"no Python {version} here")
+    with Receiver() as receiver:
+        ended = run(WARNED, to(receiver), python=python(version))
+        assert receiver.spans()
+    assert ended.out == "True\n" and ended.err.count("UserWarning: once") == 1, ended.err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -28,11 +27,6 @@ from loopscope.log import logger
 from loopscope.pipeline.ids import Ids
 from loopscope.pipeline.spans.traces import Sampled
 from loopscope.threads import is_for_host
-
-if sys.version_info[:2] == (3, 12):
-    # 3.12 starts no thread once the main program is over. The OTLP/gRPC exporter, built later, imports this module,
-    # which at its import detects resources in threads.
-    import opentelemetry.sdk._logs
 
 #: so many providers may stand one for the other
 _STANDING = 8
