@@ -45,7 +45,7 @@ begin_group(Ordinary *self, PyObject *visit, PyObject *step, PyObject *shared)
     slot_put(group, cold.group.step, Py_NewRef(step));
     slot_put(group, cold.group.shared, Py_NewRef(shared));
     PyObject *trace = SLOT(visit, cold.visit.trace);
-    int room = WHOLE(trace, cold.trace.spans) < self->room;
+    int room = SLOT(visit, cold.visit.room) == Py_True && WHOLE(trace, cold.trace.spans) < self->room;
     WHOLE(trace, cold.trace.spans) += room;
     slot_put(group, cold.group.room, Py_NewRef(room ? Py_True : Py_False));
     WHOLE(group, cold.group.index) = WHOLE(step, cold.step.index);

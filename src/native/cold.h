@@ -117,7 +117,7 @@ SLOTS(BatchSlots, BATCH, BATCH_WHOLES)
     X("loopscope.model", START) X("loopscope.model", TASK) X("loopscope.model", TIMER) \
     X("loopscope.model", IO) X("loopscope.model", THREAD) X("loopscope.model", CALLBACK) X("loopscope.model", YIELD) \
     X("loopscope.model", SUSPENDED) X("loopscope.pipeline.metrics.sums", UNKNOWN) \
-    X("loopscope.pipeline.spans.tasks", SPARED)
+    X("loopscope.pipeline.spans.visit", SPARED) X("loopscope.pipeline.spans.visit", CROWDED)
 
 /* Whole numbers: those of the clock in nanoseconds. */
 #define NUMBERS(X) \

@@ -67,9 +67,11 @@ static int
 visit_fits(Ordinary *self, PyObject *visit, int *bare)
 {
     if (!Py_IS_TYPE(visit, cold.visit.type) || !Py_IS_TYPE(SLOT(visit, cold.visit.trace), cold.trace.type)
-        || self->states || SLOT(visit, cold.visit.silent) != Py_False || SLOT(visit, cold.visit.room) != Py_True)
+        || self->states || SLOT(visit, cold.visit.silent) != Py_False)
         return 0;
     int quiet = SLOT(visit, cold.visit.quiet) != Py_None;
+    if (!quiet && SLOT(visit, cold.visit.room) != Py_True)
+        return 0;
     if (quiet && (!is_untold(visit) || PyTuple_GET_SIZE(SLOT(visit, cold.visit.links)) > 0))
         return 0;
     *bare = is_bare(visit);
@@ -236,16 +238,16 @@ note_closed(Ordinary *self, PyObject *life, PyObject *visit)
     return failed;
 }
 
-/* The span would have been the only one: Quiet.silence. */
+/* The span would have been the only one, if there is room for it: Quiet.silence. */
 static int
 silence(Ordinary *self, PyObject *visit)
 {
     PyObject *trace = SLOT(visit, cold.visit.trace);
-    WHOLE(trace, cold.trace.spans)--;
+    int room = SLOT(visit, cold.visit.room) == Py_True;
+    WHOLE(trace, cold.trace.spans) -= room;
     WHOLE(trace, cold.trace.lost)++;
-    PyObject *one = PyLong_FromLong(1);
-    PyObject *done =
-        one == NULL ? NULL : PyObject_CallFunctionObjArgs(self->lost, SLOT(visit, cold.visit.untold), one, NULL);
+    PyObject *one = PyLong_FromLong(1), *why = room ? SLOT(visit, cold.visit.untold) : cold.text.CROWDED;
+    PyObject *done = one == NULL ? NULL : PyObject_CallFunctionObjArgs(self->lost, why, one, NULL);
     Py_XDECREF(one);
     Py_XDECREF(done);
     slot_put(visit, cold.visit.quiet, Py_NewRef(Py_None));

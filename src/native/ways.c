@@ -224,18 +224,21 @@ find_way(Ordinary *self, Passing *passing)
     long long spans = WHOLE(passing->trace, cold.trace.spans), level = WHOLE(self->budget, cold.budget.level);
     int own = SLOT(passing->trace, cold.trace.own) == Py_True;
     passing->level = own || level >= cold.requests ? (int)level : 0;
-    int keeps = written < self->most && spans < self->room * 3 / 4;
+    int quiet = SLOT(visit, cold.visit.quiet) != Py_None; /* untold, and perhaps not for long */
+    if (quiet && !passing->speaks && passing->level < WHOLE(visit, cold.visit.detail))
+        passing->level = (int)WHOLE(visit, cold.visit.detail);
+    int keeps = (written < self->most && spans < self->room * 3 / 4) || (steps < 1 && spans < self->room * 15 / 16);
     int notable = is_notable(self, passing);
-    if ((steps < 1 || notable) && !keeps) /* there is room left for such steps */
+    if (notable && !keeps) /* there is room left for such steps */
         return 0;
-    if (SLOT(visit, cold.visit.room) != Py_True)
+    if (SLOT(visit, cold.visit.room) != Py_True && (!quiet || passing->speaks))
         return 0;
     int spares = !notable && passing->level != cold.full && (steps > 0 || (own && passing->level >= cold.bare));
     passing->way = keeps && !spares ? TELLS : COALESCES;
     if (!keeps)
         passing->level = (int)cold.full; /* the caps have it coalesced, not the budget */
     if (passing->way == TELLS)
-        return passing->speaks || SLOT(visit, cold.visit.quiet) == Py_None ? tells(self, passing, level) : 0;
+        return passing->speaks || !quiet ? tells(self, passing, level) : 0;
     return coalesces(self, visit, written, spans);
 }
 

@@ -99,6 +99,28 @@ def test_a_world(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     sides.compare()
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_tasks_of_a_full_trace(packed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are many more of one creator than its trace has room for: they are counted, and cost less than told ones."""
+    monkeypatch.setattr("loopscope.pipeline.pipeline.AWAKE", 0 if packed else 1024)
+    sides, now = Sides(replace(PLAIN, max_spans_per_trace=40)), 0
+    sides.feed(birth(1, 0, pulse=Pulse()), step(1, 0, 0, 10, 20))
+    for task in range(2, 200):
+        now += 100_000
+        sides.feed(birth(task, now, creator=1, pulse=Pulse()))
+        steps = task % 5 + 1
+        for index in range(steps):
+            late = 3_000_000 if task % 50 == 7 and index == 1 else 1_000  # one of these is delayed
+            ready, now = now, now + late + 20_000
+            over = index == steps - 1
+            sides.feed(step(task, index, ready, ready + late, now, RETURNED if over else None, kind=TASK))
+        if task % 50 == 0:
+            sides.compare()
+    assert sides.sides[1].pipeline.lost["trace_size"] > 100 and sides.ordinary > 500
+    sides.finish(now)
+    sides.compare()
+
+
 def test_a_difference_is_seen() -> None:
     """Of any slot."""
     one, other = Side(PLAIN, False), Side(PLAIN, False)

@@ -11,7 +11,7 @@ from loopscope.pipeline.recent import Recent
 from loopscope.pipeline.spans.describe import SECOND
 from loopscope.pipeline.spans.span import Attributes, Span
 from loopscope.pipeline.spans.traces import Trace
-from loopscope.pipeline.spans.visit import Caps, Visit
+from loopscope.pipeline.spans.visit import CROWDED, Caps, Visit
 
 #: hand-offs that wait for the record of their step, and closed visits that are remembered of one task, at most
 WAITING, CLOSED = 4096, 8
@@ -106,7 +106,7 @@ class Handoffs:
         full = written >= self._caps.steps // SHARE * (1 + notable)
         if full or not trace.take(self._caps.spans):
             trace.lost += 1
-            self._lost("executors" if full else "trace_size", 1)
+            self._lost("executors" if full else CROWDED, 1)
             return
         self._written.put(parent, written + 1)
         span = Span(

@@ -81,6 +81,8 @@ class StepSpans:
         if not self._steps:
             return
         caps, level = self._caps, self._budget.of(visit.trace.own)
+        if visit.quiet is not None and visit.untold:
+            level = max(level, visit.detail)
         if visit.keeps(step, caps) and (level == FULL or not visit.spares(step, caps, level)):
             held, visit.held = visit.held, None
             if held is not None:

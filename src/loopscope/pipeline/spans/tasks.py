@@ -17,10 +17,8 @@ from loopscope.pipeline.spans.quiet import Quiet
 from loopscope.pipeline.spans.span import Attributes, Link, Span
 from loopscope.pipeline.spans.steps import StepSpans, link
 from loopscope.pipeline.spans.traces import Trace, Traces
-from loopscope.pipeline.spans.visit import Caps, Visit
+from loopscope.pipeline.spans.visit import CROWDED, SPARED, Caps, Visit
 
-#: why a quick task is not told at the level UNTOLD
-SPARED = "budget"
 #: (thread, since) -> the share of the loop's busy time that is known, None where nobody knows
 Coverage = Callable[[int, int], "float | None"]
 
@@ -119,10 +117,11 @@ class TaskSpans:
         if self._slow:
             visit.quiet = []
         elif trace.own and self._budget.level >= UNTOLD:
-            visit.detail = UNTOLD
-            visit.quiet, visit.untold = [], SPARED
+            visit.untold = SPARED
         elif trace.own and trace.crowded(self._caps.spans):
-            visit.quiet, visit.untold = [], "trace_size"
+            visit.untold = CROWDED
+        if visit.untold:
+            visit.quiet, visit.detail = [], UNTOLD
         return visit
 
     def _begin(self, life: TaskLife, notes: Notes, trace: Trace, start: int) -> Visit:

@@ -17,7 +17,7 @@ from loopscope.pipeline.spans.span import Attributes, Span
 from loopscope.pipeline.spans.steps import HOLD, Exported, Stalled, StepSpans
 from loopscope.pipeline.spans.tasks import Coverage, TaskSpans, ahead, state_of
 from loopscope.pipeline.spans.traces import SECOND, Trace, Traces
-from loopscope.pipeline.spans.visit import Caps, Visit
+from loopscope.pipeline.spans.visit import CROWDED, Caps, Visit
 
 #: steps in a row that no trace took, after which capture passes a task's steps by
 MUTE_AFTER = 512
@@ -194,7 +194,7 @@ class Tracer(Sink):
 
     def _drop(self, trace: Trace, count: int) -> None:
         trace.lost += count
-        self._lost("trace_size", count)
+        self._lost(CROWDED, count)
 
     def _worth_telling(self, visit: Visit, step: Step) -> bool:
         if visit.untold:

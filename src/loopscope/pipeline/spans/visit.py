@@ -15,6 +15,8 @@ from loopscope.pipeline.spans.traces import Trace
 
 #: a task span that is shorter is a quick one (nanoseconds)
 QUICK = int(SECOND)
+#: why a quick task is not told: at the level UNTOLD, or where its trace has little room left, or none
+SPARED, CROWDED = "budget", "trace_size"
 
 
 class Caps(NamedTuple):
