@@ -41,7 +41,7 @@
     X(where) X(waker_kind) X(waker) X(waker_name) X(outcome) X(awaiting) X(point) X(span) X(activated) X(span_after) \
     X(error) X(polls) X(cancel) X(unpolled) X(unpolled_guessed) X(waited) X(delay) X(harm) X(looks) X(printed)
 #define STEP_WHOLES(X) X(end) X(index) X(lasti) X(ready) X(start) X(waker_step)
-#define NOTES(X) X(excluded) X(home) X(link) X(own) X(reserved) X(under) X(visits)
+#define NOTES(X) X(above) X(excluded) X(home) X(link) X(own) X(reserved) X(under) X(visits)
 #define NOTES_WHOLES(X) X(ahead) X(idle)
 #define TRACE(X) X(attributes) X(local) X(own) X(sampled) X(trace_id) X(trace_state)
 #define TRACE_WHOLES(X) X(born) X(last_end) X(lost) X(open) X(spans)
@@ -507,8 +507,8 @@ int emit(Ordinary *self, long long end, const Bytes *span);
 
 /* ---------------------------------------------------------------- opened.c */
 
-/* Opens the first task span of a task that nobody known created: 1, or 0 where it is not to be opened here; -1 with an
- * error set. */
+/* Opens the first task span of a task that nobody known created, or one whose own span is open: 1, or 0 where it is not
+ * to be opened here; -1 with an error set. */
 int opened(Ordinary *self, Passing *passing);
 
 /* ---------------------------------------------------------------- ended.c */

@@ -1,4 +1,5 @@
-/* The first task span of a task: what TaskSpans.home and TaskSpans.open do for one that nobody known created. */
+/* The first task span of a task: what TaskSpans.home and TaskSpans.open do for one that nobody known created, or a task
+ * whose own span is open. */
 #include "cold.h"
 
 /* What the sampler says: a new reference. */
@@ -31,12 +32,23 @@ make_root(Ordinary *self, PyObject *life)
     return trace;
 }
 
-/* The visit, not told for now where the budget asks for that: TaskSpans._begin. A new reference. */
+/* Why the visit is not told for now: TaskSpans._visit. NULL where it is. */
 static PyObject *
-make_visit(Passing *passing, PyObject *trace, PyObject *span_id, int untold)
+why_untold(Ordinary *self, PyObject *trace)
 {
-    PyObject *visit = copy(cold.a_visit);
-    PyObject *quiet = untold ? untracked(PyList_New(0)) : Py_NewRef(Py_None);
+    if (WHOLE(self->budget, cold.budget.level) >= cold.untold)
+        return cold.text.SPARED;
+    return WHOLE(trace, cold.trace.spans) >= self->room * 7 / 8 ? cold.text.CROWDED : NULL;
+}
+
+/* The visit, under another span if `above` is not NULL: TaskSpans._begin. A new reference. */
+static PyObject *
+make_visit(Ordinary *self, Passing *passing, PyObject *trace, PyObject *span_id, PyObject *above)
+{
+    int room = WHOLE(trace, cold.trace.spans) < self->room;
+    WHOLE(trace, cold.trace.spans) += room;
+    PyObject *untold = why_untold(self, trace), *visit = copy(cold.a_visit);
+    PyObject *quiet = untold != NULL ? untracked(PyList_New(0)) : Py_NewRef(Py_None);
     if (visit == NULL || quiet == NULL) {
         Py_XDECREF(visit);
         Py_XDECREF(quiet);
@@ -48,8 +60,11 @@ make_visit(Passing *passing, PyObject *trace, PyObject *span_id, int untold)
     slot_put(visit, cold.visit.span_id, Py_NewRef(span_id));
     slot_put(visit, cold.visit.local, Py_NewRef(Py_True));
     slot_put(visit, cold.visit.quiet, quiet);
-    if (untold) {
-        slot_put(visit, cold.visit.untold, Py_NewRef(cold.text.SPARED));
+    slot_put(visit, cold.visit.room, Py_NewRef(room ? Py_True : Py_False));
+    if (above != NULL)
+        slot_put(visit, cold.visit.parent_id, Py_NewRef(above));
+    if (untold != NULL) {
+        slot_put(visit, cold.visit.untold, Py_NewRef(untold));
         WHOLE(visit, cold.visit.detail) = cold.untold;
     }
     return visit;
@@ -69,41 +84,90 @@ add_visit(PyObject *notes, PyObject *visit)
     return 0;
 }
 
-/* Whether the task stands under no other, and nothing was prepared for its span. */
+/* Whether nothing was prepared for its span. */
 static int
-opened_fits(Ordinary *self, Passing *passing)
+is_new(Ordinary *self, Passing *passing)
 {
     PyObject *notes = passing->notes;
-    int stands = PyObject_IsTrue(SLOT(notes, cold.notes.under));
+    return SLOT(notes, cold.notes.reserved) == Py_False && SLOT(notes, cold.notes.link) == Py_None && !self->quiet;
+}
+
+/* The open visit of this span that is told: borrowed, NULL where there is none, or with an error set. */
+static PyObject *
+find_told(PyObject *visits, PyObject *span_id)
+{
+    for (Py_ssize_t place = 0; PyTuple_CheckExact(visits) && place < PyTuple_GET_SIZE(visits); place++) {
+        PyObject *visit = PyTuple_GET_ITEM(visits, place);
+        int same = Py_IS_TYPE(visit, cold.visit.type)
+            ? PyObject_RichCompareBool(SLOT(visit, cold.visit.span_id), span_id, Py_EQ) : 0;
+        if (same)
+            return same > 0 && SLOT(visit, cold.visit.quiet) == Py_None && SLOT(visit, cold.visit.silent) == Py_False
+                ? visit : NULL;
+    }
+    return NULL;
+}
+
+/* The trace of the task that created this one, where that one's own span is open there and told, and the trace is not
+ * old: borrowed, as is the span's id. NULL where that is not so, or with an error set. */
+static PyObject *
+find_above(Ordinary *self, Passing *passing, PyObject **above)
+{
+    PyObject *creator = known(self, SLOT(passing->notes, cold.notes.under));
+    if (creator == NULL || !Py_IS_TYPE(creator, cold.life.type) || SLOT(creator, cold.life.state) != Py_None
+        || SLOT(creator, cold.life.span) != Py_None)
+        return NULL;
+    PyObject *notes = SLOT(creator, cold.life.notes);
+    if (!Py_IS_TYPE(notes, cold.notes.type) || SLOT(notes, cold.notes.reserved) != Py_False)
+        return NULL;
+    PyObject *trace = SLOT(notes, cold.notes.home);
+    if (!Py_IS_TYPE(trace, cold.trace.type) || SLOT(trace, cold.trace.own) != Py_True
+        || passing->start - WHOLE(trace, cold.trace.born) >= self->rotate)
+        return NULL;
+    *above = SLOT(notes, cold.notes.own);
+    PyObject *visit = find_told(SLOT(notes, cold.notes.visits), *above);
+    return visit != NULL && SLOT(visit, cold.visit.trace) == trace ? trace : NULL;
+}
+
+/* The trace of its own: a new reference, NULL where it is not to be found here, or with an error set. */
+static PyObject *
+find_trace(Ordinary *self, Passing *passing, PyObject **above)
+{
+    int stands = PyObject_IsTrue(SLOT(passing->notes, cold.notes.under));
     if (stands)
-        return stands < 0 ? -1 : 0;
-    return SLOT(notes, cold.notes.reserved) == Py_False && SLOT(notes, cold.notes.link) == Py_None && !self->quiet
-        && self->room * 7 / 8 > 1 && passing->start - WHOLE(passing->life, cold.life.born) < self->rotate;
+        return stands < 0 ? NULL : Py_XNewRef(find_above(self, passing, above));
+    if (self->room * 7 / 8 <= 1 || passing->start - WHOLE(passing->life, cold.life.born) >= self->rotate)
+        return NULL;
+    return make_root(self, passing->life);
+}
+
+/* Its first visit there, under another span if `above` is not NULL. */
+static int
+open_visit(Ordinary *self, Passing *passing, PyObject *trace, PyObject *above)
+{
+    PyObject *notes = passing->notes, *span_id = new_span_id(self);
+    PyObject *visit = span_id == NULL ? NULL : make_visit(self, passing, trace, span_id, above);
+    int failed = visit == NULL || add_visit(notes, visit) < 0;
+    if (!failed) {
+        slot_put(notes, cold.notes.own, Py_NewRef(span_id));
+        if (above != NULL)
+            slot_put(notes, cold.notes.above, Py_NewRef(above));
+    }
+    Py_XDECREF(span_id);
+    Py_XDECREF(visit);
+    return failed ? -1 : 0;
 }
 
 int
 opened(Ordinary *self, Passing *passing)
 {
-    int fits = opened_fits(self, passing);
-    if (fits != 1)
-        return fits;
-    PyObject *notes = passing->notes, *trace = make_root(self, passing->life);
+    PyObject *notes = passing->notes, *above = NULL;
+    PyObject *trace = is_new(self, passing) ? find_trace(self, passing, &above) : NULL;
     if (trace == NULL)
-        return -1;
+        return PyErr_Occurred() ? -1 : 0;
+    Py_XINCREF(above);
     slot_put(notes, cold.notes.home, Py_NewRef(trace));
-    if (SLOT(trace, cold.trace.sampled) != Py_True) {
-        Py_DECREF(trace);
-        return 1;
-    }
-    PyObject *span_id = new_span_id(self);
-    int untold = WHOLE(self->budget, cold.budget.level) >= cold.untold;
-    PyObject *visit = span_id == NULL ? NULL : make_visit(passing, trace, span_id, untold);
-    WHOLE(trace, cold.trace.spans)++;
-    int failed = visit == NULL || add_visit(notes, visit) < 0;
-    if (!failed)
-        slot_put(notes, cold.notes.own, Py_NewRef(span_id));
+    int failed = SLOT(trace, cold.trace.sampled) == Py_True && open_visit(self, passing, trace, above) < 0;
     Py_DECREF(trace);
-    Py_XDECREF(span_id);
-    Py_XDECREF(visit);
+    Py_XDECREF(above);
     return failed ? -1 : 1;
 }
