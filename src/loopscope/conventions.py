@@ -54,9 +54,8 @@ TASK_AWAITING = "asyncio.task.awaiting"
 #: spans that the trace has lost so far, because it was too large, or too many came
 TASK_SPANS_DROPPED = "asyncio.task.span.dropped"
 #: how much detail its trace had when it was told with less than all, because too many spans came or it was nearly
-#: full: 1 fast undelayed
-#: steps share spans, 2 quick tasks of loopscope's own traces have no steps, 3 nor a span, 4 fast undelayed steps of the
-#: application's traces share spans; of the metric the level now, 0 is all
+#: full: 1 fast undelayed steps share spans, 2 quick tasks of loopscope's own traces have no steps, 3 nor a span, 4 fast
+#: undelayed steps of the application's traces share spans; of the metric the level now, 0 is all
 DETAIL_LEVEL = "loopscope.detail.level"
 #: event on a task span: the level changed
 DETAIL = "loopscope.detail"

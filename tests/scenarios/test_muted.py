@@ -12,6 +12,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
 from loopscope import runtime
+from loopscope.capture import cores
+from loopscope.capture.buffer import Buffer
+from loopscope.capture.life import LoopState
+from loopscope.model import NEVER, UNKNOWN
 from tests.support import LOOPS, record
 
 
@@ -113,3 +117,14 @@ def test_the_end_of_a_task_that_is_passed_by_is_unknown(loop: str) -> None:
     exits: list[dict[str, int]] = []
     record(main, LOOPS[loop], tracer_provider=provider)
     assert exits == [{"unknown": 1, "destroyed": 1}]
+
+
+def test_in_a_forked_child_a_task_is_heard_anew() -> None:
+    """Nobody there knows that it was passed by, and its steps are counted anew."""
+    core = cores.choose("auto").core(buffer := Buffer(10), lambda name: True, lambda: None)
+    for excluded, hush in ((False, NEVER), (True, 64)):
+        life = core.life(1, UNKNOWN, LoopState(0, ""), excluded)
+        life.index, life.hush = 700, 0
+        core.forked(life)
+        assert (life.index, life.hush, life.muted) == (0, hush, False)
+    assert len(buffer.queue) == 2

@@ -26,7 +26,7 @@ from loopscope.capture.awaits import point
 from loopscope.capture.buffer import Buffer
 from loopscope.capture.collector import Collected
 from loopscope.capture.interrupts import is_interrupt
-from loopscope.capture.life import GUARD, LIFE, Here, Life, LoopState, enter, hung_on, local, nothing
+from loopscope.capture.life import GUARD, LIFE, Here, Life, LoopState, enter, hung_on, hush, local, nothing
 from loopscope.capture.loops import Loops
 from loopscope.capture.polls import see, select, selector_of, unsee
 from loopscope.capture.stand_ins import Callback, How, Scheduled, named
@@ -431,6 +431,7 @@ class Core:
         """In a forked child, a task of the parent's is another task."""
         life.id = next(_tasks)
         life.index = life.started = 0
+        life.hush = hush(life.excluded)
         self.buffer.put_vital((BIRTH, life.id, clock(), life, "", life.place, 0, 0, None, True))
 
     def reading(self) -> int:

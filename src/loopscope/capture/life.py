@@ -48,6 +48,11 @@ def nothing() -> None:
     return None
 
 
+def hush(excluded: bool) -> int:
+    """Index of the step from which on a new task is passed by: see Pulse."""
+    return FIRST if excluded else NEVER
+
+
 class Life:
     """A living task as capture knows it: numbers, strings and a Place, nothing of the application's.
 
@@ -65,7 +70,7 @@ class Life:
         self.loop = loop
         self.excluded = excluded
         #: index of the step from which on it is passed by: see Pulse
-        self.hush = FIRST if excluded else NEVER
+        self.hush = hush(excluded)
         #: index of the current step, or of the next one
         self.index = 0
         #: since when it is ready, 0 while it is not; since when it runs, 0 while it does not
