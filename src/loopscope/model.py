@@ -111,8 +111,8 @@ class Pulse(Protocol):
     started: int
     #: index of its current step, or of the next one
     index: int
-    #: index of the step from which on they are not; from NEVER on, how far beyond it the last step was that made a
-    #: sampled span current: none is passed by then
+    #: index of the step from which on they are not. From NEVER on all are; how far beyond it: the last step that made a
+    #: sampled span current, or the first one that is heard again, 0 for none
     hush: int
     #: it is not to be told
     excluded: bool

@@ -65,7 +65,7 @@ coalesce_held(Ordinary *self, Passing *passing, PyObject *step, PyObject *shared
         group_add(SLOT(visit, cold.visit.group), step);
     else if (begin_group(self, visit, step, shared) < 0)
         return -1;
-    if (SLOT(visit, cold.visit.quiet) != Py_None) /* nobody shall link to what may not be told */
+    if (!is_linked(visit))
         return 0;
     PyObject *group = SLOT(visit, cold.visit.group);
     int bare = WHOLE(visit, cold.visit.detail) >= cold.bare;

@@ -413,6 +413,9 @@ PyObject *known(Ordinary *self, PyObject *id);
 
 int told(Ordinary *self, Passing *passing);
 
+/* Whether links may lead to the visit's spans: nobody shall link to what may not be told. */
+int is_linked(PyObject *visit);
+
 /* StepSpans._remember: where the span of a step of this task is. */
 int remember(Ordinary *self, PyObject *id, long long index, PyObject *trace, PyObject *span_id);
 

@@ -208,8 +208,8 @@ close_bare(Ordinary *self, PyObject *life, PyObject *visit)
         WHOLE(SLOT(visit, cold.visit.trace), cold.trace.spans)--;
     slot_put(visit, cold.visit.held, Py_NewRef(Py_None));
     slot_put(visit, cold.visit.group, Py_NewRef(Py_None));
-    int failed = 0, untold = SLOT(visit, cold.visit.quiet) != Py_None;
-    if (held != Py_None && !untold)
+    int failed = 0;
+    if (held != Py_None && is_linked(visit))
         failed = remember(self, SLOT(life, cold.life.id), WHOLE(PyTuple_GET_ITEM(held, 0), cold.step.index),
                           SLOT(visit, cold.visit.trace), SLOT(visit, cold.visit.span_id));
     Py_DECREF(held);

@@ -101,8 +101,7 @@ find_told(PyObject *visits, PyObject *span_id)
         int same = Py_IS_TYPE(visit, cold.visit.type)
             ? PyObject_RichCompareBool(SLOT(visit, cold.visit.span_id), span_id, Py_EQ) : 0;
         if (same)
-            return same > 0 && SLOT(visit, cold.visit.quiet) == Py_None && SLOT(visit, cold.visit.silent) == Py_False
-                ? visit : NULL;
+            return same > 0 && is_linked(visit) && SLOT(visit, cold.visit.silent) == Py_False ? visit : NULL;
     }
     return NULL;
 }

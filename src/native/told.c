@@ -34,6 +34,12 @@ account(Passing *passing)
 }
 
 int
+is_linked(PyObject *visit)
+{
+    return SLOT(visit, cold.visit.quiet) == Py_None && SLOT(visit, cold.visit.room) == Py_True;
+}
+
+int
 remember(Ordinary *self, PyObject *id, long long index, PyObject *trace, PyObject *span_id)
 {
     long long task;

@@ -89,3 +89,19 @@ def test_an_endless_name_is_cut() -> None:
     coroutine.__qualname__ = "x" * 10_000
     assert coroutines.place_of_root(coroutine).qualname == "x" * 1_000
     coroutine.close()
+
+
+def test_a_module_s_name_is_a_plain_text_and_cut() -> None:
+    """Whatever class it is of."""
+
+    class Rude(str):
+        def __hash__(self) -> int:
+            raise RuntimeError
+
+    scope = {"__name__": Rude("m" * 10_000)}
+    exec("async def job(): pass", scope)
+    coroutine = scope["job"]()  # type: ignore[operator]
+    coroutine.__qualname__ = "renamed"
+    place = coroutines.place_of_root(coroutine)
+    assert type(place.module) is str and place.function == "m" * 1_000 + ".renamed"
+    coroutine.close()

@@ -139,7 +139,7 @@ def test_the_ended_leave_nothing(seed: int, turns: int) -> None:
     st.sampled_from(["steps", "slow"]),
 )  # fmt: skip
 def test_full_traces_in_any_world(seed: int, turns: int, room: int, rate: int, segment: int, detail: str) -> None:
-    """No own trace has more spans than it may, no step's stands under one that is not told, and no link leads to one.
+    """No own trace has more spans than it may, none stands under one that is not told, and no link leads to one.
 
     The application's may: one that was forgotten is met anew.
     """
@@ -154,6 +154,7 @@ def test_full_traces_in_any_world(seed: int, turns: int, room: int, rate: int, s
         for link in step.links or ():
             assert (link.trace_id, link.span_id) in told, link
     for task in cold.tasks:
+        assert task.trace_id < OWN_TRACE or not task.parent_id or (task.trace_id, task.parent_id) in told
         for link in task.links or ():
             segment = ("asyncio.link", "previous_segment") in link.attributes
             assert not segment or (link.trace_id, link.span_id) in told, link

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loopscope.pipeline.spans.visit import Caps
-from tests.records import OWN_TRACE, SECOND, Cold, Identity, Pulse, birth, gone, said, span_end, span_start, step
+from tests.records import MS, OWN_TRACE, SECOND, Cold, Identity, Pulse, birth, gone, said, span_end, span_start, step
 
 
 def tree(cold: Cold) -> dict[str, str | None]:
@@ -197,3 +197,19 @@ def test_what_is_over_waits_no_more_though_its_trace_has_no_room() -> None:
         late = 1_000 + task
         cold.feed(step(task, 1, late, late, late + 1, "returned", span=request, after=request))
     assert cold.spans == [] and cold.tracer._quiet.waiting == 0
+
+
+@pytest.mark.parametrize("left", [0, 5])
+def test_who_others_stand_under_gets_the_room_that_there_is_by_then(left: int) -> None:
+    """Its trace was full as its span was opened. Where it is still, they stand under nobody."""
+    cold = Cold(Caps(2_000, 8, MS, 10 * MS)).feed(birth(1, 0, "main"), step(1, 0, 0, 1, 2))
+    trace = cold.assembler.lives[1].notes.home
+    trace.spans = 8
+    cold.feed(birth(2, 3, "full", creator=1), step(2, 0, 3, 4, 5))
+    trace.spans -= left
+    cold.feed(birth(3, 6, "fails", creator=2), step(3, 0, 6, 7, 8, "raised", error="ValueError"))
+    cold.finish(9)
+    told = {span.name: span for span in cold.tasks}
+    assert ("task full" in told, "task fails" in told) == (left > 0, left > 0)
+    if left:
+        assert told["task fails"].parent_id == told["task full"].span_id

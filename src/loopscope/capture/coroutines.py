@@ -125,11 +125,16 @@ def place_of(awaitable: Any, code: CodeType) -> Place:
         frame = frame_of(awaitable)
         module = frame.f_globals.get("__name__", "") if frame is not None else ""
         qualname = private.cut(getattr(code, "co_qualname", None) or qualname_of(awaitable))
-        place = make_place(code, module if isinstance(module, str) else "", qualname)
+        place = make_place(code, _text(module), qualname)
         if len(_places) >= _LIMIT:
             _places.clear()
         _places[id(code)] = place
     return place
+
+
+def _text(said: Any) -> str:
+    """A module's name as it is told, empty where it is none."""
+    return private.cut(said) if issubclass(type(said), str) else ""
 
 
 def make_place(code: CodeType | None, module: str, qualname: str) -> Place:
@@ -198,8 +203,7 @@ def place_of_root(coroutine: Any) -> Place:
     else:
         function = ask(coroutine, "__code__")  # a wrapped function, looked through
         code = function if type(function) is CodeType else None
-        said = ask(coroutine, "__module__")
-        module = said if type(said) is str else ""
+        module = _text(ask(coroutine, "__module__"))
     known = _renamed.get((id(code), module, qualname))
     if known is None:
         if len(_renamed) >= _LIMIT:

@@ -45,6 +45,8 @@ class Assembler:
         self.lives: Lives = lives if lives is not None else dict[int, TaskLife]()
         #: those whose steps may be passed by
         self.muted: Muted = muted if muted is not None else {}
+        #: those of them that are heard again: index of a step from which on they are
+        self._heard: dict[int, int] = {}
         #: records of what was already told
         self.repeated = 0
         self._over: Recent[int, bool] = Recent(8192)
@@ -166,12 +168,16 @@ class Assembler:
         muted = self.muted.get(id)
         if muted is None:
             return False
-        if NEVER <= muted[0].hush <= NEVER + index:  # from now on all are
-            del self.muted[id]
+        heard = muted[0].hush - NEVER
+        if heard < 0:
+            self._heard.pop(id, None)
+        elif index >= self._heard.setdefault(id, heard):  # from now on all are
+            del self.muted[id], self._heard[id]
         return True
 
     def _end(self, life: TaskLife, time: int) -> None:
         self.lives.pop(life.id, None)
         self.muted.pop(life.id, None)
+        self._heard.pop(life.id, None)
         self._over.put(life.id, True)
         self._sink.ended(life, time)

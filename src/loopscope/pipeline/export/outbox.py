@@ -19,9 +19,9 @@ from loopscope.threads import is_for_host
 AGE = 300_000_000
 #: and at this size (bytes of its spans): a gRPC receiver takes 4 MiB by default
 HEAVY = 3 << 20
-#: who fails for longer than this is down (nanoseconds): then nothing is sent for as long as the last try took, within
-#: these bounds, and is tried but once
-LONG, LEAST, MOST = 1_000_000_000, 1_000_000_000, 30_000_000_000
+#: who takes nothing for longer than this is down (nanoseconds): from then on, where nobody listens, it is tried but
+#: once; after each try nothing is sent for four times as long as that took, within these bounds
+LONG, LEAST, MOST = 500_000_000, 1_000_000_000, 30_000_000_000
 #: so much is told of why spans do not arrive: a receiver may say any amount
 SAID = 1_000
 
@@ -59,6 +59,8 @@ class Outbox:
         #: spans that did not arrive, by cause
         self.dropped: Counter[str] = Counter()
         self._until = 0
+        #: what was being sent was given up
+        self._aborted = False
 
     @property
     def targets(self) -> list[Target]:
@@ -77,6 +79,7 @@ class Outbox:
         """
         self._until = until
         for batch in self._batches:
+            batch.given_up = batch.given_up and until > 0
             if not until or not batch.reached:
                 batch.target.hurry(until > 0 or batch.down)
 
@@ -143,7 +146,7 @@ class Outbox:
         if self._until and (batch.given_up or clock() >= self._until):
             self.dropped["shutdown"] += spans
             return
-        batch.sending = spans
+        batch.sending, self._aborted = spans, False
         if batch.down:
             batch.target.hurry(False)  # it has given up: it begins anew
             batch.target.hurry(True)
@@ -171,10 +174,11 @@ class Outbox:
 
     def _missed(self, batch: Batch, took: int) -> None:
         """Nobody took it. Nothing else is done meanwhile by our thread: what is down must not have it for itself."""
-        if not batch.down and took >= LONG:
-            self._is_down(batch, True)
         if batch.down:
-            batch.again = clock() + max(LEAST, min(took, MOST))
+            batch.again = clock() + max(LEAST, min(4 * took, MOST))
+        elif took >= LONG and not self._aborted:
+            self._is_down(batch, True)
+            batch.again = clock() + LEAST
 
     def _is_down(self, batch: Batch, down: bool) -> None:
         batch.down, batch.again = down, 0
@@ -189,6 +193,7 @@ class Outbox:
 
     def abort(self) -> None:
         """Give up what another thread is sending."""
+        self._aborted = True
         for batch in self._batches:
             batch.target.abort()
 

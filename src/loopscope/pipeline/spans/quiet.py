@@ -95,7 +95,7 @@ class Quiet:
             self.waiting -= len(visit.quiet)
             untold = len(visit.quiet) + visit.unkept
             visit.trace.spans -= untold
-            if visit.untold:
+            if visit.untold and untold:
                 visit.trace.lost += untold
                 self._lost(visit.untold, untold)
         elif visit.room:

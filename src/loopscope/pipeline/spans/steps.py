@@ -236,7 +236,7 @@ class StepSpans:
         link_to(self._placed.get(*delay.by), trace_id, c.DELAYED_BY, links, said)
 
     def _remember(self, life: TaskLife, visit: Visit, step: Step, span_id: int) -> None:
-        if visit.quiet is not None:  # nobody shall link to what may not be told
+        if visit.quiet is not None or not visit.room:  # nobody shall link to what may not be told
             return
         key, trace_id = (life.id, step.index), visit.trace.trace_id
         self._placed.add(*key, trace_id, span_id)

@@ -184,11 +184,20 @@ class TaskSpans:
         self._bring(life, trace, time)
         if notes.home is not trace:
             return 0, None
-        if notes.own or life.id not in self._kin.lives or not trace.take(self._caps.spans):
-            return notes.own, None
+        if notes.own:
+            return (notes.own if self._has_room(notes, trace) else 0), None
+        if life.id not in self._kin.lives or not trace.take(self._caps.spans):
+            return 0, None
         notes.own = self._new_span_id()
         notes.reserved = True
         return notes.own, life
+
+    def _has_room(self, notes: Notes, trace: Trace) -> bool:
+        """Whether a task's own span has room in this trace, or gets it now: another is about to stand under it."""
+        visit = notes.visit_to(trace.trace_id)
+        if visit is not None and not visit.room:
+            visit.room = trace.take(self._caps.spans)
+        return visit is None or visit.room
 
     def _bring(self, life: TaskLife, trace: Trace, time: int) -> None:
         """A task that stands under this one has moved to the trace that follows: so does this one, and who is above."""

@@ -134,7 +134,7 @@ class Tracer(Sink):
                 self._leaving[life.id] = life
         self._handoffs.stepped(life)
         if touched and life.pulse is not None and life.pulse.hush < NEVER:  # nobody heard of that span
-            life.pulse.hush = NEVER + step.index
+            life.pulse.hush = NEVER + life.pulse.index
         if touched or step.activated or step.end - step.start >= self._caps.hold:
             notes.idle = 0
         else:
@@ -207,8 +207,8 @@ class Tracer(Sink):
         pulse = life.pulse
         if notes.idle < MUTE_AFTER or pulse is None or life.state is not None or notes.visits:
             return
-        spanned = pulse.hush - NEVER  # in a step, it may be, whose record is on its way, or that was passed by
-        if spanned == 0 or 0 < spanned <= index + 1 - MUTE_AFTER:
+        heard = pulse.hush - NEVER  # a step of which the record is on its way, it may be
+        if heard == 0 or 0 < heard <= index + 1 - MUTE_AFTER:
             pulse.muted = True
             self._muted[life.id] = pulse, life.where.thread if life.where is not None else 0
 
@@ -243,7 +243,7 @@ class Tracer(Sink):
             self.tasks.move(life, notes, home.latest())  # else every trace since would be kept in memory
         if life.pulse is not None and life.pulse.muted and not life.pulse.excluded:
             if notes.home is None or self.traces.old(notes.home, now):
-                life.pulse.muted = False
+                life.pulse.hush = NEVER + life.pulse.index
                 notes.idle = 0
             return
         index = ahead(life)
