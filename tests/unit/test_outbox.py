@@ -210,7 +210,7 @@ def test_what_is_down_is_tried_once_now_and_then(monkeypatch: pytest.MonkeyPatch
     took = SECOND // 100
     outbox.due(now)
     assert dict(outbox.dropped) == {"export_failed": 8}
-    assert target.calls == ["hurry True", "hurry False", "hurry True"]
+    assert target.calls == ["hurry True"]
     target.lost = None
     put(outbox, "i")
     outbox.due(now + SECOND - 1)
@@ -231,6 +231,22 @@ def test_who_says_no_at_once_is_not_down() -> None:
     target.lost = None
     put(outbox, "b")
     assert (target.sent, target.calls) == ([["r:b"]], [])
+
+
+def test_at_the_end_one_that_was_being_sent_says_nothing_of_the_next() -> None:
+    """Its receiver may be back: it was tried for long, and given up for the end alone."""
+    target = Target(1)
+
+    def send(items: list[str], resource: Any) -> Loss | None:
+        outbox.hurry(clock() + 10**12)
+        return Loss(1, "dead")
+
+    outbox = Outbox([target], lambda: "r")
+    target.send = send  # type: ignore[method-assign]
+    put(outbox, "a")
+    del target.send  # type: ignore[method-assign]
+    put(outbox, "b")
+    assert (dict(outbox.dropped), target.sent) == ({"export_failed": 1}, [["r:b"]])
 
 
 def test_at_the_end_only_who_was_met_is_waited_for() -> None:

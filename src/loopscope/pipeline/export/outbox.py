@@ -42,7 +42,7 @@ class Batch:
         self.warned = False
         #: something arrived
         self.reached = False
-        #: it failed while there was little time left
+        #: one failed that was begun when there was little time left
         self.given_up = False
         #: nobody took the last one for long, and until when nothing is sent for that
         self.down = False
@@ -147,10 +147,7 @@ class Outbox:
             self.dropped["shutdown"] += spans
             return
         batch.sending, self._aborted = spans, False
-        if batch.down:
-            batch.target.hurry(False)  # it has given up: it begins anew
-            batch.target.hurry(True)
-        began = clock()
+        began, hurried = clock(), self._until > 0
         try:
             with uncollected.paused():
                 lost = batch.target.send(items, self._resource())
@@ -166,7 +163,7 @@ class Outbox:
             if batch.down:
                 self._is_down(batch, False)
         else:
-            batch.given_up = self._until > 0
+            batch.given_up = hurried
             self._missed(batch, clock() - began)
         if lost is not None:
             self.dropped["export_failed"] += missed

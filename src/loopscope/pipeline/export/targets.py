@@ -168,7 +168,7 @@ class Bytes:
         spans = len(items)
         try:
             sender = self._sender
-            if sender is None or (sender.shut and not self._hurried):
+            if sender is None or sender.shut:
                 self.disconnect()
                 sender = self._sender = self._open()
                 sender.hurry(self._hurried)
