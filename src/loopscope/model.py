@@ -290,8 +290,6 @@ class TaskLife:
     ready: int = 0
     #: how it ended, None while it lives
     state: str | None = None
-    #: its end should have been told by now
-    overdue: bool = False
     #: the first cancellation that was asked of it, and when
     cancel: CancelRequest | None = None
     cancel_time: int = 0

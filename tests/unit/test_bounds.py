@@ -39,7 +39,7 @@ def test_the_more_tasks_live_the_more_seldom_they_are_looked_at(lives: int, segm
 
 
 def test_tasks_whose_end_was_lost_are_given_up() -> None:
-    """By the second sweep; those that live, and whose end is on its way, stay."""
+    """Once all that was on its way at a sweep was taken; those that live, and whose end came, stay."""
     queue, provider = Queue(), Provider()
     pipeline = Pipeline(queue, provider, Settings(), lambda: Outbox([Sink()], provider.resource), unmetered())
     lost, alive, late = Pulse(index=1, over=True), Pulse(index=1), Pulse(index=1, over=True)
@@ -64,6 +64,19 @@ def test_tasks_whose_end_was_lost_are_given_up() -> None:
     told = [(task["asyncio.task.id"], task["asyncio.task.state"]) for task in tasks]
     segments = [(2, "waiting"), (4, "waiting")]
     assert told == [(3, "returned"), (1, "waiting"), *segments, (4, "waiting")]
+
+
+def test_however_many_ends_are_lost_they_are_given_up_as_soon() -> None:
+    """Those that are over do not put off the next sweep; and one sweep and what was recorded before it are enough."""
+    queue, provider = Queue(), Provider()
+    pipeline = Pipeline(queue, provider, Settings(), lambda: Outbox([Sink()], provider.resource), unmetered())
+    for begun in (0, 20_000):
+        queue.queue += [birth(begun + task, 0, pulse=Pulse(index=1, over=True)) for task in range(1, 20_001)]
+        pipeline._swept = clock() - 60 * SECOND
+        for _ in pipeline.round():
+            pass
+        assert (len(pipeline.assembler.lives), pipeline._apart) == (20_000, 5 * SECOND)
+        assert min(pipeline.assembler.lives) > begun
 
 
 def test_a_line_of_rotated_traces_is_not_kept_by_one_that_waits() -> None:

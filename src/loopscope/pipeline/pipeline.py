@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from loopscope import uncollected
-from loopscope.model import BIRTH, GONE, Record, TaskLife, clock
+from loopscope.model import BIRTH, GONE, Record, clock
 from loopscope.pipeline.assembler import Assembler
 from loopscope.pipeline.computed import Computed
 from loopscope.pipeline.culprits import Culprits
@@ -91,6 +91,9 @@ class Pipeline:
         #: what runs between rounds of about a second: the self-check
         self.look: Callable[[int], None] = _nothing
         self._swept = self._looked = clock()
+        #: tasks that are over, as the last sweep saw, and whose end had not come; and how many there were
+        self._overdue: list[int] = []
+        self._late = 0
         #: threads that nobody known held, and when muted tasks were last asked to be heard for it
         self._suspects: set[int] = set()
         self._suspected = 0
@@ -231,6 +234,8 @@ class Pipeline:
             self._due()
             if self._held and self._outbox is not None:
                 yield from self._hand_over(self._outbox)
+        if left <= 0:  # all that was recorded before the last sweep was taken
+            yield from self._bury()
         yield from self._hear(now)
         self.stalls.tick(now, final)
         yield from self.tracer.tick(now)
@@ -262,28 +267,30 @@ class Pipeline:
     def _apart(self) -> int:
         """How far apart sweeps are."""
         least = min(5 * SECOND, int(self._settings.segment_seconds * SECOND) // 4)
-        return max(least, len(self.assembler.lives) * SWEEPING)
+        return max(least, (len(self.assembler.lives) - self._late) * SWEEPING)
 
     def sweep(self, now: int) -> Iterator[None]:
         """Look at every task that lives, in small pieces: once each, for what is packed is made anew for it."""
+        yield from self._bury()
         for life in each(self.assembler.lives):
             if self._spans:
                 self.tracer.tell(life, now)
-            self._bury(life, now)
+            self.metrics.sums.passed(life)
+            pulse = life.pulse
+            if pulse.over if pulse is not None else now - life.last_end > UNHEARD:
+                self._overdue.append(life.id)
             yield
+        self._late = len(self._overdue)
         yield from self.tracer.traces.forget(now)
 
-    def _bury(self, life: TaskLife, now: int) -> None:
-        """End a life whose own end was lost for want of room, by the second sweep: else it stays for ever.
-
-        And count the steps that are passed by.
-        """
-        self.metrics.sums.passed(life)
-        pulse = life.pulse
-        if pulse.over if pulse is not None else now - life.last_end > UNHEARD:
-            if life.overdue:
-                self.assembler.feed((GONE, life.id, life.last_end, True))
-            life.overdue = True
+    def _bury(self) -> Iterator[None]:
+        """End the lives whose own end was lost for want of room: else they stay for ever."""
+        overdue, self._overdue = self._overdue, []
+        for id in overdue:
+            life = self.assembler.lives.get(id)
+            if life is not None:
+                self.assembler.feed((GONE, id, life.last_end, True))
+            yield
 
     def _unseen(self, thread: int, start: int, end: int) -> None:
         """No step and no callback that is known held this thread."""
