@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from loopscope.capture.life import Life, LoopState
 from loopscope.model import (
     APPLICATION,
     BIRTH,
     COLLECTION,
     GONE,
     LOOK,
-    NEVER,
     POLLS,
     PRINTED,
     SPAN_END,
@@ -21,6 +21,7 @@ from loopscope.model import (
     START,
     STEP,
     SUSPENDED,
+    UNKNOWN,
     Frame,
     Handoff,
     Look,
@@ -57,30 +58,18 @@ class Identity:
     trace_state: Any = None
 
 
-class Pulse:
+class Pulse(Life):
     """A Pulse as capture keeps it."""
 
     def __init__(
         self, *, muted: bool = False, ready: int = 0, started: int = 0, index: int = 0, excluded: bool = False,
         over: bool = False, cancels: int = 0, uncancelled: int = 0,
     ) -> None:  # fmt: skip
-        self.hush = 0 if muted else NEVER
-        self.ready = ready
-        self.started = started
-        self.index = index
-        self.excluded = excluded
-        self.over = over
-        self.cancels = cancels
-        self.uncancelled = uncancelled
-
-    @property
-    def muted(self) -> bool:
-        """Its steps are passed by now."""
-        return self.index >= self.hush
-
-    @muted.setter
-    def muted(self, value: bool) -> None:
-        self.hush = 0 if value else NEVER
+        super().__init__(0, UNKNOWN, LoopState(0, ""), excluded)
+        if muted:
+            self.muted = True
+        self.ready, self.started, self.index, self.over = ready, started, index, over
+        self.cancels, self.uncancelled = cancels, uncancelled
 
 
 def place(qualname: str) -> Place:

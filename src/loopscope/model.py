@@ -103,7 +103,8 @@ NEVER = 1 << 62
 class Pulse(Protocol):
     """The cell that capture and pipeline share for a living task."""
 
-    #: its steps are not recorded now; set by the pipeline where nothing will be exported of them
+    #: its steps are not recorded now; set by the pipeline where nothing will be exported of them, and to False where it
+    #: is to be heard again
     muted: bool
     #: when the task became ready, in nanoseconds of the clock; 0 while it is not
     ready: int
@@ -111,8 +112,8 @@ class Pulse(Protocol):
     started: int
     #: index of its current step, or of the next one
     index: int
-    #: index of the step from which on they are not. From NEVER on all are; how far beyond it: the last step that made a
-    #: sampled span current, or the first one that is heard again, 0 for none
+    #: index of the step from which on they are not. From NEVER on all are; how far beyond it: its index as `muted` was
+    #: last set to False, as it made a sampled span current, say; 0 for never
     hush: int
     #: it is not to be told
     excluded: bool

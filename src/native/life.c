@@ -70,7 +70,7 @@ muted_set(Life *self, PyObject *value, void *closure)
     int muted = value == NULL ? 0 : PyObject_IsTrue(value);
     if (muted < 0)
         return -1;
-    self->hush = muted ? 0 : natives.never;
+    self->hush = muted ? 0 : natives.never + self->index;
     return 0;
 }
 

@@ -134,7 +134,7 @@ find_trace(Ordinary *self, Passing *passing, PyObject **above)
     int stands = PyObject_IsTrue(SLOT(passing->notes, cold.notes.under));
     if (stands)
         return stands < 0 ? NULL : Py_XNewRef(find_above(self, passing, above));
-    if (self->room * 7 / 8 <= 1 || passing->start - WHOLE(passing->life, cold.life.born) >= self->rotate)
+    if (passing->start - WHOLE(passing->life, cold.life.born) >= self->rotate)
         return NULL;
     return make_root(self, passing->life);
 }

@@ -339,7 +339,7 @@ class Core:
         elif seen[-1].span_id != span.span_id and len(seen) < _ACTIVATIONS:
             seen.append(span)
         if span.trace_flags & 1 and not life.excluded:
-            life.hush = NEVER + life.index
+            life.muted = False
 
     def leave(self) -> None:
         """The application makes the span current that was so before, on this thread."""
@@ -356,7 +356,7 @@ class Core:
             return
         span = self.describe(context)
         if span is not None and span.trace_flags & 1:
-            life.hush = NEVER + life.index  # the next step's
+            life.muted = False
 
     # ------------------------------------------------------------ loops
 

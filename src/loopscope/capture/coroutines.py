@@ -89,11 +89,15 @@ def frame_of(awaitable: Any) -> FrameType | None:
     return None
 
 
+def _text(said: Any) -> str:
+    """A name as it is told, empty where it is none."""
+    return private.cut(said) if issubclass(type(said), str) else ""
+
+
 def qualname_of(awaitable: Any) -> str:
     """The `__qualname__`, else `__name__`, else the type's name."""
     for name in ("__qualname__", "__name__"):
-        text = ask(awaitable, name)
-        if issubclass(type(text), str) and (text := private.cut(text)):
+        if text := _text(ask(awaitable, name)):
             return text
     return private.cut(names_of(type(awaitable))[1])
 
@@ -130,11 +134,6 @@ def place_of(awaitable: Any, code: CodeType) -> Place:
             _places.clear()
         _places[id(code)] = place
     return place
-
-
-def _text(said: Any) -> str:
-    """A module's name as it is told, empty where it is none."""
-    return private.cut(said) if issubclass(type(said), str) else ""
 
 
 def make_place(code: CodeType | None, module: str, qualname: str) -> Place:

@@ -99,12 +99,12 @@ class Life:
 
     @property
     def muted(self) -> bool:
-        """Its steps are passed by now."""
+        """Its steps are passed by now. Set to False: it is heard, from its current step on, or the next one."""
         return self.index >= self.hush
 
     @muted.setter
     def muted(self, value: bool) -> None:
-        self.hush = 0 if value else NEVER
+        self.hush = 0 if value else NEVER + self.index
 
 
 class Guard:

@@ -271,7 +271,6 @@ class Pipeline:
 
     def sweep(self, now: int) -> Iterator[None]:
         """Look at every task that lives, in small pieces: once each, for what is packed is made anew for it."""
-        yield from self._bury()
         for life in each(self.assembler.lives):
             if self._spans:
                 self.tracer.tell(life, now)

@@ -29,7 +29,7 @@ SAID = 1_000
 class Batch:
     """What waits for one target."""
 
-    __slots__ = ("again", "bytes", "down", "given_up", "items", "reached", "sending", "since", "target", "warned")
+    __slots__ = ("again", "bytes", "given_up", "items", "reached", "sending", "since", "target", "warned")
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -44,9 +44,13 @@ class Batch:
         self.reached = False
         #: one failed that was begun when there was little time left
         self.given_up = False
-        #: nobody took the last one for long, and until when nothing is sent for that
-        self.down = False
+        #: until when nothing is sent, for nobody took the last one for long; 0 where that is not so
         self.again = 0
+
+    @property
+    def down(self) -> bool:
+        """Nobody took the last one for long."""
+        return self.again > 0
 
 
 class Outbox:
@@ -161,7 +165,7 @@ class Outbox:
         if missed < spans:
             batch.reached, batch.given_up = True, False
             if batch.down:
-                self._is_down(batch, False)
+                self._rest(batch, 0)
         else:
             batch.given_up = hurried
             self._missed(batch, clock() - began)
@@ -174,13 +178,13 @@ class Outbox:
         if batch.down:
             batch.again = clock() + max(LEAST, min(4 * took, MOST))
         elif took >= LONG and not self._aborted:
-            self._is_down(batch, True)
-            batch.again = clock() + LEAST
+            self._rest(batch, clock() + LEAST)
 
-    def _is_down(self, batch: Batch, down: bool) -> None:
-        batch.down, batch.again = down, 0
+    def _rest(self, batch: Batch, again: int) -> None:
+        """It is down from now on, or no more."""
+        batch.again = again
         if not self._until:
-            batch.target.hurry(down)
+            batch.target.hurry(batch.down)
 
     def _warn(self, batch: Batch, reason: str, error: Exception | None = None) -> None:
         if not batch.warned:

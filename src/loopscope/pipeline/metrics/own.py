@@ -45,7 +45,6 @@ class Reader(MetricReader):
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
         if self._gave_up and not self._hurried:
-            self._gave_up = False
             self.disconnect()
         if self._exporter is None:
             self._exporter = self._connect()
@@ -89,7 +88,7 @@ class Reader(MetricReader):
 
     def disconnect(self) -> None:
         """Let go of the connection before a fork, or give up what another thread is sending."""
-        exporter, self._exporter = self._exporter, None
+        exporter, self._exporter, self._gave_up = self._exporter, None, False
         if exporter is None:
             return
         with self._quiet, suppress(Exception):

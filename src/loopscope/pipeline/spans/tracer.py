@@ -134,7 +134,7 @@ class Tracer(Sink):
                 self._leaving[life.id] = life
         self._handoffs.stepped(life)
         if touched and life.pulse is not None and life.pulse.hush < NEVER:  # nobody heard of that span
-            life.pulse.hush = NEVER + life.pulse.index
+            life.pulse.muted = False
         if touched or step.activated or step.end - step.start >= self._caps.hold:
             notes.idle = 0
         else:
@@ -243,7 +243,7 @@ class Tracer(Sink):
             self.tasks.move(life, notes, home.latest())  # else every trace since would be kept in memory
         if life.pulse is not None and life.pulse.muted and not life.pulse.excluded:
             if notes.home is None or self.traces.old(notes.home, now):
-                life.pulse.hush = NEVER + life.pulse.index
+                life.pulse.muted = False
                 notes.idle = 0
             return
         index = ahead(life)
